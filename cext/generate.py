@@ -1,0 +1,143 @@
+"""Render what repeats the lifecycle signals' parameters from the one list of them, ``signals.toml``.
+
+``python cext/generate.py`` renders; ``python cext/generate.py --check`` fails when a rendering is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+WIDTH = 120
+
+RENDERINGS = {
+    "emitters.pyx": "cext/emitters.pyx",
+    "pure_emitters.py": "src/aldis/dispatch/_pure_emitters.py",
+    "emitters.py": "src/aldis/dispatch/emitters.py",
+    "signals.py": "src/aldis/signals.py",
+    "signals.md": "docs/reference/signals.md",
+}
+"""Each template (``cext/templates/NAME.jinja``), and the file that it renders."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a signal sends beside the sender."""
+
+    name: str
+    type: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """A function that sends a signal: the signal's own, or one for each set of senders that has parameters of its own."""
+
+    name: str
+    senders: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def constant(self) -> str:
+        """The name of the tuple of its keywords."""
+        return self.name.upper()
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A lifecycle signal, as the list tells it."""
+
+    name: str
+    doc: str
+    fired_by: str
+    emitters: tuple[Emitter, ...]
+
+    @property
+    def protocol(self) -> str:
+        """The name of the type of its receivers."""
+        return f"{self.name.title().replace('_', '')}Receiver"
+
+    @property
+    def by_sender(self) -> bool:
+        """Its parameters depend on the sender."""
+        return bool(self.emitters[0].senders)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All that it may send, whatever the sender."""
+        return tuple(dict.fromkeys(parameter for emitter in self.emitters for parameter in emitter.parameters))
+
+
+def read(path: Path) -> list[Signal]:
+    """Return the signals that the list at ``path`` tells of."""
+    document = tomllib.loads(path.read_text("utf-8"))
+    known = {name: Parameter(name, **told) for name, told in document["parameters"].items()}
+    signals = []
+    for name, told in document["signals"].items():
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for sender, parameters in told.get("senders", {}).items():
+            groups.setdefault(tuple(parameters), []).append(sender)
+        emitters = [
+            Emitter(f"{name}_{senders[0]}", tuple(senders), tuple(known[each] for each in parameters))
+            for parameters, senders in groups.items()
+        ] or [Emitter(name, (), tuple(known[each] for each in told["parameters"]))]
+        signals.append(Signal(name, told["doc"], told["fired_by"], tuple(emitters)))
+    return signals
+
+
+def render(signals: list[Signal]) -> dict[Path, str]:
+    """Return the text of each rendering, by its path."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["wrap"] = lambda text, indent: textwrap.fill(
+        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4)
+    ).lstrip()
+    return {
+        ROOT / target: environment.get_template(f"{template}.jinja").render(
+            signals=signals, made_from=f"cext/signals.toml and cext/templates/{template}.jinja"
+        )
+        for template, target in RENDERINGS.items()
+    }
+
+
+def main() -> int:
+    """Render, or with ``--check`` compare; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a rendering is stale")
+    check = parser.parse_args().check
+    stale = False
+    for path, text in render(read(HERE / "signals.toml")).items():
+        found = path.read_text("utf-8") if path.exists() else ""
+        if found == text:
+            continue
+        stale = True
+        name = str(path.relative_to(ROOT))
+        if check:
+            sys.stdout.writelines(
+                difflib.unified_diff(found.splitlines(True), text.splitlines(True), name, "rendered now")
+            )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            print(f"rendered {name}")
+    if check and stale:
+        print("stale renderings: run `make generate` and commit what it changes.", file=sys.stderr)
+    return int(check and stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

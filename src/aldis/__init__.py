@@ -1,0 +1,84 @@
+"""Lifecycle signals for async SQLAlchemy models, with a compiled dispatch core."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import context, dispatch, orm, signals
+    from .dispatch import backend
+    from .dispatch.broadcaster import Broadcaster
+    from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
+    from .errors import (
+        AldisError,
+        ConfigurationError,
+        MultipleObjectsReturned,
+        ObjectNotFound,
+        SignalError,
+        SkipOperation,
+    )
+    from .orm.database import Database
+    from .orm.model import Model
+    from .orm.queryset import QuerySet
+
+_WHERE = {
+    "ANY": "dispatch.signal",
+    "AldisError": "errors",
+    "Broadcaster": "dispatch.broadcaster",
+    "ConfigurationError": "errors",
+    "Database": "orm.database",
+    "Model": "orm.model",
+    "MultipleObjectsReturned": "errors",
+    "NamedSignal": "dispatch.signal",
+    "Namespace": "dispatch.signal",
+    "ObjectNotFound": "errors",
+    "QuerySet": "orm.queryset",
+    "Signal": "dispatch.signal",
+    "SignalError": "errors",
+    "SkipOperation": "errors",
+    "backend": "dispatch",
+    "signal": "dispatch.signal",
+}
+"""Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
+
+_MODULES = {"context", "dispatch", "orm", "signals"}
+
+__all__ = [
+    "ANY",
+    "AldisError",
+    "Broadcaster",
+    "ConfigurationError",
+    "Database",
+    "Model",
+    "MultipleObjectsReturned",
+    "NamedSignal",
+    "Namespace",
+    "ObjectNotFound",
+    "QuerySet",
+    "Signal",
+    "SignalError",
+    "SkipOperation",
+    "__version__",
+    "backend",
+    "context",
+    "dispatch",
+    "orm",
+    "signal",
+    "signals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _WHERE:
+        value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,348 @@
+"""The pure-Python core: receiver lookup and invocation. The twin of ``cext/dispatch.pyx``: the same story, line by line."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Generator, Iterable, Sequence
+from inspect import iscoroutinefunction
+from operator import itemgetter
+from types import CoroutineType, MethodType, coroutine
+from typing import Any, Final
+
+import blinker
+
+from .receiver import Accepts, accepts, annotate, arrange, strong
+
+__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "send", "send_async", "sender_key"]
+
+ANY_KEY: Final = 0
+"""The key of :data:`blinker.ANY` among the plans: no object has the address 0."""
+
+MOST_SHAPES: Final = 64
+"""How many different sets of keywords a plan remembers; a caller that sends ``**row`` could have any number."""
+
+
+def sender_key(sender: Any) -> Any:
+    """Return what a sender is known by: an address (an ``int``), or for ``str``, ``int`` and bound methods a value."""
+    kind = type(sender)
+    if issubclass(kind, str):
+        return sender
+    if issubclass(kind, int):
+        return (sender,)
+    if kind is MethodType:
+        return id(sender.__func__), id(sender.__self__)
+    return id(sender)
+
+
+class Call:
+    """How the arguments of one set of keywords reach one receiver."""
+
+    __slots__ = ("in_place", "is_async", "keywords", "pick", "positional")
+
+    def __init__(self, receiver: Receiver, names: tuple[str, ...]) -> None:
+        order, self.positional, self.keywords, _ = arrange(receiver.accepts, names)
+        self.is_async = receiver.is_async
+        self.in_place = order is None
+        # itemgetter of one index returns no tuple; a slice of one does.
+        self.pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = (
+            None if order is None else itemgetter(*order) if len(order) > 1 else itemgetter(slice(0, 1))
+        )
+
+    def __call__(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call ``receiver`` with its part of ``arguments``: the sender, then the values in the order of the names."""
+        if self.pick is not None:
+            arguments = self.pick(arguments)
+        if not self.keywords:
+            return receiver(*arguments)
+        position = self.positional
+        return receiver(*arguments[:position], **dict(zip(self.keywords, arguments[position:], strict=True)))
+
+
+class Receiver:
+    """A connected receiver: the callable or the weak reference to it, and what it accepts."""
+
+    __slots__ = ("accepts", "calls", "is_async", "reference")
+
+    def __init__(self, receiver: Callable[..., Any], reference: Any, accepted: Accepts) -> None:
+        self.reference = reference
+        self.accepts = accepted
+        self.is_async: bool = iscoroutinefunction(receiver)
+        self.calls: dict[tuple[str, ...], Call] = {}
+
+    def live(self) -> Callable[..., Any] | None:
+        """Return the callable, or ``None`` when it is gone."""
+        return strong(self.reference)
+
+    def weakly(self) -> Callable[[], Any]:
+        """Return what returns the callable or ``None``: the weak reference itself, where it is one."""
+        return self.reference if isinstance(self.reference, weakref.ref) else self.live
+
+    def call(self, names: tuple[str, ...]) -> Call:
+        """Return how a send of ``names`` reaches this receiver."""
+        call = self.calls.get(names)
+        if call is None:
+            if len(self.calls) >= MOST_SHAPES:
+                self.calls.clear()
+            call = self.calls[names] = Call(self, names)
+        return call
+
+
+class Plan:
+    """The receivers of one sender, in order, until the next connect or disconnect."""
+
+    __slots__ = ("is_strong", "receivers", "recent", "shapes")
+
+    def __init__(self, receivers: Iterable[Receiver]) -> None:
+        self.receivers = tuple(receivers)
+        self.is_strong = not any(isinstance(receiver.reference, weakref.ref) for receiver in self.receivers)
+        self.recent: tuple[tuple[str, ...] | None, tuple[tuple[Any, Call], ...]] = (None, ())
+        self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Call], ...]] = {}
+
+    def pairs(self, names: tuple[str, ...]) -> Sequence[tuple[Any, Call]]:
+        """Return the receivers that are alive, each with how a send of ``names`` reaches it.
+
+        The send that asked keeps them until it ends.
+        """
+        recent, pairs = self.recent
+        if recent is not names:
+            pairs = self._shape(names)
+        if self.is_strong:
+            return pairs
+        return [(live, call) for reference, call in pairs if (live := reference()) is not None]
+
+    def _shape(self, names: tuple[str, ...]) -> tuple[tuple[Any, Call], ...]:
+        pairs = self.shapes.get(names)
+        if pairs is None:
+            if len(self.shapes) >= MOST_SHAPES:
+                self.shapes.clear()
+            pairs = self.shapes[names] = tuple(
+                [(each.reference if self.is_strong else each.weakly(), each.call(names)) for each in self.receivers]
+            )
+        self.recent = (names, pairs)
+        return pairs
+
+
+NOBODY: Final = Plan(())
+
+
+class Dispatch:
+    """The hot half of a signal: who receives what a sender sends. Bookkeeping is in ``signal.py``."""
+
+    is_muted: bool
+    _plans: dict[Any, Plan | None]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Dispatch:
+        self = super().__new__(cls)
+        self.is_muted = False
+        self._plans = {ANY_KEY: None}
+        return self
+
+    def _make_plan(self, key: Any) -> Plan:
+        raise NotImplementedError
+
+    def _forget(self, key: Any) -> None:
+        """Have the plan of ``key`` made again by the next send; for ``ANY_KEY`` all plans."""
+        if key == ANY_KEY:
+            for other in list(self._plans):
+                self._plans[other] = None
+        else:
+            self._plans[key] = None
+
+    def _drop(self, key: Any) -> None:
+        """Let the sender of ``key`` have no plan of its own."""
+        self._plans.pop(key, None)
+
+    def _find(self, sender: Any) -> Plan:
+        """Return the plan of ``sender``."""
+        plans = self._plans
+        key = sender_key(sender)
+        if key not in plans:
+            key = ANY_KEY
+        return plans.get(key) or self._make_plan(key)
+
+    def has_receivers_for(self, sender: Any) -> bool:
+        """Tell whether a send by ``sender`` would call anybody.
+
+        Costs less than building one keyword: ask before computing what nobody may want. As in blinker, a receiver
+        that is weakly referenced and gone may still count until it is noticed.
+
+        Args:
+            sender: The sender; :data:`ANY` asks for the receivers of any sender.
+
+        Example:
+            >>> import aldis
+            >>> signal = aldis.Signal()
+            >>> signal.has_receivers_for("me")
+            False
+        """
+        return len((self._plans.get(id(sender)) or self._find(sender)).receivers) > 0
+
+
+def plan_for(signal: Any, sender: Any) -> Plan:
+    """Return the plan of ``sender`` for any signal; for a foreign one, made from what it says."""
+    if isinstance(signal, Dispatch):
+        return NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    if not isinstance(signal, blinker.Signal):
+        raise TypeError(f"cannot emit through {signal!r}: it is a {type(signal).__name__}, not a signal.")
+    if signal.is_muted:
+        return NOBODY
+    return Plan([Receiver(receiver, receiver, accepts(receiver)) for receiver in signal.receivers_for(sender)])
+
+
+async def rest(
+    signal: Any,
+    arguments: tuple[Any, ...],
+    pairs: Sequence[tuple[Any, Call]],
+    position: int,
+    waiting: Any,
+    yielded: Any,
+) -> None:
+    """Await the rest of an emission, of which the receiver before ``position`` has suspended."""
+    receiver = pairs[position - 1][0]
+    try:
+        await resume(waiting, yielded)
+        for receiver, call in pairs[position:]:
+            result = call(receiver, arguments)
+            if type(result) is CoroutineType or call.is_async:
+                await result
+    except Exception as error:
+        annotate(error, signal, arguments[0], receiver)
+        raise
+
+
+@coroutine
+def resume(waiting: Any, yielded: Any) -> Generator[Any, Any, Any]:
+    """Go on with what was started before and yielded ``yielded``: ``yield from``, one step late."""
+    while True:
+        try:
+            value = yield yielded
+        except GeneratorExit:
+            if hasattr(waiting, "close"):
+                waiting.close()
+            raise
+        except BaseException as error:
+            if not hasattr(waiting, "throw"):
+                raise
+            step, value = waiting.throw, error
+        else:
+            step = waiting.__next__ if value is None else waiting.send
+        try:
+            yielded = step() if value is None else step(value)
+        except StopIteration as stop:
+            return stop.value
+
+
+def iterator(awaitable: Any) -> Any:
+    """Return what ``await`` would iterate."""
+    try:
+        return type(awaitable).__await__(awaitable)
+    except AttributeError:
+        raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
+
+
+def send(
+    self: Any,
+    sender: Any = None,
+    /,
+    *,
+    _async_wrapper: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    **kwargs: Any,
+) -> list[tuple[Callable[..., Any], Any]]:
+    """Call the receivers of ``sender`` and those of :data:`ANY`, in the order in which they were connected.
+
+    Args:
+        sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
+        _async_wrapper: Makes a plain function of a coroutine function, so that it can be called here.
+        kwargs: What each receiver gets, or the part of it that its parameters name.
+
+    Returns:
+        The pairs of receiver and returned value.
+
+    Raises:
+        RuntimeError: A receiver is a coroutine function and there is no ``_async_wrapper``.
+
+    Example:
+        >>> import aldis
+        >>> ready = aldis.Signal()
+        >>> @ready.connect
+        ... def greet(sender, name):
+        ...     return f"hello {name}"
+        >>> [value for receiver, value in ready.send("me", name="Ada", unused=1)]
+        ['hello Ada']
+    """
+    results: list[tuple[Callable[..., Any], Any]] = []
+    plan = plan_for(self, sender)
+    if not plan.receivers:
+        return results
+    receiver: Any = None
+    try:
+        for receiver, call in plan.pairs(tuple(kwargs)):
+            target = receiver
+            if call.is_async:
+                if _async_wrapper is None:
+                    raise RuntimeError("Cannot send to a coroutine function.")
+                target = _async_wrapper(receiver)
+            if call.in_place:
+                result = target(sender, **kwargs)
+            else:
+                result = call(target, (sender, *kwargs.values()))
+            results.append((receiver, result))
+    except Exception as error:
+        annotate(error, self, sender, receiver)
+        raise
+    return results
+
+
+async def send_async(
+    self: Any,
+    sender: Any = None,
+    /,
+    *,
+    _sync_wrapper: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    **kwargs: Any,
+) -> list[tuple[Callable[..., Any], Any]]:
+    """Await the receivers of ``sender`` and those of :data:`ANY`, one after the other, in order.
+
+    Nothing is called before the send is awaited; it runs in the task and the context that await it.
+
+    Args:
+        sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
+        _sync_wrapper: Makes a coroutine function of a plain function, so that it can be awaited here.
+        kwargs: What each receiver gets, or the part of it that its parameters name.
+
+    Returns:
+        A coroutine of the pairs of receiver and returned value.
+
+    Raises:
+        RuntimeError: A receiver is a plain function and there is no ``_sync_wrapper``.
+
+    Example:
+        >>> import asyncio, aldis
+        >>> ready = aldis.Signal()
+        >>> @ready.connect
+        ... async def greet(sender, name):
+        ...     return f"hello {name}"
+        >>> [value for receiver, value in asyncio.run(ready.send_async("me", name="Ada"))]
+        ['hello Ada']
+    """
+    results: list[tuple[Callable[..., Any], Any]] = []
+    plan = plan_for(self, sender)
+    if not plan.receivers:
+        return results
+    receiver: Any = None
+    try:
+        for receiver, call in plan.pairs(tuple(kwargs)):
+            target = receiver
+            if not call.is_async:
+                if _sync_wrapper is None:
+                    raise RuntimeError("Cannot send to a non-coroutine function.")
+                target = _sync_wrapper(receiver)
+            if call.in_place:
+                result = await target(sender, **kwargs)
+            else:
+                result = await call(target, (sender, *kwargs.values()))
+            results.append((receiver, result))
+    except Exception as error:
+        annotate(error, self, sender, receiver)
+        raise
+    return results

@@ -1,0 +1,1140 @@
+# Rendered from cext/signals.toml and cext/templates/pure_emitters.py.jinja by `make generate`; never edited.
+"""One emitter per lifecycle signal, in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from types import CoroutineType
+from typing import Any, Final
+
+from ._pure import iterator, plan_for, rest
+from .receiver import annotate
+
+__all__ = [
+    "post_bulk",
+    "post_delete",
+    "post_migrate_revision",
+    "post_migrate_upgrade",
+    "post_save",
+    "post_update",
+    "pre_bulk",
+    "pre_delete",
+    "pre_migrate_revision",
+    "pre_migrate_upgrade",
+    "pre_save",
+    "pre_update",
+]
+
+PRE_SAVE: Final = (
+    "instance",
+    "model_instance",
+    "values",
+    "column_values",
+    "is_update",
+    "is_migration",
+)
+
+
+def pre_save(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    values: Any,
+    column_values: Any,
+    is_update: Any,
+    is_migration: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before one row is inserted, or a stored instance is saved again.
+
+    Fired by `Model.save()`, `Model.query.create()` and whatever creates through them, a session's flush.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        values: what was passed to the call, by attribute name.
+        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
+            `post_*` signal what was written, server-generated columns included.
+        is_update: `False` for an INSERT, `True` for an UPDATE.
+        is_migration: `True` only while a migration fills a column that was forced to be nullable.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_save(aldis.Signal(), object, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        values,
+        column_values,
+        is_update,
+        is_migration,
+    )
+    pairs = plan.pairs(PRE_SAVE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    values=values,
+                    column_values=column_values,
+                    is_update=is_update,
+                    is_migration=is_migration,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_SAVE: Final = (
+    "instance",
+    "model_instance",
+    "values",
+    "column_values",
+    "is_update",
+    "is_migration",
+    "row_count",
+    "operation_skipped",
+)
+
+
+def post_save(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    values: Any,
+    column_values: Any,
+    is_update: Any,
+    is_migration: Any,
+    row_count: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After the row of a `pre_save` is written, in the same transaction.
+
+    Fired by the same as `pre_save`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        values: what was passed to the call, by attribute name.
+        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
+            `post_*` signal what was written, server-generated columns included.
+        is_update: `False` for an INSERT, `True` for an UPDATE.
+        is_migration: `True` only while a migration fills a column that was forced to be nullable.
+        row_count: rows written or deleted; `None` where the database does not say.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_save(aldis.Signal(), object, None, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        values,
+        column_values,
+        is_update,
+        is_migration,
+        row_count,
+        operation_skipped,
+    )
+    pairs = plan.pairs(POST_SAVE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    values=values,
+                    column_values=column_values,
+                    is_update=is_update,
+                    is_migration=is_migration,
+                    row_count=row_count,
+                    operation_skipped=operation_skipped,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+PRE_UPDATE: Final = (
+    "instance",
+    "model_instance",
+    "values",
+    "column_values",
+    "is_update",
+    "is_migration",
+)
+
+
+def pre_update(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    values: Any,
+    column_values: Any,
+    is_update: Any,
+    is_migration: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before stored rows are updated.
+
+    Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default_force_nullable_fields`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        values: what was passed to the call, by attribute name.
+        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
+            `post_*` signal what was written, server-generated columns included.
+        is_update: `False` for an INSERT, `True` for an UPDATE.
+        is_migration: `True` only while a migration fills a column that was forced to be nullable.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_update(aldis.Signal(), object, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        values,
+        column_values,
+        is_update,
+        is_migration,
+    )
+    pairs = plan.pairs(PRE_UPDATE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    values=values,
+                    column_values=column_values,
+                    is_update=is_update,
+                    is_migration=is_migration,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_UPDATE: Final = (
+    "instance",
+    "model_instance",
+    "values",
+    "column_values",
+    "is_update",
+    "is_migration",
+    "row_count",
+    "operation_skipped",
+)
+
+
+def post_update(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    values: Any,
+    column_values: Any,
+    is_update: Any,
+    is_migration: Any,
+    row_count: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After the rows of a `pre_update` are updated, in the same transaction.
+
+    Fired by the same as `pre_update`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        values: what was passed to the call, by attribute name.
+        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
+            `post_*` signal what was written, server-generated columns included.
+        is_update: `False` for an INSERT, `True` for an UPDATE.
+        is_migration: `True` only while a migration fills a column that was forced to be nullable.
+        row_count: rows written or deleted; `None` where the database does not say.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_update(aldis.Signal(), object, None, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        values,
+        column_values,
+        is_update,
+        is_migration,
+        row_count,
+        operation_skipped,
+    )
+    pairs = plan.pairs(POST_UPDATE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    values=values,
+                    column_values=column_values,
+                    is_update=is_update,
+                    is_migration=is_migration,
+                    row_count=row_count,
+                    operation_skipped=operation_skipped,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+PRE_DELETE: Final = (
+    "instance",
+    "model_instance",
+    "injected_filters",
+)
+
+
+def pre_delete(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    injected_filters: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before rows are deleted.
+
+    Fired by `Model.delete()`, `Model.query.delete()`, a session's flush.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        injected_filters: conditions that narrow a queryset's delete: the receiver's to add to; `None` for one instance.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_delete(aldis.Signal(), object, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        injected_filters,
+    )
+    pairs = plan.pairs(PRE_DELETE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    injected_filters=injected_filters,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_DELETE: Final = (
+    "instance",
+    "model_instance",
+    "row_count",
+    "operation_skipped",
+)
+
+
+def post_delete(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    model_instance: Any,
+    row_count: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After the rows of a `pre_delete` are deleted, in the same transaction.
+
+    Fired by the same as `pre_delete`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        row_count: rows written or deleted; `None` where the database does not say.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_delete(aldis.Signal(), object, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        model_instance,
+        row_count,
+        operation_skipped,
+    )
+    pairs = plan.pairs(POST_DELETE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    model_instance=model_instance,
+                    row_count=row_count,
+                    operation_skipped=operation_skipped,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+PRE_BULK: Final = (
+    "instance",
+    "operation",
+    "raw_values",
+    "create_params",
+    "update_params",
+    "update_fields",
+    "ignore_conflicts",
+)
+
+
+def pre_bulk(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    operation: Any,
+    raw_values: Any,
+    create_params: Any,
+    update_params: Any,
+    update_fields: Any,
+    ignore_conflicts: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before a bulk operation, once.
+
+    Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_create`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        operation: the name of the bulk method.
+        raw_values: the instances or dictionaries that were passed.
+        create_params: what the rows that are created get.
+        update_params: what the rows that are updated get.
+        update_fields: the attributes that an update writes.
+        ignore_conflicts: whether rows that exist are passed over.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_bulk(aldis.Signal(), object, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        operation,
+        raw_values,
+        create_params,
+        update_params,
+        update_fields,
+        ignore_conflicts,
+    )
+    pairs = plan.pairs(PRE_BULK)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    operation=operation,
+                    raw_values=raw_values,
+                    create_params=create_params,
+                    update_params=update_params,
+                    update_fields=update_fields,
+                    ignore_conflicts=ignore_conflicts,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_BULK: Final = (
+    "instance",
+    "operation",
+    "raw_values",
+    "create_params",
+    "update_params",
+    "update_fields",
+    "ignore_conflicts",
+    "row_count_create",
+    "row_count_update",
+    "operation_skipped",
+)
+
+
+def post_bulk(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    operation: Any,
+    raw_values: Any,
+    create_params: Any,
+    update_params: Any,
+    update_fields: Any,
+    ignore_conflicts: Any,
+    row_count_create: Any,
+    row_count_update: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After a bulk operation, once, in the same transaction.
+
+    Fired by the same as `pre_bulk`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: what the call was made on: the model instance, or the `QuerySet`.
+        operation: the name of the bulk method.
+        raw_values: the instances or dictionaries that were passed.
+        create_params: what the rows that are created get.
+        update_params: what the rows that are updated get.
+        update_fields: the attributes that an update writes.
+        ignore_conflicts: whether rows that exist are passed over.
+        row_count_create: rows inserted.
+        row_count_update: rows updated.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_bulk(aldis.Signal(), object, None, None, None, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        instance,
+        operation,
+        raw_values,
+        create_params,
+        update_params,
+        update_fields,
+        ignore_conflicts,
+        row_count_create,
+        row_count_update,
+        operation_skipped,
+    )
+    pairs = plan.pairs(POST_BULK)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    instance=instance,
+                    operation=operation,
+                    raw_values=raw_values,
+                    create_params=create_params,
+                    update_params=update_params,
+                    update_fields=update_fields,
+                    ignore_conflicts=ignore_conflicts,
+                    row_count_create=row_count_create,
+                    row_count_update=row_count_update,
+                    operation_skipped=operation_skipped,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+PRE_MIGRATE_UPGRADE: Final = (
+    "config",
+    "revision",
+    "sql",
+    "tag",
+)
+
+
+def pre_migrate_upgrade(
+    signal: Any,
+    sender: Any,
+    config: Any,
+    revision: Any,
+    sql: Any,
+    tag: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before an Alembic command touches anything.
+
+    Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The command: upgrade, downgrade.
+        config: Alembic's configuration.
+        revision: the revision, or range, that was asked for.
+        sql: whether the command only writes SQL (Alembic's offline mode).
+        tag: the tag that `env.py` may read.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_migrate(aldis.Signal(), "upgrade", None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        config,
+        revision,
+        sql,
+        tag,
+    )
+    pairs = plan.pairs(PRE_MIGRATE_UPGRADE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    config=config,
+                    revision=revision,
+                    sql=sql,
+                    tag=tag,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+PRE_MIGRATE_REVISION: Final = (
+    "config",
+    "message",
+    "autogenerate",
+    "sql",
+    "head",
+    "splice",
+    "branch_label",
+    "version_path",
+    "revision_id",
+)
+
+
+def pre_migrate_revision(
+    signal: Any,
+    sender: Any,
+    config: Any,
+    message: Any,
+    autogenerate: Any,
+    sql: Any,
+    head: Any,
+    splice: Any,
+    branch_label: Any,
+    version_path: Any,
+    revision_id: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before an Alembic command touches anything.
+
+    Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The command: revision.
+        config: Alembic's configuration.
+        message: the new revision's message.
+        autogenerate: whether the models are compared with the database.
+        sql: whether the command only writes SQL (Alembic's offline mode).
+        head: the head that the new revision follows.
+        splice: whether the new revision may follow one that is no head.
+        branch_label: the label of the branch that the new revision begins.
+        version_path: the directory of the new revision.
+        revision_id: the id of the new revision.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        config,
+        message,
+        autogenerate,
+        sql,
+        head,
+        splice,
+        branch_label,
+        version_path,
+        revision_id,
+    )
+    pairs = plan.pairs(PRE_MIGRATE_REVISION)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    config=config,
+                    message=message,
+                    autogenerate=autogenerate,
+                    sql=sql,
+                    head=head,
+                    splice=splice,
+                    branch_label=branch_label,
+                    version_path=version_path,
+                    revision_id=revision_id,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_MIGRATE_UPGRADE: Final = (
+    "config",
+    "revision",
+    "sql",
+    "tag",
+)
+
+
+def post_migrate_upgrade(
+    signal: Any,
+    sender: Any,
+    config: Any,
+    revision: Any,
+    sql: Any,
+    tag: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After an Alembic command has succeeded.
+
+    Fired by the same as `pre_migrate`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The command: upgrade, downgrade.
+        config: Alembic's configuration.
+        revision: the revision, or range, that was asked for.
+        sql: whether the command only writes SQL (Alembic's offline mode).
+        tag: the tag that `env.py` may read.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_migrate(aldis.Signal(), "upgrade", None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        config,
+        revision,
+        sql,
+        tag,
+    )
+    pairs = plan.pairs(POST_MIGRATE_UPGRADE)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    config=config,
+                    revision=revision,
+                    sql=sql,
+                    tag=tag,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None
+
+POST_MIGRATE_REVISION: Final = (
+    "config",
+    "message",
+    "autogenerate",
+    "sql",
+    "head",
+    "splice",
+    "branch_label",
+    "version_path",
+    "revision_id",
+)
+
+
+def post_migrate_revision(
+    signal: Any,
+    sender: Any,
+    config: Any,
+    message: Any,
+    autogenerate: Any,
+    sql: Any,
+    head: Any,
+    splice: Any,
+    branch_label: Any,
+    version_path: Any,
+    revision_id: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After an Alembic command has succeeded.
+
+    Fired by the same as `pre_migrate`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The command: revision.
+        config: Alembic's configuration.
+        message: the new revision's message.
+        autogenerate: whether the models are compared with the database.
+        sql: whether the command only writes SQL (Alembic's offline mode).
+        head: the head that the new revision follows.
+        splice: whether the new revision may follow one that is no head.
+        branch_label: the label of the branch that the new revision begins.
+        version_path: the directory of the new revision.
+        revision_id: the id of the new revision.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
+    """
+    plan = plan_for(signal, sender)
+    if not plan.receivers:
+        return None
+    arguments = (
+        sender,
+        config,
+        message,
+        autogenerate,
+        sql,
+        head,
+        splice,
+        branch_label,
+        version_path,
+        revision_id,
+    )
+    pairs = plan.pairs(POST_MIGRATE_REVISION)
+    receiver: Any = None
+    position = 0
+    try:
+        for receiver, call in pairs:
+            position += 1
+            if call.in_place:
+                result = receiver(
+                    sender,
+                    config=config,
+                    message=message,
+                    autogenerate=autogenerate,
+                    sql=sql,
+                    head=head,
+                    splice=splice,
+                    branch_label=branch_label,
+                    version_path=version_path,
+                    revision_id=revision_id,
+                )
+            else:
+                result = call(receiver, arguments)
+            if result is None and not call.is_async:
+                continue
+            if type(result) is CoroutineType:
+                waiting = result.__await__()
+            elif call.is_async:
+                waiting = iterator(result)
+            else:
+                continue
+            for yielded in waiting:
+                return rest(signal, arguments, pairs, position, waiting, yielded)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+    return None

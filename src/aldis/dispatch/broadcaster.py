@@ -1,0 +1,132 @@
+"""The signals of one model class: the lifecycle signals, rewired or not, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import blinker
+
+from ..errors import SignalError
+from .signal import NamedSignal
+
+__all__ = ["Broadcaster"]
+
+
+class Broadcaster:
+    """Signals by name, through attributes or items; a missing name is created.
+
+    A broadcaster with parents sees their signals, later changes included, until it sets its own. The first parent
+    that has a name decides, as in a class's method resolution order.
+
+    Args:
+        signals: The first signals, by name.
+        parents: Those whose signals it sees.
+
+    Example:
+        >>> import aldis
+        >>> base = aldis.Broadcaster()
+        >>> base.on_verify = aldis.Signal()
+        >>> derived = aldis.Broadcaster(parents=[base])
+        >>> derived.on_verify is base.on_verify
+        True
+    """
+
+    _signals: dict[str, blinker.Signal]
+    _parents: tuple[Broadcaster, ...]
+
+    def __init__(
+        self, signals: Mapping[str, blinker.Signal] | None = None, parents: Iterator[Broadcaster] | Any = ()
+    ) -> None:
+        object.__setattr__(self, "_signals", {})
+        object.__setattr__(self, "_parents", tuple(parents))
+        for name, signal in (signals or {}).items():
+            self[name] = signal
+
+    def _seen(self, name: str) -> blinker.Signal | None:
+        found = self._signals.get(name)
+        if found is None:
+            for parent in self._parents:
+                found = parent._seen(name)
+                if found is not None:
+                    break
+        return found
+
+    def __getitem__(self, name: str) -> blinker.Signal:
+        found = self._seen(name)
+        if found is None:
+            found = self._signals.setdefault(name, NamedSignal(name))
+        return found
+
+    def __getattr__(self, name: str) -> blinker.Signal:
+        if name.startswith("_"):
+            raise AttributeError(f"a {type(self).__name__} has no {name!r}; signals' names do not begin with '_'.")
+        return self[name]
+
+    def __setitem__(self, name: str, signal: blinker.Signal) -> None:
+        if not isinstance(signal, blinker.Signal):
+            raise SignalError(
+                f"cannot set {name!r} to {signal!r}: a {type(signal).__name__} is not a signal. "
+                "Assign an aldis.Signal or a blinker.Signal."
+            )
+        if name.startswith("_"):
+            raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
+        self._signals[name] = signal
+
+    __setattr__ = __setitem__
+
+    def __delitem__(self, name: str) -> None:
+        """Forget the signal of that name here; what the parents have is seen again."""
+        try:
+            del self._signals[name]
+        except KeyError:
+            raise SignalError(f"cannot delete {name!r}: it was not set here.") from None
+
+    __delattr__ = __delitem__
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._seen(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        names = [name for parent in reversed(self._parents) for name in parent]
+        return iter(dict.fromkeys([*names, *self._signals]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(self)}>"
+
+    def set_lifecycle_signals_from(self, namespace: object, overwrite: bool = True) -> None:
+        """Take all lifecycle signals, those of migrations aside, from a module, an object or a mapping.
+
+        Args:
+            namespace: Where the signals are, under their names.
+            overwrite: Replace those that are set here already.
+
+        Raises:
+            SignalError: The namespace lacks one of them, or has something else under its name. Nothing is taken then.
+
+        Example:
+            >>> import aldis, aldis.signals
+            >>> signals = aldis.Broadcaster()
+            >>> signals.set_lifecycle_signals_from(aldis.signals)
+            >>> signals.post_save is aldis.signals.post_save
+            True
+        """
+        from ..signals import LIFECYCLE
+
+        names = [signal.name for signal in LIFECYCLE if not signal.name.endswith("_migrate")]
+        found = {}
+        for name in names:
+            try:
+                found[name] = namespace[name] if isinstance(namespace, Mapping) else getattr(namespace, name)
+            except (KeyError, AttributeError):
+                raise SignalError(
+                    f"cannot take the lifecycle signals from {namespace!r}: it has no {name!r}. It needs all of: "
+                    f"{', '.join(names)}."
+                ) from None
+        taken = Broadcaster(found)
+        for name in names:
+            if overwrite or name not in self._signals:
+                self[name] = taken[name]

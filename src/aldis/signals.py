@@ -1,0 +1,565 @@
+# Rendered from cext/signals.toml and cext/templates/signals.py.jinja by `make generate`; never edited.
+"""The lifecycle signals, and the types of their receivers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .dispatch.signal import LifecycleSignal
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = [
+    "LIFECYCLE",
+    "PostBulkReceiver",
+    "PostDeleteReceiver",
+    "PostMigrateReceiver",
+    "PostSaveReceiver",
+    "PostUpdateReceiver",
+    "PreBulkReceiver",
+    "PreDeleteReceiver",
+    "PreMigrateReceiver",
+    "PreSaveReceiver",
+    "PreUpdateReceiver",
+    "post_bulk",
+    "post_delete",
+    "post_migrate",
+    "post_save",
+    "post_update",
+    "pre_bulk",
+    "pre_delete",
+    "pre_migrate",
+    "pre_save",
+    "pre_update",
+]
+
+pre_save: Final = LifecycleSignal(
+    "pre_save",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "values",
+            "column_values",
+            "is_update",
+            "is_migration",
+        ),
+    },
+    "Before one row is inserted, or a stored instance is saved again.",
+)
+"""Before one row is inserted, or a stored instance is saved again.
+
+Fired by `Model.save()`, `Model.query.create()` and whatever creates through them, a session's flush. Receivers: :class:`PreSaveReceiver`.
+"""
+
+
+class PreSaveReceiver(Protocol):
+    """A receiver of :data:`pre_save` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``values``: what was passed to the call, by attribute name.
+    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
+        ``post_*`` signal what was written, server-generated columns included.
+    - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
+    - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        is_update: bool,
+        is_migration: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_save: Final = LifecycleSignal(
+    "post_save",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "values",
+            "column_values",
+            "is_update",
+            "is_migration",
+            "row_count",
+            "operation_skipped",
+        ),
+    },
+    "After the row of a `pre_save` is written, in the same transaction.",
+)
+"""After the row of a `pre_save` is written, in the same transaction.
+
+Fired by the same as `pre_save`. Receivers: :class:`PostSaveReceiver`.
+"""
+
+
+class PostSaveReceiver(Protocol):
+    """A receiver of :data:`post_save` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``values``: what was passed to the call, by attribute name.
+    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
+        ``post_*`` signal what was written, server-generated columns included.
+    - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
+    - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    - ``row_count``: rows written or deleted; ``None`` where the database does not say.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        is_update: bool,
+        is_migration: bool,
+        row_count: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_update: Final = LifecycleSignal(
+    "pre_update",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "values",
+            "column_values",
+            "is_update",
+            "is_migration",
+        ),
+    },
+    "Before stored rows are updated.",
+)
+"""Before stored rows are updated.
+
+Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default_force_nullable_fields`. Receivers: :class:`PreUpdateReceiver`.
+"""
+
+
+class PreUpdateReceiver(Protocol):
+    """A receiver of :data:`pre_update` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``values``: what was passed to the call, by attribute name.
+    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
+        ``post_*`` signal what was written, server-generated columns included.
+    - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
+    - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        is_update: bool,
+        is_migration: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_update: Final = LifecycleSignal(
+    "post_update",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "values",
+            "column_values",
+            "is_update",
+            "is_migration",
+            "row_count",
+            "operation_skipped",
+        ),
+    },
+    "After the rows of a `pre_update` are updated, in the same transaction.",
+)
+"""After the rows of a `pre_update` are updated, in the same transaction.
+
+Fired by the same as `pre_update`. Receivers: :class:`PostUpdateReceiver`.
+"""
+
+
+class PostUpdateReceiver(Protocol):
+    """A receiver of :data:`post_update` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``values``: what was passed to the call, by attribute name.
+    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
+        ``post_*`` signal what was written, server-generated columns included.
+    - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
+    - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    - ``row_count``: rows written or deleted; ``None`` where the database does not say.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        is_update: bool,
+        is_migration: bool,
+        row_count: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_delete: Final = LifecycleSignal(
+    "pre_delete",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "injected_filters",
+        ),
+    },
+    "Before rows are deleted.",
+)
+"""Before rows are deleted.
+
+Fired by `Model.delete()`, `Model.query.delete()`, a session's flush. Receivers: :class:`PreDeleteReceiver`.
+"""
+
+
+class PreDeleteReceiver(Protocol):
+    """A receiver of :data:`pre_delete` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``injected_filters``: conditions that narrow a queryset's delete: the receiver's to add to; ``None`` for one
+        instance.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        injected_filters: list[Any] | None,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_delete: Final = LifecycleSignal(
+    "post_delete",
+    {
+        None: (
+            "instance",
+            "model_instance",
+            "row_count",
+            "operation_skipped",
+        ),
+    },
+    "After the rows of a `pre_delete` are deleted, in the same transaction.",
+)
+"""After the rows of a `pre_delete` are deleted, in the same transaction.
+
+Fired by the same as `pre_delete`. Receivers: :class:`PostDeleteReceiver`.
+"""
+
+
+class PostDeleteReceiver(Protocol):
+    """A receiver of :data:`post_delete` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``row_count``: rows written or deleted; ``None`` where the database does not say.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        model_instance: Any,
+        row_count: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_bulk: Final = LifecycleSignal(
+    "pre_bulk",
+    {
+        None: (
+            "instance",
+            "operation",
+            "raw_values",
+            "create_params",
+            "update_params",
+            "update_fields",
+            "ignore_conflicts",
+        ),
+    },
+    "Before a bulk operation, once.",
+)
+"""Before a bulk operation, once.
+
+Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_create`. Receivers: :class:`PreBulkReceiver`.
+"""
+
+
+class PreBulkReceiver(Protocol):
+    """A receiver of :data:`pre_bulk` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``operation``: the name of the bulk method.
+    - ``raw_values``: the instances or dictionaries that were passed.
+    - ``create_params``: what the rows that are created get.
+    - ``update_params``: what the rows that are updated get.
+    - ``update_fields``: the attributes that an update writes.
+    - ``ignore_conflicts``: whether rows that exist are passed over.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        operation: str,
+        raw_values: Any,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_bulk: Final = LifecycleSignal(
+    "post_bulk",
+    {
+        None: (
+            "instance",
+            "operation",
+            "raw_values",
+            "create_params",
+            "update_params",
+            "update_fields",
+            "ignore_conflicts",
+            "row_count_create",
+            "row_count_update",
+            "operation_skipped",
+        ),
+    },
+    "After a bulk operation, once, in the same transaction.",
+)
+"""After a bulk operation, once, in the same transaction.
+
+Fired by the same as `pre_bulk`. Receivers: :class:`PostBulkReceiver`.
+"""
+
+
+class PostBulkReceiver(Protocol):
+    """A receiver of :data:`post_bulk` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``operation``: the name of the bulk method.
+    - ``raw_values``: the instances or dictionaries that were passed.
+    - ``create_params``: what the rows that are created get.
+    - ``update_params``: what the rows that are updated get.
+    - ``update_fields``: the attributes that an update writes.
+    - ``ignore_conflicts``: whether rows that exist are passed over.
+    - ``row_count_create``: rows inserted.
+    - ``row_count_update``: rows updated.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[Any],
+        /,
+        *,
+        instance: Any,
+        operation: str,
+        raw_values: Any,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+        row_count_create: int | None,
+        row_count_update: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_migrate: Final = LifecycleSignal(
+    "pre_migrate",
+    {
+        "upgrade": (
+            "config",
+            "revision",
+            "sql",
+            "tag",
+        ),
+        "downgrade": (
+            "config",
+            "revision",
+            "sql",
+            "tag",
+        ),
+        "revision": (
+            "config",
+            "message",
+            "autogenerate",
+            "sql",
+            "head",
+            "splice",
+            "branch_label",
+            "version_path",
+            "revision_id",
+        ),
+    },
+    "Before an Alembic command touches anything.",
+)
+"""Before an Alembic command touches anything.
+
+Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line. Receivers: :class:`PreMigrateReceiver`.
+"""
+
+
+class PreMigrateReceiver(Protocol):
+    """A receiver of :data:`pre_migrate` that names all of its parameters.
+
+    The sender is the command, upgrade, downgrade, revision. Sent with it:
+
+    - ``config``: Alembic's configuration.
+    - ``revision``: the revision, or range, that was asked for.
+    - ``sql``: whether the command only writes SQL (Alembic's offline mode).
+    - ``tag``: the tag that ``env.py`` may read.
+    - ``message``: the new revision's message.
+    - ``autogenerate``: whether the models are compared with the database.
+    - ``head``: the head that the new revision follows.
+    - ``splice``: whether the new revision may follow one that is no head.
+    - ``branch_label``: the label of the branch that the new revision begins.
+    - ``version_path``: the directory of the new revision.
+    - ``revision_id``: the id of the new revision.
+    """
+
+    def __call__(self, sender: str, /, **kwargs: Any) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_migrate: Final = LifecycleSignal(
+    "post_migrate",
+    {
+        "upgrade": (
+            "config",
+            "revision",
+            "sql",
+            "tag",
+        ),
+        "downgrade": (
+            "config",
+            "revision",
+            "sql",
+            "tag",
+        ),
+        "revision": (
+            "config",
+            "message",
+            "autogenerate",
+            "sql",
+            "head",
+            "splice",
+            "branch_label",
+            "version_path",
+            "revision_id",
+        ),
+    },
+    "After an Alembic command has succeeded.",
+)
+"""After an Alembic command has succeeded.
+
+Fired by the same as `pre_migrate`. Receivers: :class:`PostMigrateReceiver`.
+"""
+
+
+class PostMigrateReceiver(Protocol):
+    """A receiver of :data:`post_migrate` that names all of its parameters.
+
+    The sender is the command, upgrade, downgrade, revision. Sent with it:
+
+    - ``config``: Alembic's configuration.
+    - ``revision``: the revision, or range, that was asked for.
+    - ``sql``: whether the command only writes SQL (Alembic's offline mode).
+    - ``tag``: the tag that ``env.py`` may read.
+    - ``message``: the new revision's message.
+    - ``autogenerate``: whether the models are compared with the database.
+    - ``head``: the head that the new revision follows.
+    - ``splice``: whether the new revision may follow one that is no head.
+    - ``branch_label``: the label of the branch that the new revision begins.
+    - ``version_path``: the directory of the new revision.
+    - ``revision_id``: the id of the new revision.
+    """
+
+    def __call__(self, sender: str, /, **kwargs: Any) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+LIFECYCLE: Final[tuple[LifecycleSignal, ...]] = (
+    pre_save,
+    post_save,
+    pre_update,
+    post_update,
+    pre_delete,
+    post_delete,
+    pre_bulk,
+    post_bulk,
+    pre_migrate,
+    post_migrate,
+)
+"""All of them, in the order of the list."""

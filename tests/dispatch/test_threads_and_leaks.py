@@ -1,0 +1,222 @@
+"""Threads that connect, disconnect and send at once; and that nothing is kept of a million sends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+SECONDS = float(os.environ.get("ALDIS_TEST_THREAD_SECONDS", "10"))
+SENDS = int(os.environ.get("ALDIS_TEST_LEAK_SENDS", "1000000"))
+
+
+class Sender:
+    """A sender that is known by identity."""
+
+
+def test_threads_lose_no_receiver_and_call_no_stale_one(core) -> None:
+    signal = core.Signal()
+    senders = [Sender() for _ in range(4)] + ["a", core.ANY]
+    failures: list[str] = []
+    stop = time.monotonic() + SECONDS
+    everybody = []
+    signal.connect(lambda sender, **kwargs: everybody.append(1) if not everybody else None, weak=False)
+
+    def work(number: int) -> None:
+        rounds = 0
+        try:
+            while time.monotonic() < stop:
+                rounds += 1
+                calls: list[int] = []
+
+                def receiver(sender, serial, calls=calls, **kwargs):
+                    calls.append(serial)
+
+                sender = senders[(number + rounds) % len(senders)]
+                speaker = "anybody" if sender is core.ANY else sender
+                signal.connect(receiver, sender, weak=bool(rounds % 2))
+                signal.send(speaker, serial=(number, rounds), other=1)
+                if (number, rounds) not in calls:
+                    failures.append(f"thread {number}: a receiver that was connected was not called")
+                signal.disconnect(receiver, *(() if rounds % 3 else (sender,)))
+                calls.clear()
+                signal.send(speaker, serial=(number, rounds))
+                if (number, rounds) in calls:
+                    failures.append(f"thread {number}: a receiver that was disconnected was called")
+                if rounds % 5 == 0:
+                    passing = Sender()
+                    signal.connect(receiver, passing)
+                    del passing, receiver
+        except BaseException as error:  # noqa: BLE001
+            failures.append(f"thread {number}: {error!r}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+    assert everybody == [1]
+    gc.collect()
+    assert len(list(signal.receivers_for("nobody in particular"))) == 1
+
+
+def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core) -> None:
+    ledger = core.module.LEDGER
+    signal = core.Signal()
+
+    def receiver(sender):
+        raise AssertionError("called")
+
+    signal.connect(receiver)
+    hold = [receiver]
+    del receiver
+    with ledger:
+        thread = threading.Thread(target=hold.clear)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), "the death of a receiver waited for the lock"
+    assert not signal.receivers
+    assert signal.send() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_fork_while_another_thread_holds_the_lock_leaves_the_child_a_free_one(core) -> None:
+    ledger, entered, done = core.module.LEDGER, threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with ledger:
+            entered.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(10)
+    child = os.fork()
+    if child == 0:
+        try:
+            core.Signal().connect(hold)
+        finally:
+            os._exit(0)
+    try:
+        for _ in range(500):
+            finished, status = os.waitpid(child, os.WNOHANG)
+            if finished:
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            pytest.fail("the child waits for a lock that nobody holds")
+        assert status == 0
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_million_sends_leave_nothing_behind(core) -> None:
+    """Errors, cancellations, suspensions and abandoned sends among them; references and blocks stay as they were."""
+    import types
+
+    @types.coroutine
+    def trap():
+        yield
+
+    async def quick(sender, **kwargs):
+        pass
+
+    async def suspends(sender, instance):
+        await trap()
+
+    def fails(sender, **kwargs):
+        raise failure
+
+    class Owner:
+        def method(self, sender, **kwargs):
+            pass
+
+    failure = ValueError("no")
+    owner = Owner()
+    quiet, noisy, failing = core.Signal(), core.Signal(), core.Signal()
+    quiet.connect(quick)
+    quiet.connect(owner.method)
+    quiet.connect(lambda sender, instance: None, weak=False)
+    for receiver in (quick, suspends, quick):
+        noisy.connect(receiver)
+    failing.connect(quick)
+    failing.connect(fails)
+    values = [object() for _ in range(6)]
+    emit = core.emitters.pre_save
+
+    def finish(rest) -> None:
+        try:
+            while True:
+                rest.send(None)
+        except StopIteration:
+            pass
+
+    def one_round() -> None:
+        assert emit(quiet, Sender, *values) is None
+        finish(emit(noisy, Sender, *values))
+        cancelled = emit(noisy, Sender, *values)
+        cancelled.send(None)
+        with pytest.raises(KeyError):
+            cancelled.throw(KeyError("cancelled"))
+        closed = noisy.send_async(Sender, instance=values[0])
+        closed.send(None)
+        closed.close()
+        finish(noisy.send_async(Sender, instance=values[0], a=1))
+        quiet.send(Sender, _async_wrapper=lambda function: None.__class__ and (lambda *a, **k: None), instance=1)
+        with pytest.raises(ValueError, match="no"):
+            emit(failing, Sender, *values)
+        failure.__traceback__ = None
+        for _ in range(93):
+            emit(quiet, Sender, *values)
+
+    watched = [*values, quick, suspends, fails, owner, Sender, failure, *quiet._records.values()]
+    for _ in range(20):
+        one_round()
+    gc.collect()
+    references = [sys.getrefcount(each) for each in watched]
+    blocks = sys.getallocatedblocks()
+    for _ in range(SENDS // 100):
+        one_round()
+    gc.collect()
+    assert [sys.getrefcount(each) for each in watched] == references
+    assert abs(sys.getallocatedblocks() - blocks) < 1000
+
+
+def test_signal_in_a_cycle_with_its_receiver_is_collected(core) -> None:
+    signal = core.Signal()
+
+    class Owner:
+        def __init__(self):
+            self.signal = signal
+
+        def method(self, sender, **kwargs):
+            return self.signal
+
+    def receiver(sender, **kwargs):
+        return signal
+
+    owner = Owner()
+    signal.connect(receiver, weak=False)
+    signal.connect(owner.method, Sender, weak=False)
+    signal.send(Sender, a=1)
+    watches = [weakref.ref(each) for each in (signal, owner, receiver)]
+    cell = receiver.__closure__[0]
+    del signal, owner, receiver, cell
+    Owner.__init__ = Owner.method = None
+    gc.collect()
+    assert [watch() for watch in watches] == [None] * 3
