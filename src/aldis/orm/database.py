@@ -1,0 +1,138 @@
+"""The database: an engine, and the transaction that the current context runs in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ..errors import ConfigurationError
+
+__all__ = ["Database", "operation"]
+
+
+@dataclass
+class Scope:
+    """An ambient transaction, until it ends; a task that outlives it starts one of its own."""
+
+    connection: AsyncConnection
+    is_open: bool = True
+
+
+AMBIENT: Final[ContextVar[Mapping[Database, Scope] | None]] = ContextVar("AMBIENT", default=None)
+
+
+class Database:
+    """A database that models are saved to.
+
+    Args:
+        target: A database URL with an async driver, or an :class:`~sqlalchemy.ext.asyncio.AsyncEngine`.
+        engine_options: What :func:`~sqlalchemy.ext.asyncio.create_async_engine` takes, for a URL.
+
+    Raises:
+        ConfigurationError: The URL cannot be read, or its driver is missing or not async.
+
+    Example:
+        >>> import aldis
+        >>> aldis.Database("sqlite+aiosqlite://").engine.dialect.name
+        'sqlite'
+    """
+
+    engine: AsyncEngine
+    """The engine below."""
+
+    def __init__(self, target: str | URL | AsyncEngine, **engine_options: Any) -> None:
+        if isinstance(target, AsyncEngine):
+            if engine_options:
+                raise ConfigurationError(
+                    f"an engine was given together with options for one: {', '.join(sorted(engine_options))}. "
+                    "Give these to create_async_engine()."
+                )
+            self.engine = target
+            return
+        try:
+            self.engine = create_async_engine(target, **engine_options)
+        except (ArgumentError, InvalidRequestError, NoSuchModuleError, ModuleNotFoundError) as error:
+            shown = target.render_as_string() if isinstance(target, URL) else repr(target)
+            raise ConfigurationError(
+                f"{shown} is not a database that aldis can use: {error}. Give the URL of an async driver, such as "
+                "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<Database {self.engine.url!r}>"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Run a block in one transaction: commit at its end, roll back when it raises.
+
+        The transaction is ambient: whatever is saved to this database inside the block, in the same task, takes part.
+        A block inside a block is a savepoint.
+
+        Yields:
+            The connection, for SQL of your own.
+
+        Example:
+            >>> import asyncio, aldis
+            >>> from sqlalchemy import text
+            >>> database = aldis.Database("sqlite+aiosqlite://")
+            >>> async def main():
+            ...     async with database.transaction() as connection:
+            ...         return await connection.scalar(text("SELECT 1"))
+            >>> asyncio.run(main())
+            1
+        """
+        ambient = AMBIENT.get() or {}
+        scope = ambient.get(self)
+        if scope is not None and scope.is_open:
+            async with scope.connection.begin_nested():
+                yield scope.connection
+            return
+        async with self.engine.connect() as connection, connection.begin():
+            await begin(connection)
+            scope = Scope(connection)
+            token = AMBIENT.set({**ambient, self: scope})
+            try:
+                yield connection
+            finally:
+                scope.is_open = False
+                AMBIENT.reset(token)
+
+    async def dispose(self) -> None:
+        """Close the pool's connections."""
+        await self.engine.dispose()
+
+
+async def begin(connection: AsyncConnection) -> None:
+    """Begin the transaction in the database too, where the driver puts that off.
+
+    Python's sqlite3 begins one before the first INSERT, UPDATE or DELETE only, and so would take a SAVEPOINT for the
+    outermost transaction and commit when it is released (SQLAlchemy's manual, "Serializable isolation / Savepoints /
+    Transactional DDL" of the pysqlite dialect).
+    """
+    if connection.dialect.name == "sqlite":
+        raw = await connection.get_raw_connection()
+        if not getattr(raw.driver_connection, "in_transaction", False):
+            await connection.exec_driver_sql("BEGIN")
+
+
+@asynccontextmanager
+async def operation(target: Database | AsyncConnection) -> AsyncIterator[AsyncConnection]:
+    """Run one operation in a transaction of its own, or in a savepoint of the one that is open."""
+    if isinstance(target, Database):
+        async with target.transaction() as connection:
+            yield connection
+    elif target.in_transaction():
+        await begin(target)
+        async with target.begin_nested():
+            yield target
+    else:
+        async with target.begin():
+            await begin(target)
+            yield target

@@ -1,0 +1,68 @@
+"""``Model.meta``: the signals and the database of one model class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import signals as lifecycle
+from ..dispatch.broadcaster import Broadcaster
+from ..errors import ConfigurationError
+from .database import Database
+
+if TYPE_CHECKING:
+    from .model import Model
+
+__all__ = ["Meta", "meta_of"]
+
+DEFAULTS: Final = Broadcaster()
+DEFAULTS.set_lifecycle_signals_from(lifecycle)
+
+
+class Meta:
+    """What aldis knows of a model class.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.signals import post_save
+        >>> class Base(aldis.Model): ...
+        >>> Base.meta.signals.post_save is post_save
+        True
+    """
+
+    signals: Broadcaster
+    """The class's signals; it sees those of its bases until it sets its own."""
+
+    def __init__(self, model: type[Model], signals: Broadcaster) -> None:
+        self._model = model
+        self.signals = signals
+
+    @property
+    def database(self) -> Database:
+        """The database that the class is saved to.
+
+        Raises:
+            ConfigurationError: Neither the class nor a base of it has one.
+        """
+        database = getattr(self._model, "database", None)
+        if not isinstance(database, Database):
+            raise ConfigurationError(
+                f"{self._model.__name__} has no database: set `database = aldis.Database(url)` on it or on its "
+                "base class, or pass `using=`."
+            )
+        return database
+
+    def __repr__(self) -> str:
+        return f"<Meta of {self._model.__name__}: {self.signals!r}>"
+
+
+def meta_of(model: type[Any]) -> Meta:
+    """Return the :class:`Meta` of a model class, made when it is first asked for."""
+    from .model import Model
+
+    found: Meta | None = model.__dict__.get("_aldis_meta")
+    if found is None:
+        bases = [base for base in model.__bases__ if issubclass(base, Model) and base is not Model]
+        parents = [meta_of(base).signals for base in bases] or [DEFAULTS]
+        found = Meta(model, Broadcaster(parents=parents))
+        model._aldis_meta = found
+    return found

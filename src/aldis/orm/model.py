@@ -1,0 +1,260 @@
+"""``Model``, the mixin: save and delete one instance, with its signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstanceState, make_transient
+from sqlalchemy.orm.attributes import instance_state
+
+from ..context import current
+from ..dispatch import emitters
+from ..errors import ConfigurationError, ObjectNotFound, SkipOperation
+from .database import Database, operation
+from .meta import Meta, meta_of
+from .queryset import QuerySet
+from .shape import Shape, mapper_of, shape_of
+from .snapshot import Snapshot, store
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Model"]
+
+M = TypeVar("M", bound="Model")
+
+
+class MetaAttribute:
+    """``Model.meta``, of the class that it is read from."""
+
+    def __get__(self, instance: object, owner: type[Any]) -> Meta:
+        return meta_of(owner)
+
+
+class QueryAttribute:
+    """``Model.query``, of the class that it is read from."""
+
+    def __get__(self, instance: object, owner: type[M]) -> QuerySet[M]:
+        mapper_of(owner)
+        return QuerySet(owner)
+
+
+class Model:
+    """A mixin for a SQLAlchemy declarative base: its classes can be saved, and saving them fires signals.
+
+    Example:
+        >>> import aldis
+        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> class Base(aldis.Model, DeclarativeBase):
+        ...     database = aldis.Database("sqlite+aiosqlite://")
+        >>> class User(Base):
+        ...     __tablename__ = "user"
+        ...     id: Mapped[int] = mapped_column(primary_key=True)
+        ...     name: Mapped[str]
+        >>> User.meta.database is Base.database
+        True
+    """
+
+    meta: ClassVar[MetaAttribute] = MetaAttribute()
+    query: ClassVar[QueryAttribute] = QueryAttribute()
+
+    async def save(
+        self,
+        force_insert: bool = False,
+        values: Mapping[str, Any] | None = None,
+        *,
+        using: Database | AsyncConnection | None = None,
+    ) -> Self | None:
+        """Write the instance: INSERT a new one, UPDATE what has changed of a stored one. Fires the save signals.
+
+        Everything happens in one transaction, the receivers included: when one raises, the row and the instance are
+        as they were.
+
+        Args:
+            force_insert: INSERT a stored instance as well.
+            values: Values to set first, by attribute name.
+            using: Where to write, instead of the class's database.
+
+        Returns:
+            The instance; ``None`` when a receiver raised :class:`SkipOperation`.
+
+        Raises:
+            ConfigurationError: The class has no database, or is in a session, or needs SQLAlchemy's unit of work.
+            ObjectNotFound: The row of a stored instance is gone.
+            TypeError: ``values`` has a name that is no attribute.
+
+        Example:
+            >>> import asyncio, aldis
+            >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+            >>> class Base(aldis.Model, DeclarativeBase):
+            ...     database = aldis.Database("sqlite+aiosqlite://")
+            >>> class User(Base):
+            ...     __tablename__ = "user"
+            ...     id: Mapped[int] = mapped_column(primary_key=True)
+            ...     name: Mapped[str]
+            >>> async def main():
+            ...     async with Base.database.transaction() as connection:
+            ...         await connection.run_sync(Base.metadata.create_all)
+            ...         ada = await User(name="Ada").save()
+            ...         return ada.id
+            >>> asyncio.run(main())
+            1
+        """
+        state = own_state(self)
+        before = Snapshot(self)
+        try:
+            set_values(self, values or {})
+            is_update = state.key is not None and not force_insert
+            return await save(self, self, dict(values or {}), is_update, using)
+        except BaseException:
+            before.put_back()
+            raise
+
+    async def delete(self, *, using: Database | AsyncConnection | None = None) -> int:
+        """Delete the row of a stored instance. Fires the delete signals.
+
+        Afterwards the instance is new again: saving it inserts it.
+
+        Args:
+            using: Where to delete, instead of the class's database.
+
+        Returns:
+            The number of rows deleted; 0 when the row was gone, or a receiver raised :class:`SkipOperation`.
+
+        Raises:
+            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+        """
+        state = own_state(self)
+        if state.key is None:
+            raise ConfigurationError(f"{self!r} cannot be deleted: it has not been saved.")
+        model = type(self)
+        shape = shape_of(model)
+        signals = meta_of(model).signals
+        before = Snapshot(self)
+        skipped = False
+        row_count = 0
+        try:
+            async with operation(using or meta_of(model).database) as connection:
+                with current(self, self, None):
+                    if signals.pre_delete.has_receivers_for(model):
+                        try:
+                            rest = emitters.pre_delete(signals.pre_delete, model, self, self, None)
+                            if rest is not None:
+                                await rest
+                        except SkipOperation:
+                            skipped = True
+                    if not skipped:
+                        result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
+                        row_count = result.rowcount
+                    if signals.post_delete.has_receivers_for(model):
+                        rest = emitters.post_delete(signals.post_delete, model, self, self, row_count, skipped)
+                        if rest is not None:
+                            await rest
+            if not skipped:
+                make_transient(self)
+        except BaseException:
+            before.put_back()
+            raise
+        return row_count
+
+
+def own_state(instance: Model) -> InstanceState[Any]:
+    """Return SQLAlchemy's state of an instance that no session holds.
+
+    Raises:
+        ConfigurationError: Its class is not mapped, or a session holds it.
+    """
+    mapper_of(type(instance))
+    state: InstanceState[Any] = instance_state(instance)
+    if state.session is not None:
+        raise ConfigurationError(f"{instance!r} belongs to a session: save it with `await session.commit()`.")
+    return state
+
+
+def set_values(instance: Model, values: Mapping[str, Any]) -> None:
+    """Set attributes by name, none where one of them does not exist.
+
+    Raises:
+        TypeError: A name is no attribute of the class.
+    """
+    for name in values:
+        if not hasattr(type(instance), name):
+            raise TypeError(f"{name!r} is an invalid keyword argument for {type(instance).__name__}")
+    for name, value in values.items():
+        setattr(instance, name, value)
+
+
+async def save(
+    caller: object,
+    instance: Model,
+    values: dict[str, Any],
+    is_update: bool,
+    using: Database | AsyncConnection | None,
+) -> Any:
+    """Write one instance with its save signals, in one transaction; ``caller`` is what the call was made on."""
+    model = type(instance)
+    shape = shape_of(model)
+    meta = meta_of(model)
+    before, after = meta.signals.pre_save, meta.signals.post_save
+    state: InstanceState[Any] = instance_state(instance)
+    written = changed(shape, state) if is_update else shape.column_values(state.dict)
+    skipped = False
+    row_count = 0
+    async with operation(using or meta.database) as connection:
+        with current(caller, instance, values):
+            if before.has_receivers_for(model):
+                try:
+                    rest = emitters.pre_save(before, model, caller, instance, values, written, is_update, False)
+                    if rest is not None:
+                        await rest
+                except SkipOperation:
+                    skipped = True
+            if not skipped:
+                if is_update:
+                    row_count = await write_update(connection, shape, instance, written)
+                else:
+                    row_count = await write_insert(connection, shape, instance, written)
+            if after.has_receivers_for(model):
+                rest = emitters.post_save(
+                    after, model, caller, instance, values, written, is_update, False, row_count, skipped
+                )
+                if rest is not None:
+                    await rest
+    return None if skipped else instance
+
+
+def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+    """Return what an UPDATE of a stored instance writes, by column key."""
+    values = state.dict
+    return {key: values[name] for name, key in shape.columns if name in state.committed_state and name in values}
+
+
+async def write_insert(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
+    """Insert the row, and give ``written`` and the instance what the database filled in; return the row count."""
+    result = await connection.execute(insert(shape.table).return_defaults(), written)
+    written.update((key, value) for key, value in result.last_inserted_params().items() if key in shape.attributes)
+    if result.returned_defaults is not None:
+        written.update(result.returned_defaults._mapping)
+    written.update(zip(shape.primary_key, result.inserted_primary_key or (), strict=True))
+    store(instance, {shape.attributes[key]: value for key, value in written.items() if key in shape.attributes})
+    return result.rowcount if result.rowcount >= 0 else 1
+
+
+async def write_update(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
+    """Update the row, and give ``written`` and the instance what it has now; return the row count."""
+    if not written:
+        return 0
+    state: InstanceState[Any] = instance_state(instance)
+    statement = update(shape.table).where(*shape.key_conditions(state)).values(written)
+    result = await connection.execute(statement)
+    if result.rowcount == 0:
+        raise ObjectNotFound(
+            f"{type(instance).__name__} {state.identity!r} cannot be updated: its row is gone. "
+            "Use save(force_insert=True) to insert it again."
+        )
+    written.update((key, value) for key, value in result.last_updated_params().items() if key in shape.attributes)
+    store(instance, {shape.attributes[key]: value for key, value in written.items() if key in shape.attributes})
+    return result.rowcount

@@ -1,0 +1,133 @@
+"""The shape of a mapped class: which attribute is which column, what defaults a row gets, what the database fills in."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Column, Table, inspect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
+
+from ..errors import ConfigurationError
+
+__all__ = ["Shape", "shape_of"]
+
+
+class DefaultContext:
+    """What a column's default callable gets for its context: the row's values so far.
+
+    Stands for SQLAlchemy's ``DefaultExecutionContext``, which only a statement that runs has.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.current_parameters = values
+
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
+        """Return the values of the row, by column key."""
+        return self.current_parameters
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A single-table mapped class, read once."""
+
+    mapper: Mapper[Any]
+    table: Table
+    columns: tuple[tuple[str, str], ...]
+    """The attribute's name and the column's key, of each column that is mapped."""
+    attributes: Mapping[str, str]
+    """The attribute's name by the column's key."""
+    defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """The column's key, and what makes its default on the client."""
+    primary_key: tuple[str, ...]
+    """The keys of the primary key's columns."""
+
+    def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.
+
+        A primary key that is ``None`` is left to the database.
+        """
+        written = {key: values[name] for name, key in self.columns if name in values}
+        for key in self.primary_key:
+            if written.get(key, 0) is None:
+                del written[key]
+        for key, default in self.defaults:
+            if key not in written:
+                written[key] = default(DefaultContext(written))
+        return written
+
+    def key_conditions(self, state: InstanceState[Any]) -> list[Any]:
+        """Return the conditions that find the stored row of an instance."""
+        assert state.identity is not None
+        return [column == value for column, value in zip(self.table.primary_key, state.identity, strict=True)]
+
+
+SHAPES: Final[weakref.WeakKeyDictionary[Mapper[Any], Shape]] = weakref.WeakKeyDictionary()
+
+
+def shape_of(model: type[Any]) -> Shape:
+    """Return the shape of a mapped class.
+
+    Raises:
+        ConfigurationError: The class is not mapped, or its rows need SQLAlchemy's unit of work.
+    """
+    mapper = mapper_of(model)
+    shape = SHAPES.get(mapper)
+    if shape is None:
+        shape = SHAPES[mapper] = _read(mapper)
+    return shape
+
+
+def mapper_of(model: type[Any]) -> Mapper[Any]:
+    """Return the mapper of a class.
+
+    Raises:
+        ConfigurationError: The class is not mapped.
+    """
+    try:
+        mapper: Mapper[Any] = inspect(model)
+    except NoInspectionAvailable:
+        raise ConfigurationError(
+            f"{model.__name__} is not mapped to a table: give it a __tablename__ and a primary key column."
+        ) from None
+    return mapper
+
+
+def _read(mapper: Mapper[Any]) -> Shape:
+    table = mapper.local_table
+    reason = (
+        "is mapped to more than one table"
+        if len(mapper.tables) > 1 or not isinstance(table, Table)
+        else "counts versions"
+        if mapper.version_id_col is not None
+        else None
+    )
+    if reason is not None:
+        raise ConfigurationError(
+            f"{mapper.class_.__name__} {reason}, which needs SQLAlchemy's unit of work: add it to an AsyncSession."
+        )
+    assert isinstance(table, Table)
+    columns = tuple(
+        (attribute.key, attribute.columns[0].key)
+        for attribute in mapper.column_attrs
+        if isinstance(attribute.columns[0], Column)
+    )
+    defaults = []
+    for _, key in columns:
+        default = table.columns[key].default
+        if isinstance(default, ScalarElementColumnDefault):
+            defaults.append((key, lambda context, value=default.arg: value))
+        elif isinstance(default, CallableColumnDefault):
+            defaults.append((key, default.arg))
+    return Shape(
+        mapper=mapper,
+        table=table,
+        columns=columns,
+        attributes={key: name for name, key in columns},
+        defaults=tuple(defaults),
+        primary_key=tuple(column.key for column in table.primary_key),
+    )

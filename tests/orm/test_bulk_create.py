@@ -1,0 +1,179 @@
+"""Many instances at once: their keys, their signals, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+import aldis
+
+
+async def stored(models, table="user"):
+    async with models.database.engine.connect() as connection:
+        result = await connection.execute(text(f'SELECT * FROM "{table}" ORDER BY 1'))
+        return [dict(row) for row in result.mappings()]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 5000])
+async def test_each_instance_has_the_key_of_its_own_row(models, batch_size) -> None:
+    await (await models.User.query.create(name="before")).delete()
+    await models.User.query.create(name="first")
+    users = [models.User(name=f"u{number}") for number in range(10)]
+    result = await models.User.query.bulk_create(users, batch_size=batch_size)
+    assert result == users
+    assert {row["id"]: row["name"] for row in await stored(models) if row["name"] != "first"} == {
+        user.id: user.name for user in users
+    }
+    assert all(inspect(user).detached and not inspect(user).modified for user in users)
+
+
+async def test_autoincrement_never_reuses_a_key(models) -> None:
+    log = await models.Log.query.create(text="one", id=7)
+    await log.delete()
+    logs = await models.Log.query.bulk_create([{"text": "two"}, {"text": "three"}])
+    assert [log.id for log in logs] == [8, 9]
+    assert all(log.at is not None for log in logs)
+
+
+async def test_autoincrement_table_without_server_defaults(models) -> None:
+    class Count(models.Base):
+        __tablename__ = "count"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        word: Mapped[str]
+        __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(Count.__table__.create)
+    await (await Count.query.create(word="gone", id=41)).delete()
+    counts = await Count.query.bulk_create([{"word": "a"}, {"word": "b"}])
+    assert [count.id for count in counts] == [42, 43]
+    assert [(row["id"], row["word"]) for row in await stored(models, "count")] == [(42, "a"), (43, "b")]
+
+
+async def test_given_and_missing_keys_mix(models) -> None:
+    users = [models.User(name="a", id=100), models.User(name="b"), models.User(name="c", mail="x")]
+    await models.User.query.bulk_create(users)
+    assert {row["id"]: row["name"] for row in await stored(models)} == {user.id: user.name for user in users}
+    assert users[0].id == 100
+
+
+async def test_natural_keys(models) -> None:
+    tags = await models.Tag.query.bulk_create([{"space": "a", "word": word} for word in "zyx"])
+    assert [inspect(tag).identity for tag in tags] == [("a", "z"), ("a", "y"), ("a", "x")]
+
+
+async def test_signals_of_a_bulk_in_order(models) -> None:
+    calls = []
+    signals = models.Base.meta.signals
+    for name in ("pre_bulk", "pre_save", "post_save", "post_bulk"):
+
+        async def receiver(sender, name=name, **kwargs):
+            calls.append((name, kwargs))
+
+        signals[name].connect(receiver, models.User, weak=False)
+    query = models.User.query
+    rows = [{"name": "a"}, {"name": "b"}]
+    users = await query.bulk_create(rows)
+    assert [name for name, _ in calls] == ["pre_bulk", "pre_save", "pre_save", "post_save", "post_save", "post_bulk"]
+    bulk = {
+        "instance": query,
+        "operation": "bulk_create",
+        "raw_values": rows,
+        "create_params": None,
+        "update_params": None,
+        "update_fields": None,
+        "ignore_conflicts": False,
+    }
+    assert calls[0][1] == bulk
+    assert calls[5][1] == {**bulk, "row_count_create": 2, "row_count_update": 0, "operation_skipped": False}
+    assert [kwargs["model_instance"] for _, kwargs in calls[1:5]] == users * 2
+    assert [kwargs["values"] for _, kwargs in calls[1:5]] == rows * 2
+    assert [kwargs["column_values"]["id"] for _, kwargs in calls[3:5]] == [1, 2]
+
+
+async def test_receivers_edit_and_skip_rows(models) -> None:
+    signals, after = models.Base.meta.signals, []
+
+    @signals.pre_save.connect_via(models.User)
+    async def edit(sender, column_values):
+        if column_values["name"] == "skip":
+            raise aldis.SkipOperation
+        column_values["name"] = column_values["name"].upper()
+
+    @signals.post_save.connect_via(models.User)
+    async def tell(sender, model_instance, operation_skipped, row_count):
+        after.append((model_instance.name, operation_skipped, row_count))
+
+    users = await models.User.query.bulk_create([{"name": name} for name in ("a", "skip", "b")])
+    assert [(user.id, user.name) for user in users] == [(1, "A"), (2, "B")]
+    assert after == [("A", False, 1), ("skip", True, 0), ("B", False, 1)]
+    assert [row["name"] for row in await stored(models)] == ["A", "B"]
+
+
+async def test_skipped_bulk_reads_no_row(models) -> None:
+    async def skip(sender):
+        raise aldis.SkipOperation
+
+    def rows():
+        raise AssertionError("read")
+        yield
+
+    told = []
+    signals = models.Base.meta.signals
+    signals.post_bulk.connect(lambda sender, **kwargs: told.append(kwargs["operation_skipped"]), weak=False)
+    with signals.pre_bulk.connected_to(skip, models.User):
+        assert await models.User.query.bulk_create(rows()) == []
+    assert told == [True]
+
+
+async def test_failure_in_the_middle_undoes_all_batches_and_instances(models) -> None:
+    users = [models.User(name=f"u{number}") for number in range(7)]
+
+    async def failing(sender, model_instance):
+        if model_instance.name == "u5":
+            raise ValueError("no")
+
+    with models.Base.meta.signals.post_save.connected_to(failing, models.User), pytest.raises(ValueError, match="no"):
+        await models.User.query.bulk_create(users, batch_size=2)
+    assert await stored(models) == []
+    assert all(inspect(user).transient and "id" not in inspect(user).dict for user in users)
+    users[6].name = "u0"
+    with pytest.raises(IntegrityError):
+        await models.User.query.bulk_create(users, batch_size=2)
+    assert await stored(models) == []
+    users[6].name = "u6"
+    assert [user.id for user in await models.User.query.bulk_create(users)] == list(range(1, 8))
+
+
+async def test_bad_rows_are_refused(models) -> None:
+    query = models.User.query
+    user = models.User(name="a")
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        await query.bulk_create([user], batch_size=0)
+    with pytest.raises(TypeError, match="row 1 is 5: bulk_create takes instances of User"):
+        await query.bulk_create([user, 5])
+    with pytest.raises(TypeError, match="'nam' is an invalid keyword argument for User"):
+        await query.bulk_create([{"nam": "a"}])
+    with pytest.raises(aldis.ConfigurationError, match="was given twice"):
+        await query.bulk_create([user, user])
+    await user.save()
+    with pytest.raises(aldis.ConfigurationError, match=r"row 1, .* is stored already"):
+        await query.bulk_create([models.User(name="b"), user])
+    assert len(await stored(models)) == 1
+
+
+async def test_bulk_create_in_a_receiver_leaves_the_context_as_it_was(models) -> None:
+    from aldis.context import CURRENT_MODEL_INSTANCE
+
+    seen = []
+
+    @models.Base.meta.signals.post_save.connect_via(models.User)
+    async def log(sender, model_instance):
+        await models.Log.query.bulk_create([{"text": "x"}])
+        seen.append(CURRENT_MODEL_INSTANCE.get() is model_instance)
+
+    models.Base.meta.signals.pre_save.connect(lambda sender: None, weak=False)
+    await models.User.query.create(name="a")
+    assert seen == [True]
