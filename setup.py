@@ -40,14 +40,17 @@ class BuildCore(build_ext):
 
 
 def core() -> list[Extension]:
-    """Return the extension to build, or nothing for a pure install."""
+    """Return the extensions to build, or nothing for a pure install."""
     if BUILD == "pure":
         say_pure("ALDIS_BUILD=pure")
         return []
     if platform.python_implementation() != "CPython" and BUILD != "require":
         say_pure(f"{platform.python_implementation()} runs the pure core faster")
         return []
-    extension = Extension("aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=["cext/emitters.pyx"])
+    extensions = [
+        Extension("aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=["cext/emitters.pyx"]),
+        Extension("aldis._floor", ["cext/floor.pyx"]),
+    ]
     try:
         from Cython.Build import cythonize
     except ImportError as error:
@@ -55,7 +58,7 @@ def core() -> list[Extension]:
             raise
         say_pure(error)
         return []
-    return cythonize([extension], build_dir="build/cython", include_path=["cext"])
+    return cythonize(extensions, build_dir="build/cython", include_path=["cext"])
 
 
 setup(ext_modules=core(), cmdclass={"build_ext": BuildCore})

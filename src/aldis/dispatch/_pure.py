@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from inspect import iscoroutinefunction
+from itertools import dropwhile
 from operator import itemgetter
 from types import CoroutineType, MethodType, coroutine
 from typing import Any, Final
@@ -17,6 +18,12 @@ __all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "send", "send_asyn
 
 ANY_KEY: Final = 0
 """The key of :data:`blinker.ANY` among the plans: no object has the address 0."""
+
+AS_THEY_STAND: Final = None
+"""A way to call a receiver: with all arguments, each by its name."""
+
+BY_KEYWORD: Final = False
+"""A way to call a receiver: with some of the arguments, not all of them by position."""
 
 MOST_SHAPES: Final = 64
 """How many different sets of keywords a plan remembers; a caller that sends ``**row`` could have any number."""
@@ -37,25 +44,26 @@ def sender_key(sender: Any) -> Any:
 class Call:
     """How the arguments of one set of keywords reach one receiver."""
 
-    __slots__ = ("in_place", "is_async", "keywords", "pick", "positional")
+    __slots__ = ("is_async", "keywords", "pick", "positional", "way")
 
     def __init__(self, receiver: Receiver, names: tuple[str, ...]) -> None:
         order, self.positional, self.keywords, _ = arrange(receiver.accepts, names)
         self.is_async = receiver.is_async
-        self.in_place = order is None
-        # itemgetter of one index returns no tuple; a slice of one does.
-        self.pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = (
-            None if order is None else itemgetter(*order) if len(order) > 1 else itemgetter(slice(0, 1))
-        )
+        self.pick = picker(order or range(len(names) + 1))
+        self.way: Any = AS_THEY_STAND if order is None else BY_KEYWORD if self.keywords else self.pick
 
     def __call__(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call ``receiver`` with its part of ``arguments``: the sender, then the values in the order of the names."""
-        if self.pick is not None:
-            arguments = self.pick(arguments)
+        picked = self.pick(arguments)
         if not self.keywords:
-            return receiver(*arguments)
+            return receiver(*picked)
         position = self.positional
-        return receiver(*arguments[:position], **dict(zip(self.keywords, arguments[position:], strict=True)))
+        return receiver(*picked[:position], **dict(zip(self.keywords, picked[position:], strict=True)))
+
+
+def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return what takes the arguments at the indices of ``order``; itemgetter of one index returns no tuple."""
+    return itemgetter(*order) if len(order) > 1 else itemgetter(slice(0, 1))
 
 
 class Receiver:
@@ -95,31 +103,33 @@ class Plan:
     def __init__(self, receivers: Iterable[Receiver]) -> None:
         self.receivers = tuple(receivers)
         self.is_strong = not any(isinstance(receiver.reference, weakref.ref) for receiver in self.receivers)
-        self.recent: tuple[tuple[str, ...] | None, tuple[tuple[Any, Call], ...]] = (None, ())
-        self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Call], ...]] = {}
+        self.recent: tuple[tuple[str, ...] | None, tuple[tuple[Any, Any, Call], ...]] = (None, ())
+        self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Any, Call], ...]] = {}
 
-    def pairs(self, names: tuple[str, ...]) -> Sequence[tuple[Any, Call]]:
-        """Return the receivers that are alive, each with how a send of ``names`` reaches it.
+    def calls(self, names: tuple[str, ...]) -> Sequence[tuple[Any, Any, Call]]:
+        """Return the receivers that are alive, each with the way in which a send of ``names`` reaches it.
 
         The send that asked keeps them until it ends.
         """
-        recent, pairs = self.recent
+        recent, calls = self.recent
         if recent is not names:
-            pairs = self._shape(names)
+            calls = self._shape(names)
         if self.is_strong:
-            return pairs
-        return [(live, call) for reference, call in pairs if (live := reference()) is not None]
+            return calls
+        return [(live, way, call) for reference, way, call in calls if (live := reference()) is not None]
 
-    def _shape(self, names: tuple[str, ...]) -> tuple[tuple[Any, Call], ...]:
-        pairs = self.shapes.get(names)
-        if pairs is None:
+    def _shape(self, names: tuple[str, ...]) -> tuple[tuple[Any, Any, Call], ...]:
+        calls = self.shapes.get(names)
+        if calls is None:
             if len(self.shapes) >= MOST_SHAPES:
                 self.shapes.clear()
-            pairs = self.shapes[names] = tuple(
-                [(each.reference if self.is_strong else each.weakly(), each.call(names)) for each in self.receivers]
-            )
-        self.recent = (names, pairs)
-        return pairs
+            found = []
+            for receiver in self.receivers:
+                call = receiver.call(names)
+                found.append((receiver.reference if self.is_strong else receiver.weakly(), call.way, call))
+            calls = self.shapes[names] = tuple(found)
+        self.recent = (names, calls)
+        return calls
 
 
 NOBODY: Final = Plan(())
@@ -192,16 +202,17 @@ def plan_for(signal: Any, sender: Any) -> Plan:
 async def rest(
     signal: Any,
     arguments: tuple[Any, ...],
-    pairs: Sequence[tuple[Any, Call]],
-    position: int,
+    calls: Sequence[tuple[Any, Any, Call]],
+    receiver: Any,
     waiting: Any,
     yielded: Any,
 ) -> None:
-    """Await the rest of an emission, of which the receiver before ``position`` has suspended."""
-    receiver = pairs[position - 1][0]
+    """Await the rest of an emission, of which ``receiver`` has suspended."""
+    left = dropwhile(lambda entry: entry[0] is not receiver, calls)
+    next(left)
     try:
         await resume(waiting, yielded)
-        for receiver, call in pairs[position:]:
+        for receiver, _, call in left:
             result = call(receiver, arguments)
             if type(result) is CoroutineType or call.is_async:
                 await result
@@ -276,13 +287,13 @@ def send(
         return results
     receiver: Any = None
     try:
-        for receiver, call in plan.pairs(tuple(kwargs)):
+        for receiver, way, call in plan.calls(tuple(kwargs)):
             target = receiver
             if call.is_async:
                 if _async_wrapper is None:
                     raise RuntimeError("Cannot send to a coroutine function.")
                 target = _async_wrapper(receiver)
-            if call.in_place:
+            if way is AS_THEY_STAND:
                 result = target(sender, **kwargs)
             else:
                 result = call(target, (sender, *kwargs.values()))
@@ -331,13 +342,13 @@ async def send_async(
         return results
     receiver: Any = None
     try:
-        for receiver, call in plan.pairs(tuple(kwargs)):
+        for receiver, way, call in plan.calls(tuple(kwargs)):
             target = receiver
             if not call.is_async:
                 if _sync_wrapper is None:
                     raise RuntimeError("Cannot send to a non-coroutine function.")
                 target = _sync_wrapper(receiver)
-            if call.in_place:
+            if way is AS_THEY_STAND:
                 result = await target(sender, **kwargs)
             else:
                 result = await call(target, (sender, *kwargs.values()))

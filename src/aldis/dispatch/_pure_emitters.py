@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, Final
 
-from ._pure import iterator, plan_for, rest
+from ._pure import AS_THEY_STAND, BY_KEYWORD, iterator, plan_for, rest
 from .receiver import annotate
 
 __all__ = [
@@ -83,13 +83,13 @@ def pre_save(
         is_update,
         is_migration,
     )
-    pairs = plan.pairs(PRE_SAVE)
+    recent, calls = plan.recent
+    if recent is not PRE_SAVE or not plan.is_strong:
+        calls = plan.calls(PRE_SAVE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -99,8 +99,10 @@ def pre_save(
                     is_update=is_update,
                     is_migration=is_migration,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -110,7 +112,7 @@ def pre_save(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -182,13 +184,13 @@ def post_save(
         row_count,
         operation_skipped,
     )
-    pairs = plan.pairs(POST_SAVE)
+    recent, calls = plan.recent
+    if recent is not POST_SAVE or not plan.is_strong:
+        calls = plan.calls(POST_SAVE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -200,8 +202,10 @@ def post_save(
                     row_count=row_count,
                     operation_skipped=operation_skipped,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -211,7 +215,7 @@ def post_save(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -275,13 +279,13 @@ def pre_update(
         is_update,
         is_migration,
     )
-    pairs = plan.pairs(PRE_UPDATE)
+    recent, calls = plan.recent
+    if recent is not PRE_UPDATE or not plan.is_strong:
+        calls = plan.calls(PRE_UPDATE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -291,8 +295,10 @@ def pre_update(
                     is_update=is_update,
                     is_migration=is_migration,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -302,7 +308,7 @@ def pre_update(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -374,13 +380,13 @@ def post_update(
         row_count,
         operation_skipped,
     )
-    pairs = plan.pairs(POST_UPDATE)
+    recent, calls = plan.recent
+    if recent is not POST_UPDATE or not plan.is_strong:
+        calls = plan.calls(POST_UPDATE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -392,8 +398,10 @@ def post_update(
                     row_count=row_count,
                     operation_skipped=operation_skipped,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -403,7 +411,7 @@ def post_update(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -454,21 +462,23 @@ def pre_delete(
         model_instance,
         injected_filters,
     )
-    pairs = plan.pairs(PRE_DELETE)
+    recent, calls = plan.recent
+    if recent is not PRE_DELETE or not plan.is_strong:
+        calls = plan.calls(PRE_DELETE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
                     model_instance=model_instance,
                     injected_filters=injected_filters,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -478,7 +488,7 @@ def pre_delete(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -533,13 +543,13 @@ def post_delete(
         row_count,
         operation_skipped,
     )
-    pairs = plan.pairs(POST_DELETE)
+    recent, calls = plan.recent
+    if recent is not POST_DELETE or not plan.is_strong:
+        calls = plan.calls(POST_DELETE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -547,8 +557,10 @@ def post_delete(
                     row_count=row_count,
                     operation_skipped=operation_skipped,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -558,7 +570,7 @@ def post_delete(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -625,13 +637,13 @@ def pre_bulk(
         update_fields,
         ignore_conflicts,
     )
-    pairs = plan.pairs(PRE_BULK)
+    recent, calls = plan.recent
+    if recent is not PRE_BULK or not plan.is_strong:
+        calls = plan.calls(PRE_BULK)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -642,8 +654,10 @@ def pre_bulk(
                     update_fields=update_fields,
                     ignore_conflicts=ignore_conflicts,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -653,7 +667,7 @@ def pre_bulk(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -732,13 +746,13 @@ def post_bulk(
         row_count_update,
         operation_skipped,
     )
-    pairs = plan.pairs(POST_BULK)
+    recent, calls = plan.recent
+    if recent is not POST_BULK or not plan.is_strong:
+        calls = plan.calls(POST_BULK)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     instance=instance,
@@ -752,8 +766,10 @@ def post_bulk(
                     row_count_update=row_count_update,
                     operation_skipped=operation_skipped,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -763,7 +779,7 @@ def post_bulk(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -818,13 +834,13 @@ def pre_migrate_upgrade(
         sql,
         tag,
     )
-    pairs = plan.pairs(PRE_MIGRATE_UPGRADE)
+    recent, calls = plan.recent
+    if recent is not PRE_MIGRATE_UPGRADE or not plan.is_strong:
+        calls = plan.calls(PRE_MIGRATE_UPGRADE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     config=config,
@@ -832,8 +848,10 @@ def pre_migrate_upgrade(
                     sql=sql,
                     tag=tag,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -843,7 +861,7 @@ def pre_migrate_upgrade(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -918,13 +936,13 @@ def pre_migrate_revision(
         version_path,
         revision_id,
     )
-    pairs = plan.pairs(PRE_MIGRATE_REVISION)
+    recent, calls = plan.recent
+    if recent is not PRE_MIGRATE_REVISION or not plan.is_strong:
+        calls = plan.calls(PRE_MIGRATE_REVISION)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     config=config,
@@ -937,8 +955,10 @@ def pre_migrate_revision(
                     version_path=version_path,
                     revision_id=revision_id,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -948,7 +968,7 @@ def pre_migrate_revision(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -1003,13 +1023,13 @@ def post_migrate_upgrade(
         sql,
         tag,
     )
-    pairs = plan.pairs(POST_MIGRATE_UPGRADE)
+    recent, calls = plan.recent
+    if recent is not POST_MIGRATE_UPGRADE or not plan.is_strong:
+        calls = plan.calls(POST_MIGRATE_UPGRADE)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     config=config,
@@ -1017,8 +1037,10 @@ def post_migrate_upgrade(
                     sql=sql,
                     tag=tag,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -1028,7 +1050,7 @@ def post_migrate_upgrade(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise
@@ -1103,13 +1125,13 @@ def post_migrate_revision(
         version_path,
         revision_id,
     )
-    pairs = plan.pairs(POST_MIGRATE_REVISION)
+    recent, calls = plan.recent
+    if recent is not POST_MIGRATE_REVISION or not plan.is_strong:
+        calls = plan.calls(POST_MIGRATE_REVISION)
     receiver: Any = None
-    position = 0
     try:
-        for receiver, call in pairs:
-            position += 1
-            if call.in_place:
+        for receiver, way, call in calls:
+            if way is AS_THEY_STAND:
                 result = receiver(
                     sender,
                     config=config,
@@ -1122,8 +1144,10 @@ def post_migrate_revision(
                     version_path=version_path,
                     revision_id=revision_id,
                 )
-            else:
+            elif way is BY_KEYWORD:
                 result = call(receiver, arguments)
+            else:
+                result = receiver(*way(arguments))
             if result is None and not call.is_async:
                 continue
             if type(result) is CoroutineType:
@@ -1133,7 +1157,7 @@ def post_migrate_revision(
             else:
                 continue
             for yielded in waiting:
-                return rest(signal, arguments, pairs, position, waiting, yielded)
+                return rest(signal, arguments, calls, receiver, waiting, yielded)
     except Exception as error:
         annotate(error, signal, sender, receiver)
         raise

@@ -30,11 +30,13 @@ class Row:
 
     __slots__ = ("before", "instance", "skipped", "values", "written")
 
-    def __init__(self, instance: Any, values: Mapping[str, Any], written: dict[str, Any]) -> None:
+    def __init__(
+        self, instance: Any, values: Mapping[str, Any], written: dict[str, Any], before: Snapshot | None
+    ) -> None:
         self.instance = instance
         self.values = values
         self.written = written
-        self.before = Snapshot(instance)
+        self.before = before
         self.skipped = False
 
 
@@ -55,7 +57,8 @@ async def bulk_create(
                 return await write_all(connection, meta, shape, queryset, rows, batch_size, done)
     except BaseException:
         for row in done:
-            row.before.put_back()
+            if row.before is not None:
+                row.before.put_back()
         raise
 
 
@@ -129,7 +132,9 @@ def read(model: type[Any], shape: Shape, row: Any, number: int) -> Row:
     if state.key is not None or state.session_id is not None:
         where = "is stored already" if state.session_id is None else "belongs to a session"
         raise ConfigurationError(f"row {number}, {instance!r}, {where}: bulk_create inserts new instances.")
-    return Row(instance, values, shape.column_values(state.dict))
+    # An instance that was made here is nobody's when the operation is undone.
+    before = Snapshot(instance) if instance is row else None
+    return Row(instance, values, shape.column_values(state.dict), before)
 
 
 async def emit_before(meta: Meta, queryset: QuerySet[Any], batch: list[Row]) -> None:

