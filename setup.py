@@ -6,6 +6,7 @@
 import os
 import platform
 import sys
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -20,7 +21,7 @@ def say_pure(reason: object) -> None:
     print(f"aldis: building without the compiled core ({reason}); the pure-Python one is used.", file=sys.stderr)
 
 
-class BuildCore(build_ext):
+class BuildCore(build_ext):  # type: ignore[misc]  # setuptools tells no types
     """Build the extension, and go on without it where no compiler serves."""
 
     def run(self) -> None:
@@ -31,7 +32,7 @@ class BuildCore(build_ext):
             if BUILD == "require":
                 raise
             say_pure(str(error).splitlines()[0] if str(error) else type(error).__name__)
-            self.extensions = []
+            self.extensions: list[Extension] = []
 
     def copy_extensions_to_source(self) -> None:
         """Copy what was built, if anything was, beside the sources (an editable install)."""
@@ -39,7 +40,7 @@ class BuildCore(build_ext):
             super().copy_extensions_to_source()
 
 
-def core() -> list[Extension]:
+def core() -> Any:
     """Return the extensions to build, or nothing for a pure install."""
     if BUILD == "pure":
         say_pure("ALDIS_BUILD=pure")
@@ -58,7 +59,7 @@ def core() -> list[Extension]:
             raise
         say_pure(error)
         return []
-    return cythonize(extensions, build_dir="build/cython", include_path=["cext"])
+    return cythonize(extensions, build_dir="build/cython", include_path=["cext"])  # type: ignore[no-untyped-call]
 
 
 setup(ext_modules=core(), cmdclass={"build_ext": BuildCore})

@@ -147,7 +147,8 @@ cdef class Call:
         for i in range(min(self.count, SMALL)):
             self.small[i] = self.order[i]
         live = receiver.live()
-        self.has_twin = names_all and self.count < SMALL and positional_twin(getattr(live, "__func__", live)) is not None
+        function = getattr(live, "__func__", live)
+        self.has_twin = names_all and self.count < SMALL and positional_twin(function) is not None
         if order is None:
             self.order = None
 
@@ -336,10 +337,10 @@ cdef class Dispatch:
     cdef void wipe(self) noexcept:
         """Empty the cache. What was in it is let go last: that may run code of the user's, which may send."""
         cdef size_t line
-        cdef list old
+        cdef list _old
         with cython.critical_section(self):
             self.generation += 1
-            old = self.lines
+            _old = self.lines
             self.lines = None
             if self.senders != NULL:
                 for line in range(LINES):

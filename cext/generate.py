@@ -40,7 +40,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Emitter:
-    """A function that sends a signal: the signal's own, or one for each set of senders that has parameters of its own."""
+    """A function that sends a signal: the signal's own, or one for each set of senders with parameters of its own."""
 
     name: str
     senders: tuple[str, ...]
@@ -70,6 +70,11 @@ class Signal:
     def by_sender(self) -> bool:
         """Its parameters depend on the sender."""
         return bool(self.emitters[0].senders)
+
+    @property
+    def common_parameters(self) -> tuple[Parameter, ...]:
+        """What it sends whatever the sender."""
+        return tuple(each for each in self.parameters if all(each in emitter.parameters for emitter in self.emitters))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

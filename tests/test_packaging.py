@@ -38,10 +38,28 @@ def build(sources: Path, into: Path, **environment: str) -> tuple[subprocess.Com
     """Build a wheel; return what was said, its files, and its name."""
     tree = into / "tree"
     shutil.copytree(sources, tree)
-    command = [sys.executable, "-m", "pip", "-v", "wheel", ".", "--no-deps", "--no-build-isolation", "--no-index", "-w", ".."]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "-v",
+        "wheel",
+        ".",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        "..",
+    ]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ALDIS_")}
     done = subprocess.run(
-        command, cwd=tree, env={**clean, **environment}, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=tree,
+        env={**clean, **environment},
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     wheels = list(into.glob("*.whl"))
     if not wheels:
@@ -81,7 +99,7 @@ def test_misspelt_switch_is_refused(sources, tmp_path) -> None:
 
 
 def test_compiled_build_runs_from_the_wheel_alone(sources, tmp_path) -> None:
-    from conftest import core_of
+    from cores import core_of
 
     core_of("compiled")  # skips where there is no compiler
     done, files, name = build(sources, tmp_path, ALDIS_BUILD="require")

@@ -51,7 +51,8 @@ pre_save: Final = LifecycleSignal(
 )
 """Before one row is inserted, or a stored instance is saved again.
 
-Fired by `Model.save()`, `Model.query.create()` and whatever creates through them, a session's flush. Receivers: :class:`PreSaveReceiver`.
+Fired by `Model.save()`, `Model.query.create()` and whatever creates through them, a session's flush. Receivers:
+    :class:`PreSaveReceiver`.
 """
 
 
@@ -155,7 +156,8 @@ pre_update: Final = LifecycleSignal(
 )
 """Before stored rows are updated.
 
-Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default_force_nullable_fields`. Receivers: :class:`PreUpdateReceiver`.
+Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default_force_nullable_fields`. Receivers:
+    :class:`PreUpdateReceiver`.
 """
 
 
@@ -342,7 +344,8 @@ pre_bulk: Final = LifecycleSignal(
 )
 """Before a bulk operation, once.
 
-Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_create`. Receivers: :class:`PreBulkReceiver`.
+Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_create`. Receivers:
+    :class:`PreBulkReceiver`.
 """
 
 
@@ -467,7 +470,8 @@ pre_migrate: Final = LifecycleSignal(
 )
 """Before an Alembic command touches anything.
 
-Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line. Receivers: :class:`PreMigrateReceiver`.
+Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line. Receivers:
+    :class:`PreMigrateReceiver`.
 """
 
 
@@ -489,7 +493,15 @@ class PreMigrateReceiver(Protocol):
     - ``revision_id``: the id of the new revision.
     """
 
-    def __call__(self, sender: str, /, **kwargs: Any) -> object:
+    def __call__(
+        self,
+        sender: str,
+        /,
+        *,
+        config: Config,
+        sql: bool,
+        **kwargs: Any,
+    ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
 
@@ -546,7 +558,15 @@ class PostMigrateReceiver(Protocol):
     - ``revision_id``: the id of the new revision.
     """
 
-    def __call__(self, sender: str, /, **kwargs: Any) -> object:
+    def __call__(
+        self,
+        sender: str,
+        /,
+        *,
+        config: Config,
+        sql: bool,
+        **kwargs: Any,
+    ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
 

@@ -114,10 +114,8 @@ async def test_error_before_and_after_a_suspension_stops_the_rest(core) -> None:
         signal.connect(lambda sender, calls=calls: calls.append(1), weak=False)
         with pytest.raises(ValueError, match="no") as caught:
             await emit(core, signal)
-        assert caught.value.__notes__ == [
-            f"aldis: at the receiver {__name__}.{failing.__qualname__} of the signal 'pre_delete', "
-            f"sender {__name__}.Model"
-        ]
+        where = f"{__name__}.{failing.__qualname__} of the signal 'pre_delete', sender {__name__}.Model"
+        assert caught.value.__notes__ == [f"aldis: at the receiver {where}"]
         assert calls == []
 
 

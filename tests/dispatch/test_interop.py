@@ -49,7 +49,7 @@ async def test_edgy_fires_an_aldis_signal(core, tmp_path) -> None:
         class Meta:
             registry = None
 
-    User = User.copy_edgy_model(registry=registry)  # noqa: N806
+    User = User.copy_edgy_model(registry=registry)
     User.meta.signals.post_save = own
     User.meta.signals.on_verify = core.Signal()
     assert isinstance(User.meta.signals.on_verify, blinker.Signal)

@@ -164,7 +164,7 @@ def test_broadcaster_takes_signals_only(core) -> None:
         signals.on_verify = lambda: None
     with pytest.raises(core.SignalError, match="do not begin with '_'"):
         signals["_x"] = core.Signal()
-    with pytest.raises(core.SignalError, match="cannot take the lifecycle signals from .*: it has no 'pre_save'"):
+    with pytest.raises(core.SignalError, match="cannot take the lifecycle signals from .*: it has no 'post_bulk'"):
         signals.set_lifecycle_signals_from(object())
     with pytest.raises(core.SignalError, match="cannot delete 'on_verify': it was not set here"):
         del signals.on_verify

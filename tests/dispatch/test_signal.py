@@ -296,7 +296,7 @@ def test_weakly_connected_method_lives_as_long_as_its_object(core) -> None:
 def test_weak_receiver_in_a_cycle_with_what_it_closes_over_is_let_go(core, kwargs) -> None:
     signal = core.Signal()
     namespace: dict[str, object] = {}
-    exec(f"def receiver(sender{kwargs}): return receiver", namespace)  # noqa: S102
+    exec(f"def receiver(sender{kwargs}): return receiver", namespace)
     watch = weakref.ref(namespace["receiver"])
     signal.connect(namespace["receiver"])
     assert len(signal.send("me", a=1)) == 1
@@ -399,8 +399,7 @@ def test_error_carries_a_note_and_stops_the_send(core) -> None:
             signal.send(Sender, a=1)
         assert caught.value is error
     assert error.__notes__ == [
-        f"aldis: at the receiver {__name__}.{failing.__qualname__} of the signal 'paid', "
-        f"sender {__name__}.Sender"
+        f"aldis: at the receiver {__name__}.{failing.__qualname__} of the signal 'paid', sender {__name__}.Sender"
     ]
     assert calls == []
 
@@ -479,7 +478,7 @@ def test_send_without_a_sender(core) -> None:
 def test_send_of_very_many_keywords(core) -> None:
     names = [f"k{number}" for number in range(300)]
     namespace: dict[str, object] = {}
-    exec(f"def named(sender, {', '.join(reversed(names))}): return k0, k299", namespace)  # noqa: S102
+    exec(f"def named(sender, {', '.join(reversed(names))}): return k0, k299", namespace)
     signal = core.Signal()
     signal.connect(namespace["named"])
     signal.connect(lambda sender, k5, **kwargs: (k5, len(kwargs)), weak=False)

@@ -26,7 +26,9 @@ async def models(tmp_path):
         __tablename__ = "user"
         id: Mapped[int] = mapped_column(primary_key=True)
         name: Mapped[str] = mapped_column(unique=True)
-        mail: Mapped[str] = mapped_column("email_address", default=lambda context: f"{context.get_current_parameters()['name']}@example.org")
+        mail: Mapped[str] = mapped_column(
+            "email_address", default=lambda context: f"{context.get_current_parameters()['name']}@example.org"
+        )
         is_verified: Mapped[bool] = mapped_column(default=False)
         created: Mapped[datetime] = mapped_column(default=lambda: datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None))
 

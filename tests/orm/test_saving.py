@@ -39,10 +39,22 @@ async def test_create_inserts_and_tells(models) -> None:
     user = await query.create(name="Ada")
     assert (user.id, user.name, user.mail, user.is_verified) == (1, "Ada", "Ada@example.org", False)
     assert await rows(models) == [
-        {"id": 1, "name": "Ada", "email_address": "Ada@example.org", "is_verified": 0, "created": "2026-01-01 00:00:00.000000"}
+        {
+            "id": 1,
+            "name": "Ada",
+            "email_address": "Ada@example.org",
+            "is_verified": 0,
+            "created": "2026-01-01 00:00:00.000000",
+        }
     ]
     before = {"name": "Ada", "email_address": "Ada@example.org", "is_verified": False, "created": user.created}
-    common = {"instance": query, "model_instance": user, "values": {"name": "Ada"}, "is_update": False, "is_migration": False}
+    common = {
+        "instance": query,
+        "model_instance": user,
+        "values": {"name": "Ada"},
+        "is_update": False,
+        "is_migration": False,
+    }
     assert calls == [
         ("pre_save", models.User, {**common, "column_values": before}),
         (
@@ -318,7 +330,7 @@ async def test_bad_input_is_refused_before_anything_is_written(models, tmp_path)
     user = await models.User.query.create(name="Ada")
     await models.User.query.using(models.database).create(name="Bob")
     async with models.database.engine.begin() as connection:
-        await connection.execute(text('DELETE FROM "user" WHERE name = \'Ada\''))
+        await connection.execute(text("DELETE FROM \"user\" WHERE name = 'Ada'"))
     user.name = "Eve"
     with pytest.raises(aldis.ObjectNotFound, match=r"User \(1,\) cannot be updated: its row is gone"):
         await user.save()
@@ -344,7 +356,9 @@ async def test_unmapped_class_and_missing_database_are_refused() -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "nonsense", "nodb://x"])
 def test_database_that_cannot_serve_is_refused(url) -> None:
-    with pytest.raises(aldis.ConfigurationError, match="is not a database that aldis can use: .* Give the URL of an async"):
+    with pytest.raises(
+        aldis.ConfigurationError, match="is not a database that aldis can use: .* Give the URL of an async"
+    ):
         aldis.Database(url)
 
 

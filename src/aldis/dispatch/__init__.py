@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ def _choose() -> Literal["compiled", "pure"]:
     if os.environ.get("ALDIS_PURE_PYTHON", "0") not in {"", "0"}:
         return "pure"
     try:
-        from . import _compiled  # noqa: F401
+        importlib.import_module(f"{__name__}._compiled")
     except ModuleNotFoundError as error:
         if error.name != f"{__name__}._compiled":
             raise
@@ -36,7 +37,4 @@ backend: Literal["compiled", "pure"] = _choose()
 """Which core runs: ``"compiled"``, or ``"pure"`` where none is installed or ``ALDIS_PURE_PYTHON=1`` is set."""
 
 if not TYPE_CHECKING:
-    if backend == "compiled":
-        from . import _compiled as core  # noqa: F401
-    else:
-        from . import _pure as core  # noqa: F401
+    core = importlib.import_module(f"{__name__}._{backend}")

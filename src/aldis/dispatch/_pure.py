@@ -1,4 +1,4 @@
-"""The pure-Python core: receiver lookup and invocation. The twin of ``cext/dispatch.pyx``: the same story, line by line."""
+"""The pure-Python core: receiver lookup and invocation. The twin of ``cext/dispatch.pyx``: the same story."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inspect import iscoroutinefunction
 from itertools import dropwhile
 from operator import itemgetter
 from types import CoroutineType, MethodType, coroutine
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import blinker
 
@@ -103,7 +103,7 @@ class Plan:
     def __init__(self, receivers: Iterable[Receiver]) -> None:
         self.receivers = tuple(receivers)
         self.is_strong = not any(isinstance(receiver.reference, weakref.ref) for receiver in self.receivers)
-        self.recent: tuple[tuple[str, ...] | None, tuple[tuple[Any, Any, Call], ...]] = (None, ())
+        self.recent: tuple[tuple[str, ...] | None, Sequence[tuple[Any, Any, Call]]] = (None, ())
         self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Any, Call], ...]] = {}
 
     def calls(self, names: tuple[str, ...]) -> Sequence[tuple[Any, Any, Call]]:
@@ -141,7 +141,7 @@ class Dispatch:
     is_muted: bool
     _plans: dict[Any, Plan | None]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Dispatch:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         self = super().__new__(cls)
         self.is_muted = False
         self._plans = {ANY_KEY: None}
@@ -203,13 +203,13 @@ async def rest(
     signal: Any,
     arguments: tuple[Any, ...],
     calls: Sequence[tuple[Any, Any, Call]],
-    receiver: Any,
+    suspended: Any,
     waiting: Any,
     yielded: Any,
 ) -> None:
-    """Await the rest of an emission, of which ``receiver`` has suspended."""
-    left = dropwhile(lambda entry: entry[0] is not receiver, calls)
-    next(left)
+    """Await the rest of an emission, of which the receiver ``suspended`` waits for something."""
+    left = dropwhile(lambda entry: entry[0] is not suspended, calls)
+    receiver, *_ = next(left)
     try:
         await resume(waiting, yielded)
         for receiver, _, call in left:
@@ -262,6 +262,7 @@ def send(
     """Call the receivers of ``sender`` and those of :data:`ANY`, in the order in which they were connected.
 
     Args:
+        self: The signal.
         sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
         _async_wrapper: Makes a plain function of a coroutine function, so that it can be called here.
         kwargs: What each receiver gets, or the part of it that its parameters name.
@@ -291,12 +292,10 @@ def send(
             target = receiver
             if call.is_async:
                 if _async_wrapper is None:
-                    raise RuntimeError("Cannot send to a coroutine function.")
+                    raise RuntimeError("Cannot send to a coroutine function.")  # noqa: TRY301
                 target = _async_wrapper(receiver)
-            if way is AS_THEY_STAND:
-                result = target(sender, **kwargs)
-            else:
-                result = call(target, (sender, *kwargs.values()))
+            in_place = way is AS_THEY_STAND
+            result = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
             results.append((receiver, result))
     except Exception as error:
         annotate(error, self, sender, receiver)
@@ -317,6 +316,7 @@ async def send_async(
     Nothing is called before the send is awaited; it runs in the task and the context that await it.
 
     Args:
+        self: The signal.
         sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
         _sync_wrapper: Makes a coroutine function of a plain function, so that it can be awaited here.
         kwargs: What each receiver gets, or the part of it that its parameters name.
@@ -346,7 +346,7 @@ async def send_async(
             target = receiver
             if not call.is_async:
                 if _sync_wrapper is None:
-                    raise RuntimeError("Cannot send to a non-coroutine function.")
+                    raise RuntimeError("Cannot send to a non-coroutine function.")  # noqa: TRY301
                 target = _sync_wrapper(receiver)
             if way is AS_THEY_STAND:
                 result = await target(sender, **kwargs)

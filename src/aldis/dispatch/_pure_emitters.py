@@ -118,6 +118,7 @@ def pre_save(
         raise
     return None
 
+
 POST_SAVE: Final = (
     "instance",
     "model_instance",
@@ -221,6 +222,7 @@ def post_save(
         raise
     return None
 
+
 PRE_UPDATE: Final = (
     "instance",
     "model_instance",
@@ -313,6 +315,7 @@ def pre_update(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 POST_UPDATE: Final = (
     "instance",
@@ -417,6 +420,7 @@ def post_update(
         raise
     return None
 
+
 PRE_DELETE: Final = (
     "instance",
     "model_instance",
@@ -493,6 +497,7 @@ def pre_delete(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 POST_DELETE: Final = (
     "instance",
@@ -575,6 +580,7 @@ def post_delete(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 PRE_BULK: Final = (
     "instance",
@@ -672,6 +678,7 @@ def pre_bulk(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 POST_BULK: Final = (
     "instance",
@@ -785,6 +792,7 @@ def post_bulk(
         raise
     return None
 
+
 PRE_MIGRATE_UPGRADE: Final = (
     "config",
     "revision",
@@ -866,6 +874,7 @@ def pre_migrate_upgrade(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 PRE_MIGRATE_REVISION: Final = (
     "config",
@@ -974,6 +983,7 @@ def pre_migrate_revision(
         raise
     return None
 
+
 POST_MIGRATE_UPGRADE: Final = (
     "config",
     "revision",
@@ -1055,6 +1065,7 @@ def post_migrate_upgrade(
         annotate(error, signal, sender, receiver)
         raise
     return None
+
 
 POST_MIGRATE_REVISION: Final = (
     "config",

@@ -8,6 +8,7 @@ from typing import Any
 import blinker
 
 from ..errors import SignalError
+from . import emitters
 from .signal import NamedSignal
 
 __all__ = ["Broadcaster"]
@@ -114,9 +115,7 @@ class Broadcaster:
             >>> signals.post_save is aldis.signals.post_save
             True
         """
-        from ..signals import LIFECYCLE
-
-        names = [signal.name for signal in LIFECYCLE if not signal.name.endswith("_migrate")]
+        names = [name for name in emitters.__all__ if not name.endswith("_migrate")]
         found = {}
         for name in names:
             try:

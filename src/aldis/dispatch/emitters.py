@@ -83,6 +83,7 @@ def pre_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> C
     emitter = PRE_MIGRATE.get(sender) or refuse_sender("pre_migrate", sender, PRE_MIGRATE)
     return emitter(signal, sender, *arguments, **keywords)
 
+
 POST_MIGRATE: dict[str, Callable[..., Coroutine[Any, Any, None] | None]] = {
     "upgrade": post_migrate_upgrade,
     "downgrade": post_migrate_upgrade,

@@ -8,8 +8,9 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Mapping
+from contextlib import suppress
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import blinker
 from blinker import ANY
@@ -17,7 +18,7 @@ from blinker._utilities import make_id, make_ref
 
 from ..errors import SignalError
 from . import core
-from .receiver import Accepts, accepts, describe, refuse_unknown, strong
+from .receiver import Accepts, accepts, describe, refuse_unknown
 
 __all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
@@ -33,7 +34,7 @@ class Bucket(dict[Hashable, int]):
     """
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __eq__(self, other: object) -> bool:
         return self.keys() == (other.keys() if isinstance(other, Bucket) else other)
@@ -108,8 +109,8 @@ class Signal(core.Dispatch, blinker.Signal):
         thank you for 5
     """
 
-    send = core.send  # type: ignore[assignment]
-    send_async = core.send_async  # type: ignore[assignment]
+    send = core.send
+    send_async = core.send_async
 
     def __init__(self, doc: str | None = None) -> None:
         if doc:
@@ -198,8 +199,8 @@ class Signal(core.Dispatch, blinker.Signal):
                 reference = make_ref(receiver, self._make_cleanup_receiver(receiver_id))
             except TypeError:
                 raise SignalError(
-                    f"cannot connect {describe(receiver)} weakly: a {type(receiver).__name__} takes no weak references. "
-                    "Connect it with weak=False."
+                    f"cannot connect {describe(receiver)} weakly: a {type(receiver).__name__} takes no weak "
+                    "references. Connect it with weak=False."
                 ) from None
         accepted = accepts(receiver) if record is None else record.accepts
         self.receivers[receiver_id] = reference
@@ -221,10 +222,9 @@ class Signal(core.Dispatch, blinker.Signal):
 
     def _watch(self, key: Hashable, sender: Any) -> None:
         """Strike the sender out when it dies, so that another object at its address is not taken for it."""
-        try:
+        # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
+        with suppress(TypeError):
             self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
-        except TypeError:
-            pass  # a str or an int is known by value; a tuple, or object(), has to be disconnected by hand
 
     def connect_via(self, sender: Any, weak: bool = False) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
@@ -367,7 +367,7 @@ class Signal(core.Dispatch, blinker.Signal):
         """Disconnect all receivers and senders. Useful for tests."""
         with LEDGER:
             for mapping in (self._weak_senders, self.receivers, self._records, self._by_sender, self._by_receiver):
-                mapping.clear()  # type: ignore[attr-defined]
+                mapping.clear()
             self._forget(ANY_KEY)
 
 
@@ -387,7 +387,8 @@ def known_key(sender: Any) -> Hashable:
             f"cannot listen to {sender!r}: a {kind.__name__} is unhashable and takes no weak references, so it "
             "could not be known again. Use the object that it belongs to, its class or a name."
         )
-    return core.sender_key(sender)
+    key: Hashable = core.sender_key(sender)
+    return key
 
 
 def is_dead(proxy: Any) -> bool:
@@ -399,7 +400,7 @@ def is_dead(proxy: Any) -> bool:
     return False
 
 
-class NamedSignal(Signal, blinker.NamedSignal):
+class NamedSignal(Signal, blinker.NamedSignal):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A signal with a name.
 
     Args:
@@ -466,7 +467,7 @@ class Namespace(blinker.Namespace):
         found = self.get(name)
         if found is None:
             found = self.setdefault(name, NamedSignal(name, doc))
-        return found  # type: ignore[return-value]
+        return cast("NamedSignal", found)
 
 
 default_namespace: Final = Namespace()

@@ -89,7 +89,7 @@ async def write_all(
         to_write = [row for row in batch if not row.skipped]
         await writer(connection, shape, [row.written for row in to_write])
         for row in to_write:
-            store(row.instance, {shape.attributes[key]: value for key, value in row.written.items()})
+            store(row.instance, shape.by_attribute(row.written))
         await emit_after(meta, queryset, batch)
     saved = [row.instance for row in done if not row.skipped]
     if after.has_receivers_for(model):
@@ -162,9 +162,7 @@ async def emit_after(meta: Meta, queryset: QuerySet[Any], batch: list[Row]) -> N
     for row in batch:
         tell(row)
         count = 0 if row.skipped else 1
-        rest = emit(
-            signal, model, queryset, row.instance, row.values, row.written, False, False, count, row.skipped
-        )
+        rest = emit(signal, model, queryset, row.instance, row.values, row.written, False, False, count, row.skipped)
         if rest is not None:
             await rest
 

@@ -189,11 +189,11 @@ def set_values(instance: Model, values: Mapping[str, Any]) -> None:
 
 async def save(
     caller: object,
-    instance: Model,
+    instance: M,
     values: dict[str, Any],
     is_update: bool,
     using: Database | AsyncConnection | None,
-) -> Any:
+) -> M | None:
     """Write one instance with its save signals, in one transaction; ``caller`` is what the call was made on."""
     model = type(instance)
     shape = shape_of(model)
@@ -235,11 +235,11 @@ def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
 async def write_insert(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
     """Insert the row, and give ``written`` and the instance what the database filled in; return the row count."""
     result = await connection.execute(insert(shape.table).return_defaults(), written)
-    written.update((key, value) for key, value in result.last_inserted_params().items() if key in shape.attributes)
+    written.update(shape.own(result.last_inserted_params()))
     if result.returned_defaults is not None:
         written.update(result.returned_defaults._mapping)
     written.update(zip(shape.primary_key, result.inserted_primary_key or (), strict=True))
-    store(instance, {shape.attributes[key]: value for key, value in written.items() if key in shape.attributes})
+    store(instance, shape.by_attribute(written))
     return result.rowcount if result.rowcount >= 0 else 1
 
 
@@ -255,6 +255,6 @@ async def write_update(connection: AsyncConnection, shape: Shape, instance: Mode
             f"{type(instance).__name__} {state.identity!r} cannot be updated: its row is gone. "
             "Use save(force_insert=True) to insert it again."
         )
-    written.update((key, value) for key, value in result.last_updated_params().items() if key in shape.attributes)
-    store(instance, {shape.attributes[key]: value for key, value in written.items() if key in shape.attributes})
+    written.update(shape.own(result.last_updated_params()))
+    store(instance, shape.by_attribute(written))
     return result.rowcount

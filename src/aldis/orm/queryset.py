@@ -11,9 +11,11 @@ from .database import Database
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from .model import Model
+
 __all__ = ["QuerySet"]
 
-M = TypeVar("M")
+M = TypeVar("M", bound="Model")
 
 
 class QuerySet(Generic[M]):
@@ -71,9 +73,7 @@ class QuerySet(Generic[M]):
         """
         from .model import save
 
-        instance: Any = self.model(**values)
-        saved: M | None = await save(self, instance, values, False, self._using)
-        return saved
+        return await save(self, self.model(**values), values, False, self._using)
 
     async def bulk_create(self, rows: Iterable[M | Mapping[str, Any]], *, batch_size: int = 5000) -> list[M]:
         """Insert many rows, in one transaction. Fires the bulk signals once, and the save signals for each row.

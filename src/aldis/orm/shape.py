@@ -1,11 +1,11 @@
-"""The shape of a mapped class: which attribute is which column, what defaults a row gets, what the database fills in."""
+"""The shape of a mapped class: which attribute is which column, and what defaults a row gets."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.exc import NoInspectionAvailable
@@ -26,8 +26,8 @@ class DefaultContext:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.current_parameters = values
 
-    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
-        """Return the values of the row, by column key."""
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return the values of the row, by column key; there is one group of them, isolated or not."""
         return self.current_parameters
 
 
@@ -59,6 +59,14 @@ class Shape:
             if key not in written:
                 written[key] = default(DefaultContext(written))
         return written
+
+    def own(self, parameters: Any) -> dict[str, Any]:
+        """Return, of a statement's parameters, those that are values of mapped columns."""
+        return {key: value for key, value in parameters.items() if key in self.attributes}
+
+    def by_attribute(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row by attribute name instead of column key."""
+        return {self.attributes[key]: value for key, value in written.items()}
 
     def key_conditions(self, state: InstanceState[Any]) -> list[Any]:
         """Return the conditions that find the stored row of an instance."""
@@ -97,6 +105,11 @@ def mapper_of(model: type[Any]) -> Mapper[Any]:
     return mapper
 
 
+def always(value: Any) -> Callable[[Any], Any]:
+    """Return a default that is the same for every row."""
+    return lambda _: value
+
+
 def _read(mapper: Mapper[Any]) -> Shape:
     table = mapper.local_table
     reason = (
@@ -116,13 +129,13 @@ def _read(mapper: Mapper[Any]) -> Shape:
         for attribute in mapper.column_attrs
         if isinstance(attribute.columns[0], Column)
     )
-    defaults = []
+    defaults: list[tuple[str, Callable[[Any], Any]]] = []
     for _, key in columns:
         default = table.columns[key].default
         if isinstance(default, ScalarElementColumnDefault):
-            defaults.append((key, lambda context, value=default.arg: value))
+            defaults.append((key, always(default.arg)))
         elif isinstance(default, CallableColumnDefault):
-            defaults.append((key, default.arg))
+            defaults.append((key, cast("Callable[[Any], Any]", default.arg)))
     return Shape(
         mapper=mapper,
         table=table,

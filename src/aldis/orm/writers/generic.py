@@ -22,4 +22,6 @@ async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, 
         batch = list(run)
         result = await connection.execute(statement, batch)
         for row, returned in zip(batch, result.mappings(), strict=True):
-            row.update((column.key, returned[column]) for column in shape.table.columns if column.key in shape.attributes)
+            row.update(
+                (column.key, returned[column]) for column in shape.table.columns if column.key in shape.attributes
+            )

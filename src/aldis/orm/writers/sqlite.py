@@ -65,7 +65,7 @@ async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, 
 async def lock_and_read_last_key(connection: AsyncConnection, shape: Shape, key: Column[Any]) -> int:
     """Take the write lock, and return the largest key that the table has or, with AUTOINCREMENT, ever had."""
     await connection.execute(shape.table.delete().where(text("0")))
-    last: int = await connection.scalar(select(func.coalesce(func.max(key), 0)))
+    last: int = (await connection.execute(select(func.coalesce(func.max(key), 0)))).scalar_one()
     if shape.table.dialect_options["sqlite"].get("autoincrement"):
         name = shape.table.name
         schema = f"{connection.dialect.identifier_preparer.quote(shape.table.schema)}." if shape.table.schema else ""
