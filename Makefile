@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --quiet --constraint $(CONSTRAINTS)
 CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.pyx)
+PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench bench-figures generate lint lock clean help
+.PHONY: demo test test-blinker bench generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
@@ -57,8 +58,10 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	done
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(VENV)/benchmarks.json
-	$(BIN)/python benchmarks/figures.py $(VENV)/benchmarks.json
+	$(PIN) $(BIN)/python -m pytest benchmarks -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
+	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
+	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
+	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json
 
 generate: $(VENV)/.test
 	$(BIN)/python cext/generate.py

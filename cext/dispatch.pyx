@@ -213,8 +213,8 @@ cdef class Receiver:
     cdef readonly object reference
     cdef readonly object accepts
     cdef readonly bint is_async
+    cdef readonly bint is_weak
     cdef object function
-    cdef bint is_weak
     cdef dict calls
 
     def __init__(self, receiver, reference, accepted):
@@ -325,6 +325,8 @@ cdef class Dispatch:
         if key == ANY_KEY:
             for other in list(self._plans):
                 self._plans[other] = None
+        elif self._plans.get(key, MISSING) is None:
+            return  # not made since it was last forgotten: nothing of it is in the cache
         else:
             self._plans[key] = None
         self.wipe()

@@ -69,12 +69,13 @@ def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class Receiver:
     """A connected receiver: the callable or the weak reference to it, and what it accepts."""
 
-    __slots__ = ("accepts", "calls", "is_async", "reference")
+    __slots__ = ("accepts", "calls", "is_async", "is_weak", "reference")
 
     def __init__(self, receiver: Callable[..., Any], reference: Any, accepted: Accepts) -> None:
         self.reference = reference
         self.accepts = accepted
         self.is_async: bool = iscoroutinefunction(receiver)
+        self.is_weak = isinstance(reference, weakref.ref)
         self.calls: dict[tuple[str, ...], Call] = {}
 
     def live(self) -> Callable[..., Any] | None:
@@ -83,7 +84,7 @@ class Receiver:
 
     def weakly(self) -> Callable[[], Any]:
         """Return what returns the callable or ``None``: the weak reference itself, where it is one."""
-        return self.reference if isinstance(self.reference, weakref.ref) else self.live
+        return self.reference if self.is_weak else self.live
 
     def call(self, names: tuple[str, ...]) -> Call:
         """Return how a send of ``names`` reaches this receiver."""
@@ -102,7 +103,7 @@ class Plan:
 
     def __init__(self, receivers: Iterable[Receiver]) -> None:
         self.receivers = tuple(receivers)
-        self.is_strong = not any(isinstance(receiver.reference, weakref.ref) for receiver in self.receivers)
+        self.is_strong = not any(receiver.is_weak for receiver in self.receivers)
         self.recent: tuple[tuple[str, ...] | None, Sequence[tuple[Any, Any, Call]]] = (None, ())
         self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Any, Call], ...]] = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, Final
 
-from ._pure import AS_THEY_STAND, BY_KEYWORD, iterator, plan_for, rest
+from ._pure import AS_THEY_STAND, BY_KEYWORD, NOBODY, iterator, plan_for, rest
 from .receiver import annotate
 
 __all__ = [
@@ -71,7 +71,10 @@ def pre_save(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_save(aldis.Signal(), object, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -171,7 +174,10 @@ def post_save(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_save(aldis.Signal(), object, None, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -269,7 +275,10 @@ def pre_update(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_update(aldis.Signal(), object, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -369,7 +378,10 @@ def post_update(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_update(aldis.Signal(), object, None, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -457,7 +469,10 @@ def pre_delete(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_delete(aldis.Signal(), object, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -538,7 +553,10 @@ def post_delete(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_delete(aldis.Signal(), object, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -630,7 +648,10 @@ def pre_bulk(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_bulk(aldis.Signal(), object, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -737,7 +758,10 @@ def post_bulk(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_bulk(aldis.Signal(), object, None, None, None, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -832,7 +856,10 @@ def pre_migrate_upgrade(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -930,7 +957,10 @@ def pre_migrate_revision(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -1023,7 +1053,10 @@ def post_migrate_upgrade(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
@@ -1121,7 +1154,10 @@ def post_migrate_revision(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
     """
-    plan = plan_for(signal, sender)
+    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
+        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
+    except AttributeError:
+        plan = plan_for(signal, sender)
     if not plan.receivers:
         return None
     arguments = (
