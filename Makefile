@@ -48,7 +48,7 @@ $(BLINKER_SUITE): | $(BIN)/python
 demo: $(VENV)/.demo $(VENV)/.flights
 	$(BIN)/python docs/examples/flights.py
 
-test: $(VENV)/.test test-blinker
+test: $(VENV)/.test $(VENV)/.flights test-blinker
 	$(BIN)/python -m pytest
 
 test-blinker: $(VENV)/.test $(BLINKER_SUITE)

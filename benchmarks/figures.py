@@ -117,6 +117,20 @@ def table(sends: Figures, kind: str) -> str:
     return "\n".join(lines)
 
 
+def write_readme(sends: Figures) -> None:
+    """Renew the README's table, between the rule below its head and the next empty line."""
+    rows = [
+        (f"{peer}, {kind}", [sends[kind, size, False, peer] for size in (0, 1, 5, 20)])
+        for kind in ("async", "sync")
+        for peer in ("aldis emitter", "aldis send", "blinker", "Django", "atom", "C floor")
+        if (kind, 1, False, peer) in sends
+    ]
+    path = DOCS.parent / "README.md"
+    head, mark, rest = path.read_text("utf-8").partition("| --- | ---: | ---: | ---: | ---: |\n")
+    lines = [f"| {name} | {' | '.join(f'{value:,.0f}' for value in values)} |" for name, values in rows]
+    path.write_text(head + mark + "\n".join(lines) + "\n\n" + rest.partition("\n\n")[2], "utf-8")
+
+
 def main() -> None:
     """Write the page, the plot, and the figures that both are made of."""
     machine, sends, others = read(sys.argv[1])
@@ -160,6 +174,7 @@ def main() -> None:
         "",
     ]
     (DOCS / "benchmarks.md").write_text("\n".join(lines), "utf-8")
+    write_readme(sends)
     kept = {
         "machine": {"python": machine["python_version"], "cpu": machine["cpu"].get("brand_raw")},
         "nanoseconds": [

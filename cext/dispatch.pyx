@@ -75,6 +75,7 @@ cdef extern from "Python.h":
     bint PyCoro_CheckExact(object value)
     ctypedef struct PyFunctionObject:
         PyObject *func_dict
+    bint PyFunction_Check(PyObject *value)
     PyObject *PyFunction_GET_CODE(PyObject *function)
     PyObject *PyDict_GetItem(PyObject *mapping, PyObject *key)
     dict PyDict_Copy(dict value)
@@ -84,7 +85,6 @@ cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object value)
     PyObject *PyList_GET_ITEM(object value, Py_ssize_t index)
     PyObject **PySequence_Fast_ITEMS(object value)
-    int PyUnicode_Compare(object one, object other) except? -1
     void Py_DECREF(PyObject *value)
 
 ANY_KEY = 0
@@ -199,8 +199,12 @@ cdef class Call:
 
 cdef inline PyObject *twin_of(PyObject *function) noexcept:
     """Return the positional twin that hangs on a function, as long as it is of the function's own code."""
-    cdef PyObject *namespace = (<PyFunctionObject *>function).func_dict
-    cdef PyObject *known = NULL if namespace == NULL else PyDict_GetItem(namespace, <PyObject *>TWIN)
+    cdef PyObject *namespace
+    cdef PyObject *known
+    if not PyFunction_Check(function):
+        return NULL  # a wrapper's callable, in the receiver's place
+    namespace = (<PyFunctionObject *>function).func_dict
+    known = NULL if namespace == NULL else PyDict_GetItem(namespace, <PyObject *>TWIN)
     if known == NULL or PyTuple_GET_ITEM(<object>known, 0) != PyFunction_GET_CODE(function):
         return NULL
     return PyTuple_GET_ITEM(<object>known, 1)

@@ -245,6 +245,47 @@ def test_decorated_receiver_is_called_by_the_names_inside(core) -> None:
         assert signal.has_receivers_for(Sender)
 
 
+def test_decorator_that_names_a_parameter_itself_gets_it(core) -> None:
+    import functools
+
+    def loud(function):
+        @functools.wraps(function)
+        def wrapper(sender, instance, **kwargs):
+            return instance, function(sender, instance=instance, **kwargs)
+
+        return wrapper
+
+    @loud
+    def receiver(sender, **kwargs):
+        return kwargs
+
+    signal = core.Signal()
+    signal.connect(receiver)
+    for _ in range(2):
+        assert signal.send("me", instance=1, a=2) == [(receiver, (1, {"instance": 1, "a": 2}))]
+
+
+def test_wrapper_may_return_any_callable(core) -> None:
+    import functools
+
+    class Wrapped:
+        def __init__(self, function):
+            self.function = function
+
+        def __call__(self, *args, **kwargs):
+            self.function(*args, **kwargs).close()
+            return args, kwargs
+
+    async def receiver(sender, a, **kwargs):
+        raise AssertionError("not awaited")
+
+    signal = core.Signal()
+    signal.connect(receiver)
+    for wrapper in (Wrapped, lambda function: functools.partial(Wrapped(function))):
+        ((_, (args, kwargs)),) = signal.send("me", _async_wrapper=wrapper, a=1, b=2)
+        assert (args[0], dict(zip("a", args[1:], strict=False)) | kwargs) == ("me", {"a": 1, "b": 2})
+
+
 def test_callables_of_every_kind_receive(core) -> None:
     import functools
 

@@ -48,6 +48,8 @@ class Accepts(NamedTuple):
     """All that have a name, the sender aside."""
     everything: bool
     """There is a ``**kwargs``: the receiver takes whatever is sent."""
+    is_wrapped: bool = False
+    """These are the parameters of a function inside, which a decorator calls."""
 
 
 ANYTHING = Accepts(
@@ -94,7 +96,7 @@ def accepts(receiver: Callable[..., Any]) -> Accepts:
     except (ValueError, TypeError):
         return ANYTHING
     found = _read(inner)
-    return found if inner is outer else found._replace(positional=(), required=_read(outer).required)
+    return found if inner is outer else found._replace(positional=(), required=_read(outer).required, is_wrapped=True)
 
 
 def _read(parameters: Iterable[inspect.Parameter]) -> Accepts:
@@ -150,7 +152,11 @@ def arrange(accepted: Accepts, names: tuple[str, ...]) -> Arrangement:
         if name not in where:
             break
         by_position.append(where.pop(name))
-    names_all = accepted.everything and len(by_position) - 1 == len(accepted.positional) == len(accepted.parameters)
+    names_all = (
+        accepted.everything
+        and not accepted.is_wrapped
+        and len(by_position) - 1 == len(accepted.positional) == len(accepted.parameters)
+    )
     if accepted.everything and by_position == list(range(len(by_position))):
         return Arrangement(None, len(by_position), names[len(by_position) - 1 :], names_all)
     by_keyword = [name for name in where if accepted.everything or name in accepted.keywords]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
@@ -83,7 +83,7 @@ class Database:
             >>> from sqlalchemy import text
             >>> database = aldis.Database("sqlite+aiosqlite://")
             >>> async def main():
-            ...     async with database.transaction() as connection:
+            ...     async with database, database.transaction() as connection:
             ...         return await connection.scalar(text("SELECT 1"))
             >>> asyncio.run(main())
             1
@@ -105,8 +105,14 @@ class Database:
                 AMBIENT.reset(token)
 
     async def dispose(self) -> None:
-        """Close the pool's connections."""
+        """Close the pool's connections; ``async with database:`` does at its end."""
         await self.engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.dispose()
 
 
 async def begin(connection: AsyncConnection) -> None:

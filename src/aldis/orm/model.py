@@ -47,13 +47,14 @@ class Model:
 
     Example:
         >>> import aldis
-        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> from sqlalchemy import Integer, Text
+        >>> from sqlalchemy.orm import DeclarativeBase, mapped_column
         >>> class Base(aldis.Model, DeclarativeBase):
         ...     database = aldis.Database("sqlite+aiosqlite://")
         >>> class User(Base):
         ...     __tablename__ = "user"
-        ...     id: Mapped[int] = mapped_column(primary_key=True)
-        ...     name: Mapped[str]
+        ...     id = mapped_column(Integer, primary_key=True)
+        ...     name = mapped_column(Text)
         >>> User.meta.database is Base.database
         True
     """
@@ -87,16 +88,9 @@ class Model:
             TypeError: ``values`` has a name that is no attribute.
 
         Example:
-            >>> import asyncio, aldis
-            >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-            >>> class Base(aldis.Model, DeclarativeBase):
-            ...     database = aldis.Database("sqlite+aiosqlite://")
-            >>> class User(Base):
-            ...     __tablename__ = "user"
-            ...     id: Mapped[int] = mapped_column(primary_key=True)
-            ...     name: Mapped[str]
+            >>> import asyncio  # Base and User are those of Model's own example
             >>> async def main():
-            ...     async with Base.database.transaction() as connection:
+            ...     async with Base.database, Base.database.transaction() as connection:
             ...         await connection.run_sync(Base.metadata.create_all)
             ...         ada = await User(name="Ada").save()
             ...         return ada.id

