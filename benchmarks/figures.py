@@ -11,6 +11,7 @@ import matplotlib as mpl
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
+SIZES = (1, 5, 20, 100)
 DOCS = Path(__file__).parent.parent / "docs"
 Figures = dict[tuple[str, int, bool, str], float]
 """Nanoseconds of a send, by kind of receivers, their number, whether they are weak, and library."""
@@ -78,29 +79,27 @@ def targets(sends: Figures, pure: Figures, others: dict[str, dict]) -> list[tupl
 
 def plot(sends: Figures) -> None:
     """Draw nanoseconds a receiver against the number of receivers."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True, layout="constrained")
+    ours = ("aldis emitter", "aldis emitter, (sender, instance)", "aldis send")
+    peers = dict.fromkeys((*ours, *(peer for _, _, _, peer in sends)))
+    colours = dict(zip(peers, plt.get_cmap("tab10").colors, strict=False))
+    lines = {}
     for axis, kind in zip(axes, ("sync", "async"), strict=True):
-        peers = dict.fromkeys(peer for each, _, weak, peer in sends if each == kind and not weak)
         for peer in peers:
-            points = sorted(
-                (size, value / size)
-                for (k, size, w, p), value in sends.items()
-                if (k, w, p) == (kind, False, peer) and size
-            )
-            style = {"linewidth": 2.5} if peer.startswith("aldis") else {"linewidth": 1.2, "linestyle": "--"}
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=peer, **style)
-        named = sorted((size, sends[f"{kind} named", size, False, "aldis emitter"] / size) for size in (1, 5, 20, 100))
-        axis.plot(
-            *zip(*named, strict=True),
-            marker="o",
-            markersize=3,
-            linewidth=2.5,
-            label="aldis emitter, (sender, instance)",
-        )
+            named = peer.partition(", (")
+            which = (f"{kind} named", named[0]) if named[2] else (kind, peer)
+            found = {size: sends.get((which[0], size, False, which[1])) for size in SIZES}
+            points = {size: value / size for size, value in found.items() if value is not None}
+            style = {"linewidth": 2.5} if peer in ours else {"linewidth": 1.2, "linestyle": "--"}
+            if points:
+                style |= {"marker": "o", "markersize": 3, "color": colours[peer]}
+                (lines[peer],) = axis.plot(list(points), list(points.values()), **style)
         axis.set(xscale="log", yscale="log", xlabel="receivers", title=f"{kind} receivers")
+        axis.set_xticks((1, 5, 20, 100), labels=("1", "5", "20", "100"), minor=False)
+        axis.minorticks_off()
         axis.grid(visible=True, which="major", alpha=0.3)
-        axis.legend(fontsize=7)
     axes[0].set_ylabel("nanoseconds a receiver")
+    figure.legend(lines.values(), lines.keys(), loc="outside right", fontsize=8)
     mpl.rcParams["svg.hashsalt"] = "aldis"
     figure.savefig(DOCS / "dispatch.svg", metadata={"Date": None})
 
