@@ -69,7 +69,7 @@ generate: $(VENV)/.test
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint cext/*.pyx
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext/*.pyx
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
-
-
-async def stored(models, table="user"):
-    async with models.database.engine.connect() as connection:
-        result = await connection.execute(text(f'SELECT * FROM "{table}" ORDER BY 1'))
-        return [dict(row) for row in result.mappings()]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5000])
@@ -23,13 +17,20 @@ async def test_each_instance_has_the_key_of_its_own_row(models, batch_size) -> N
     users = [models.User(name=f"u{number}") for number in range(10)]
     result = await models.User.query.bulk_create(users, batch_size=batch_size)
     assert result == users
-    assert {row["id"]: row["name"] for row in await stored(models) if row["name"] != "first"} == {
+    assert {row["id"]: row["name"] for row in await models.stored() if row["name"] != "first"} == {
         user.id: user.name for user in users
     }
     assert all(inspect(user).detached and not inspect(user).modified for user in users)
 
 
+def only_sqlite(models) -> None:
+    """Skip where another database numbers the rows: it does so by itself."""
+    if models.database.engine.dialect.name != "sqlite":
+        pytest.skip("of SQLite's own way to number rows")
+
+
 async def test_autoincrement_never_reuses_a_key(models) -> None:
+    only_sqlite(models)
     log = await models.Log.query.create(text="one", id=7)
     await log.delete()
     logs = await models.Log.query.bulk_create([{"text": "two"}, {"text": "three"}])
@@ -38,6 +39,8 @@ async def test_autoincrement_never_reuses_a_key(models) -> None:
 
 
 async def test_autoincrement_table_without_server_defaults(models) -> None:
+    only_sqlite(models)
+
     class Count(models.Base):
         __tablename__ = "count"
         id: Mapped[int] = mapped_column(primary_key=True)
@@ -49,13 +52,13 @@ async def test_autoincrement_table_without_server_defaults(models) -> None:
     await (await Count.query.create(word="gone", id=41)).delete()
     counts = await Count.query.bulk_create([{"word": "a"}, {"word": "b"}])
     assert [count.id for count in counts] == [42, 43]
-    assert [(row["id"], row["word"]) for row in await stored(models, "count")] == [(42, "a"), (43, "b")]
+    assert [(row["id"], row["word"]) for row in await models.stored(Count)] == [(42, "a"), (43, "b")]
 
 
 async def test_given_and_missing_keys_mix(models) -> None:
     users = [models.User(name="a", id=100), models.User(name="b"), models.User(name="c", mail="x")]
     await models.User.query.bulk_create(users)
-    assert {row["id"]: row["name"] for row in await stored(models)} == {user.id: user.name for user in users}
+    assert {row["id"]: row["name"] for row in await models.stored()} == {user.id: user.name for user in users}
     assert users[0].id == 100
 
 
@@ -109,7 +112,7 @@ async def test_receivers_edit_and_skip_rows(models) -> None:
     users = await models.User.query.bulk_create([{"name": name} for name in ("a", "skip", "b")])
     assert [(user.id, user.name) for user in users] == [(1, "A"), (2, "B")]
     assert after == [("A", False, 1), ("skip", True, 0), ("B", False, 1)]
-    assert [row["name"] for row in await stored(models)] == ["A", "B"]
+    assert [row["name"] for row in await models.stored()] == ["A", "B"]
 
 
 async def test_skipped_bulk_reads_no_row(models) -> None:
@@ -137,14 +140,15 @@ async def test_failure_in_the_middle_undoes_all_batches_and_instances(models) ->
 
     with models.Base.meta.signals.post_save.connected_to(failing, models.User), pytest.raises(ValueError, match="no"):
         await models.User.query.bulk_create(users, batch_size=2)
-    assert await stored(models) == []
+    assert await models.stored() == []
     assert all(inspect(user).transient and "id" not in inspect(user).dict for user in users)
     users[6].name = "u0"
     with pytest.raises(IntegrityError):
         await models.User.query.bulk_create(users, batch_size=2)
-    assert await stored(models) == []
+    assert await models.stored() == []
     users[6].name = "u6"
-    assert [user.id for user in await models.User.query.bulk_create(users)] == list(range(1, 8))
+    await models.User.query.bulk_create(users)
+    assert {user.id: user.name for user in users} == {row["id"]: row["name"] for row in await models.stored()}
 
 
 async def test_bad_rows_are_refused(models) -> None:
@@ -161,7 +165,7 @@ async def test_bad_rows_are_refused(models) -> None:
     await user.save()
     with pytest.raises(aldis.ConfigurationError, match=r"row 1, .* is stored already"):
         await query.bulk_create([models.User(name="b"), user])
-    assert len(await stored(models)) == 1
+    assert len(await models.stored()) == 1
 
 
 async def test_bulk_create_in_a_receiver_leaves_the_context_as_it_was(models) -> None:
