@@ -50,7 +50,10 @@ class Call:
         order, self.positional, self.keywords, _ = arrange(receiver.accepts, names)
         self.is_async = receiver.is_async
         self.pick = picker(order or range(len(names) + 1))
-        self.way: Any = AS_THEY_STAND if order is None else BY_KEYWORD if self.keywords else self.pick
+        accepted = receiver.accepts
+        # In Python a call that names all is cheaper than one that sorts out what can go by position.
+        names_all = accepted.everything and accepted.keywords.issuperset(accepted.positional)
+        self.way: Any = AS_THEY_STAND if names_all else BY_KEYWORD if self.keywords else self.pick
 
     def __call__(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call ``receiver`` with its part of ``arguments``: the sender, then the values in the order of the names."""
