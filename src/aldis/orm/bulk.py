@@ -11,8 +11,9 @@ from sqlalchemy.orm.attributes import instance_state
 from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ..dispatch import emitters
 from ..errors import ConfigurationError, SkipOperation
-from .database import Database, operation
-from .meta import Meta, meta_of
+from .database import Database
+from .firing import fire
+from .meta import Meta, meta_of, operation
 from .shape import Shape, shape_of
 from .snapshot import Snapshot, store
 from .writers import writer_for
@@ -52,7 +53,7 @@ async def bulk_create(
     meta, shape = meta_of(queryset.model), shape_of(queryset.model)
     done: list[Row] = []
     try:
-        async with operation(using or meta.database) as connection:
+        async with operation(queryset.model, using) as connection:
             with current(queryset, None, None):
                 return await write_all(connection, meta, shape, queryset, rows, batch_size, done)
     except BaseException:
@@ -72,17 +73,10 @@ async def write_all(
     done: list[Row],
 ) -> list[Any]:
     """Write the rows, and keep a record of them in ``done``; return the instances that were saved."""
-    model, before, after = queryset.model, meta.signals.pre_bulk, meta.signals.post_bulk
+    model, signals = queryset.model, meta.signals
     told = (queryset, "bulk_create", rows, None, None, None, False)
     writer = writer_for(connection, shape)
-    skipped = False
-    if before.has_receivers_for(model):
-        try:
-            rest = emitters.pre_bulk(before, model, *told)
-            if rest is not None:
-                await rest
-        except SkipOperation:
-            skipped = True
+    skipped = await fire(signals, "pre_bulk", model, *told)
     for batch in () if skipped else batches(model, shape, rows, batch_size):
         done += batch
         await emit_before(meta, queryset, batch)
@@ -92,10 +86,7 @@ async def write_all(
             store(row.instance, shape.by_attribute(row.written))
         await emit_after(meta, queryset, batch)
     saved = [row.instance for row in done if not row.skipped]
-    if after.has_receivers_for(model):
-        rest = emitters.post_bulk(after, model, *told, len(saved), 0, skipped)
-        if rest is not None:
-            await rest
+    await fire(signals, "post_bulk", model, *told, len(saved), 0, skipped)
     return saved
 
 

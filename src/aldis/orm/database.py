@@ -10,11 +10,11 @@ from typing import Any, Final, Self
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ConfigurationError
 
-__all__ = ["Database", "operation"]
+__all__ = ["Database", "ambient", "begin", "reading", "session_on"]
 
 
 @dataclass
@@ -26,6 +26,12 @@ class Scope:
 
 
 AMBIENT: Final[ContextVar[Mapping[Database, Scope] | None]] = ContextVar("AMBIENT", default=None)
+
+
+def open_scope(database: Database) -> Scope | None:
+    """Return the ambient transaction of a database, if it is still open."""
+    scope = (AMBIENT.get() or {}).get(database)
+    return scope if scope is not None and scope.is_open else None
 
 
 class Database:
@@ -88,21 +94,15 @@ class Database:
             >>> asyncio.run(main())
             1
         """
-        ambient = AMBIENT.get() or {}
-        scope = ambient.get(self)
-        if scope is not None and scope.is_open:
+        scope = open_scope(self)
+        if scope is not None:
             async with scope.connection.begin_nested():
                 yield scope.connection
             return
         async with self.engine.connect() as connection, connection.begin():
             await begin(connection)
-            scope = Scope(connection)
-            token = AMBIENT.set({**ambient, self: scope})
-            try:
+            async with ambient(self, connection):
                 yield connection
-            finally:
-                scope.is_open = False
-                AMBIENT.reset(token)
 
     async def dispose(self) -> None:
         """Close the pool's connections; ``async with database:`` does at its end."""
@@ -129,16 +129,31 @@ async def begin(connection: AsyncConnection) -> None:
 
 
 @asynccontextmanager
-async def operation(target: Database | AsyncConnection) -> AsyncIterator[AsyncConnection]:
-    """Run one operation in a transaction of its own, or in a savepoint of the one that is open."""
-    if isinstance(target, Database):
-        async with target.transaction() as connection:
-            yield connection
-    elif target.in_transaction():
-        await begin(target)
-        async with target.begin_nested():
-            yield target
-    else:
-        async with target.begin():
-            await begin(target)
-            yield target
+async def ambient(database: Database, connection: AsyncConnection) -> AsyncIterator[None]:
+    """Let a connection's transaction be the one that the current context runs in."""
+    scope = Scope(connection)
+    token = AMBIENT.set({**(AMBIENT.get() or {}), database: scope})
+    try:
+        yield
+    finally:
+        scope.is_open = False
+        AMBIENT.reset(token)
+
+
+@asynccontextmanager
+async def reading(target: Database | AsyncConnection) -> AsyncIterator[AsyncConnection]:
+    """Read on the connection of the transaction that is open, or on one of the pool's."""
+    if isinstance(target, AsyncConnection):
+        yield target
+        return
+    scope = open_scope(target)
+    if scope is not None:
+        yield scope.connection
+        return
+    async with target.engine.connect() as connection:
+        yield connection
+
+
+def session_on(connection: AsyncConnection) -> AsyncSession:
+    """Return a session for one statement, which leaves the connection's transaction to whoever began it."""
+    return AsyncSession(connection, autoflush=False, expire_on_commit=False, join_transaction_mode="rollback_only")

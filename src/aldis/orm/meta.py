@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
-from .database import Database
+from .database import Database, ambient, begin
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from .model import Model
 
-__all__ = ["Meta", "meta_of"]
+__all__ = ["Meta", "meta_of", "operation"]
 
 DEFAULTS: Final = Broadcaster()
 DEFAULTS.set_lifecycle_signals_from(lifecycle)
@@ -66,3 +71,25 @@ def meta_of(model: type[Any]) -> Meta:
         found = Meta(model, Broadcaster(parents=parents))
         model._aldis_meta = found
     return found
+
+
+@asynccontextmanager
+async def operation(model: type[Any], using: Database | AsyncConnection | None) -> AsyncIterator[AsyncConnection]:
+    """Run one operation of a model in a transaction of its own, or in a savepoint of the one that is open.
+
+    What receivers do with the model's database meanwhile is in the same transaction, on a connection given by hand too.
+    """
+    if using is None or isinstance(using, Database):
+        async with (using or meta_of(model).database).transaction() as connection:
+            yield connection
+        return
+    if using.in_transaction():
+        await begin(using)
+    async with using.begin_nested() if using.in_transaction() else using.begin():
+        await begin(using)
+        database = getattr(model, "database", None)
+        if isinstance(database, Database):
+            async with ambient(database, using):
+                yield using
+        else:
+            yield using

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 
 from ..context import current
-from ..dispatch import emitters
-from ..errors import ConfigurationError, ObjectNotFound, SkipOperation
-from .database import Database, operation
-from .meta import Meta, meta_of
+from ..errors import ConfigurationError, ObjectNotFound
+from .database import Database, reading
+from .firing import fire
+from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
-from .shape import Shape, mapper_of, shape_of
+from .shape import Shape, attribute, mapper_of, shape_of
 from .snapshot import Snapshot, store
 
 if TYPE_CHECKING:
@@ -107,6 +107,74 @@ class Model:
             before.put_back()
             raise
 
+    async def update(self, *, using: Database | AsyncConnection | None = None, **values: Any) -> Self | None:
+        """Write some attributes of a stored instance, and no other. Fires the update signals.
+
+        Args:
+            using: Where to write, instead of the class's database.
+            values: The new values, by attribute name. What else was changed on the instance stays pending.
+
+        Returns:
+            The instance; ``None`` when a receiver raised :class:`SkipOperation`.
+
+        Raises:
+            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+            ObjectNotFound: Its row is gone.
+            TypeError: A name is no attribute.
+
+        Example:
+            >>> import asyncio  # Base and User are those of Model's own example
+            >>> async def main():
+            ...     async with Base.database, Base.database.transaction() as connection:
+            ...         await connection.run_sync(Base.metadata.create_all)
+            ...         ada = await User(name="Ada").save()
+            ...         await ada.update(name="Ada L.")
+            ...         return ada.name
+            >>> asyncio.run(main())
+            'Ada L.'
+        """
+        state = own_state(self)
+        if state.key is None:
+            raise ConfigurationError(f"{self!r} cannot be updated: it has not been saved.")
+        shape = shape_of(type(self))
+        before = Snapshot(self)
+        try:
+            set_values(self, values)
+            written = {
+                key: value
+                for key, value in changed(shape, state).items()
+                if shape.attributes[key] in values or shape.attributes[key] not in before.committed
+            }
+            return await write(self, self, values, written, True, using, ("pre_update", "post_update"))
+        except BaseException:
+            before.put_back()
+            raise
+
+    async def load(self, *, using: Database | AsyncConnection | None = None) -> Self:
+        """Read the instance's row again; what was changed and not saved is lost.
+
+        Args:
+            using: Where to read, instead of the class's database.
+
+        Returns:
+            The instance.
+
+        Raises:
+            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+            ObjectNotFound: Its row is gone.
+        """
+        state = own_state(self)
+        if state.key is None:
+            raise ConfigurationError(f"{self!r} cannot be loaded: it has not been saved.")
+        shape = shape_of(type(self))
+        columns = [shape.table.columns[key] for key in shape.attributes]
+        async with reading(using or meta_of(type(self)).database) as connection:
+            row = (await connection.execute(select(*columns).where(*shape.key_conditions(state)))).first()
+        if row is None:
+            raise ObjectNotFound(f"{type(self).__name__} {state.identity!r} cannot be loaded: its row is gone.")
+        store(self, dict(zip(shape.attributes.values(), row, strict=True)))
+        return self
+
     async def delete(self, *, using: Database | AsyncConnection | None = None) -> int:
         """Delete the row of a stored instance. Fires the delete signals.
 
@@ -128,25 +196,15 @@ class Model:
         shape = shape_of(model)
         signals = meta_of(model).signals
         before = Snapshot(self)
-        skipped = False
         row_count = 0
         try:
-            async with operation(using or meta_of(model).database) as connection:
+            async with operation(model, using) as connection:
                 with current(self, self, None):
-                    if signals.pre_delete.has_receivers_for(model):
-                        try:
-                            rest = emitters.pre_delete(signals.pre_delete, model, self, self, None)
-                            if rest is not None:
-                                await rest
-                        except SkipOperation:
-                            skipped = True
+                    skipped = await fire(signals, "pre_delete", model, self, self, None)
                     if not skipped:
                         result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
                         row_count = result.rowcount
-                    if signals.post_delete.has_receivers_for(model):
-                        rest = emitters.post_delete(signals.post_delete, model, self, self, row_count, skipped)
-                        if rest is not None:
-                            await rest
+                    await fire(signals, "post_delete", model, self, self, row_count, skipped)
             if not skipped:
                 make_transient(self)
         except BaseException:
@@ -176,7 +234,7 @@ def set_values(instance: Model, values: Mapping[str, Any]) -> None:
     """
     for name in values:
         if not hasattr(type(instance), name):
-            raise TypeError(f"{name!r} is an invalid keyword argument for {type(instance).__name__}")
+            attribute(type(instance), name)  # raises, with the nearest name
     for name, value in values.items():
         setattr(instance, name, value)
 
@@ -188,35 +246,36 @@ async def save(
     is_update: bool,
     using: Database | AsyncConnection | None,
 ) -> M | None:
-    """Write one instance with its save signals, in one transaction; ``caller`` is what the call was made on."""
-    model = type(instance)
-    shape = shape_of(model)
-    meta = meta_of(model)
-    before, after = meta.signals.pre_save, meta.signals.post_save
+    """Write one instance with its save signals; ``caller`` is what the call was made on."""
+    shape = shape_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
     written = changed(shape, state) if is_update else shape.column_values(state.dict)
-    skipped = False
+    return await write(caller, instance, values, written, is_update, using, ("pre_save", "post_save"))
+
+
+async def write(
+    caller: object,
+    instance: M,
+    values: dict[str, Any],
+    written: dict[str, Any],
+    is_update: bool,
+    using: Database | AsyncConnection | None,
+    names: tuple[str, str],
+) -> M | None:
+    """Write one instance, with the signals of these names, in one transaction."""
+    model = type(instance)
+    shape = shape_of(model)
+    signals = meta_of(model).signals
+    told = (caller, instance, values, written, is_update, False)
     row_count = 0
-    async with operation(using or meta.database) as connection:
+    async with operation(model, using) as connection:
         with current(caller, instance, values):
-            if before.has_receivers_for(model):
-                try:
-                    rest = emitters.pre_save(before, model, caller, instance, values, written, is_update, False)
-                    if rest is not None:
-                        await rest
-                except SkipOperation:
-                    skipped = True
-            if not skipped:
-                if is_update:
-                    row_count = await write_update(connection, shape, instance, written)
-                else:
-                    row_count = await write_insert(connection, shape, instance, written)
-            if after.has_receivers_for(model):
-                rest = emitters.post_save(
-                    after, model, caller, instance, values, written, is_update, False, row_count, skipped
-                )
-                if rest is not None:
-                    await rest
+            skipped = await fire(signals, names[0], model, *told)
+            if not skipped and is_update:
+                row_count = await write_update(connection, shape, instance, written)
+            elif not skipped:
+                row_count = await write_insert(connection, shape, instance, written)
+            await fire(signals, names[1], model, *told, row_count, skipped)
     return None if skipped else instance
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefa
 
 from ..errors import ConfigurationError
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["Shape", "attribute", "mapper_of", "shape_of"]
 
 
 class DefaultContext:
@@ -41,6 +42,8 @@ class Shape:
     """The attribute's name and the column's key, of each column that is mapped."""
     attributes: Mapping[str, str]
     """The attribute's name by the column's key."""
+    keys: Mapping[str, str]
+    """The column's key by the attribute's name."""
     defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
     """The column's key, and what makes its default on the client."""
     primary_key: tuple[str, ...]
@@ -110,6 +113,20 @@ def always(value: Any) -> Callable[[Any], Any]:
     return lambda _: value
 
 
+def attribute(model: type[Any], name: str) -> Any:
+    """Return a mapped class's attribute, for SQL.
+
+    Raises:
+        TypeError: There is none of that name.
+    """
+    known = mapper_of(model).all_orm_descriptors.keys()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
+        raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint}")
+    return getattr(model, name)
+
+
 def _read(mapper: Mapper[Any]) -> Shape:
     table = mapper.local_table
     reason = (
@@ -141,6 +158,7 @@ def _read(mapper: Mapper[Any]) -> Shape:
         table=table,
         columns=columns,
         attributes={key: name for name, key in columns},
+        keys=dict(columns),
         defaults=tuple(defaults),
         primary_key=tuple(column.key for column in table.primary_key),
     )

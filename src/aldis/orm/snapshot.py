@@ -40,12 +40,20 @@ class Snapshot:
 def store(instance: object, values: dict[str, Any]) -> None:
     """Give an instance the values that its row has, and make it what a session leaves behind: detached and clean.
 
+    A change of an attribute that was not written stays pending.
+
     Args:
         instance: The instance.
         values: The row's values, by attribute name.
     """
     state: InstanceState[Any] = instance_state(instance)
+    pending = {}
+    if state.key is not None:
+        pending = {name: value for name, value in state.committed_state.items() if name not in values}
     state.dict.update(values)
     if state.key is not None:
         make_transient(instance)
     make_transient_to_detached(instance)
+    if pending:
+        state.committed_state.update(pending)
+        state.modified = True
