@@ -24,6 +24,7 @@ import blinker
 
 from aldis.dispatch import _pure_emitters as pure_emitters
 from aldis.dispatch._pure import send as pure_send, send_async as pure_send_async
+from aldis.dispatch.deferral import Deferred
 from aldis.dispatch.receiver import accepts, annotate, arrange, positional_twin
 
 cdef extern from *:
@@ -131,6 +132,7 @@ cdef class Call:
     """How the arguments of one set of keywords reach one receiver."""
 
     cdef bint is_async
+    cdef bint after_commit
     cdef bint has_twin
     cdef Py_ssize_t positional
     cdef Py_ssize_t count
@@ -142,6 +144,7 @@ cdef class Call:
         cdef Py_ssize_t i
         order, self.positional, self.keywords, names_all = arrange(receiver.accepts, names)
         self.is_async = receiver.is_async
+        self.after_commit = receiver.after_commit
         self.order = order or tuple(range(len(names) + 1))
         self.count = len(self.order)
         for i in range(min(self.count, SMALL)):
@@ -218,12 +221,14 @@ cdef class Receiver:
     cdef readonly object accepts
     cdef readonly bint is_async
     cdef readonly bint is_weak
+    cdef readonly bint after_commit
     cdef object function
     cdef dict calls
 
-    def __init__(self, receiver, reference, accepted):
+    def __init__(self, receiver, reference, accepted, after_commit=False):
         self.reference = reference
         self.accepts = accepted
+        self.after_commit = after_commit
         self.is_async = iscoroutinefunction(receiver)
         self.is_weak = isinstance(reference, weakref.ref)
         # WeakMethod is called in Python, 300 ns; the two references behind it are read here in 20.
@@ -231,7 +236,14 @@ cdef class Receiver:
         self.calls = {}
 
     cpdef object live(self):
-        """Return the callable, or ``None`` when it is gone."""
+        """Return what to call, or ``None`` when it is gone."""
+        if not self.after_commit:
+            return self.itself()
+        receiver = self.itself()
+        return None if receiver is None else Deferred(receiver)
+
+    cpdef object itself(self):
+        """Return the callable that was connected, or ``None`` when it is gone."""
         cdef PyObject *found = NULL
         if not self.is_weak:
             return self.reference
@@ -271,7 +283,7 @@ cdef class Plan:
         self.receivers = tuple(receivers)
         self.count = len(self.receivers)
         if not any([(<Receiver>receiver).is_weak for receiver in self.receivers]):
-            self.strong = tuple([(<Receiver>receiver).reference for receiver in self.receivers])
+            self.strong = tuple([(<Receiver>receiver).live() for receiver in self.receivers])
 
     cdef object live(self):
         """Return the callables, ``None`` for one that is gone; the send that asked keeps them until it ends."""
@@ -446,7 +458,7 @@ cdef object emit(object signal, PyObject *const *args, tuple names):
                 continue
             call = <Call>PyTuple_GET_ITEM(calls, i)
             result = call.call(receiver, args, packed, i == count - 1)
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if PyCoro_CheckExact(result):
                 waiting = result
@@ -618,6 +630,8 @@ cdef class Sending:
         )
         if PyCoro_CheckExact(result):
             self.running = result
+        elif result is None and call.after_commit:
+            self.keep(receiver, result)
         elif self.results is not None or call.is_async:
             self.running = iterator(result)
         else:
@@ -626,7 +640,7 @@ cdef class Sending:
 
     cdef void keep(self, object receiver, object result):
         if self.results is not None:
-            self.results.append((receiver, result))
+            self.results.append((receiver.receiver if isinstance(receiver, Deferred) else receiver, result))
 
     def __del__(self):
         if self.state == CREATED:
@@ -758,7 +772,8 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
                 if wrapper is None:
                     raise RuntimeError("Cannot send to a coroutine function.")
                 target = wrapper(target)
-            results.append((<object>receiver, call.call(<PyObject *>target, args, packed, i == plan.count - 1)))
+            named = (<object>receiver).receiver if call.after_commit else <object>receiver
+            results.append((named, call.call(<PyObject *>target, args, packed, i == plan.count - 1)))
     except Exception as error:
         annotate(error, self, <object>args[0], <object>receiver)
         raise

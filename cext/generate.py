@@ -108,8 +108,8 @@ def render(signals: list[Signal]) -> dict[Path, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["wrap"] = lambda text, indent: textwrap.fill(
-        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4)
+    environment.filters["wrap"] = lambda text, indent, hang=4: textwrap.fill(
+        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang)
     ).lstrip()
     return {
         ROOT / target: environment.get_template(f"{template}.jinja").render(

@@ -14,6 +14,7 @@ CORE_MODULES = (
     "aldis.errors",
     "aldis.dispatch.signal",
     "aldis.dispatch.broadcaster",
+    "aldis.dispatch.deferral",
     "aldis.dispatch.emitters",
 )
 
@@ -34,6 +35,7 @@ def gather() -> SimpleNamespace:
         signals=modules["aldis.signals"],
         SignalError=modules["aldis.errors"].SignalError,
         module=dispatch,
+        deferral=modules["aldis.dispatch.deferral"],
     )
 
 

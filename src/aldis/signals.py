@@ -52,7 +52,7 @@ pre_save: Final = LifecycleSignal(
 """Before one row is inserted, or a stored instance is saved again.
 
 Fired by `Model.save()`, `Model.query.create()` and whatever creates through them, a session's flush. Receivers:
-    :class:`PreSaveReceiver`.
+:class:`PreSaveReceiver`.
 """
 
 
@@ -157,7 +157,7 @@ pre_update: Final = LifecycleSignal(
 """Before stored rows are updated.
 
 Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default_force_nullable_fields`. Receivers:
-    :class:`PreUpdateReceiver`.
+:class:`PreUpdateReceiver`.
 """
 
 
@@ -345,7 +345,7 @@ pre_bulk: Final = LifecycleSignal(
 """Before a bulk operation, once.
 
 Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_create`. Receivers:
-    :class:`PreBulkReceiver`.
+:class:`PreBulkReceiver`.
 """
 
 
@@ -471,7 +471,7 @@ pre_migrate: Final = LifecycleSignal(
 """Before an Alembic command touches anything.
 
 Fired by `aldis.migrations.upgrade`, `downgrade`, `revision` and the command line. Receivers:
-    :class:`PreMigrateReceiver`.
+:class:`PreMigrateReceiver`.
 """
 
 

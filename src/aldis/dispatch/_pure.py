@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import blinker
 
+from .deferral import Deferred
 from .receiver import Accepts, accepts, annotate, arrange, strong
 
 __all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "send", "send_async", "sender_key"]
@@ -72,22 +73,30 @@ def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class Receiver:
     """A connected receiver: the callable or the weak reference to it, and what it accepts."""
 
-    __slots__ = ("accepts", "calls", "is_async", "is_weak", "reference")
+    __slots__ = ("accepts", "after_commit", "calls", "is_async", "is_weak", "reference")
 
-    def __init__(self, receiver: Callable[..., Any], reference: Any, accepted: Accepts) -> None:
+    def __init__(
+        self, receiver: Callable[..., Any], reference: Any, accepted: Accepts, after_commit: bool = False
+    ) -> None:
         self.reference = reference
         self.accepts = accepted
         self.is_async: bool = iscoroutinefunction(receiver)
         self.is_weak = isinstance(reference, weakref.ref)
+        self.after_commit = after_commit
         self.calls: dict[tuple[str, ...], Call] = {}
 
     def live(self) -> Callable[..., Any] | None:
-        """Return the callable, or ``None`` when it is gone."""
+        """Return what to call, or ``None`` when it is gone."""
+        receiver = self.itself()
+        return Deferred(receiver) if self.after_commit and receiver is not None else receiver
+
+    def itself(self) -> Callable[..., Any] | None:
+        """Return the callable that was connected, or ``None`` when it is gone."""
         return strong(self.reference)
 
     def weakly(self) -> Callable[[], Any]:
-        """Return what returns the callable or ``None``: the weak reference itself, where it is one."""
-        return self.reference if self.is_weak else self.live
+        """Return what returns the callable or ``None``: the weak reference itself, where that will do."""
+        return self.reference if self.is_weak and not self.after_commit else self.live
 
     def call(self, names: tuple[str, ...]) -> Call:
         """Return how a send of ``names`` reaches this receiver."""
@@ -130,7 +139,7 @@ class Plan:
             found = []
             for receiver in self.receivers:
                 call = receiver.call(names)
-                found.append((receiver.reference if self.is_strong else receiver.weakly(), call.way, call))
+                found.append((receiver.live() if self.is_strong else receiver.weakly(), call.way, call))
             calls = self.shapes[names] = tuple(found)
         self.recent = (names, calls)
         return calls
@@ -218,7 +227,7 @@ async def rest(
         await resume(waiting, yielded)
         for receiver, _, call in left:
             result = call(receiver, arguments)
-            if type(result) is CoroutineType or call.is_async:
+            if result is not None and (type(result) is CoroutineType or call.is_async):
                 await result
     except Exception as error:
         annotate(error, signal, arguments[0], receiver)
@@ -253,6 +262,11 @@ def iterator(awaitable: Any) -> Any:
         return type(awaitable).__await__(awaitable)
     except AttributeError:
         raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
+
+
+def named(receiver: Any) -> Any:
+    """Return the receiver that was connected, behind what stands for it."""
+    return receiver.receiver if type(receiver) is Deferred else receiver
 
 
 def send(
@@ -300,7 +314,7 @@ def send(
                 target = _async_wrapper(receiver)
             in_place = way is AS_THEY_STAND
             result = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
-            results.append((receiver, result))
+            results.append((named(receiver), result))
     except Exception as error:
         annotate(error, self, sender, receiver)
         raise
@@ -352,11 +366,11 @@ async def send_async(
                 if _sync_wrapper is None:
                     raise RuntimeError("Cannot send to a non-coroutine function.")  # noqa: TRY301
                 target = _sync_wrapper(receiver)
-            if way is AS_THEY_STAND:
-                result = await target(sender, **kwargs)
-            else:
-                result = await call(target, (sender, *kwargs.values()))
-            results.append((receiver, result))
+            in_place = way is AS_THEY_STAND
+            result = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
+            if result is not None or type(receiver) is not Deferred:
+                result = await result
+            results.append((named(receiver), result))
     except Exception as error:
         annotate(error, self, sender, receiver)
         raise

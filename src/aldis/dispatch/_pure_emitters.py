@@ -106,7 +106,7 @@ def pre_save(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -213,7 +213,7 @@ def post_save(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -310,7 +310,7 @@ def pre_update(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -417,7 +417,7 @@ def post_update(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -498,7 +498,7 @@ def pre_delete(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -584,7 +584,7 @@ def post_delete(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -685,7 +685,7 @@ def pre_bulk(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -801,7 +801,7 @@ def post_bulk(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -887,7 +887,7 @@ def pre_migrate_upgrade(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -998,7 +998,7 @@ def pre_migrate_revision(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -1084,7 +1084,7 @@ def post_migrate_upgrade(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()
@@ -1195,7 +1195,7 @@ def post_migrate_revision(
                 result = call(receiver, arguments)
             else:
                 result = receiver(*way(arguments))
-            if result is None and not call.is_async:
+            if result is None:
                 continue
             if type(result) is CoroutineType:
                 waiting = result.__await__()

@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ..errors import SignalError
+from .deferral import Deferred
 
 __all__ = [
     "Accepts",
@@ -239,6 +240,8 @@ def describe(receiver: object) -> str:
         >>> describe(len)
         'builtins.len'
     """
+    if isinstance(receiver, Deferred):
+        receiver = receiver.receiver
     name = getattr(receiver, "__qualname__", None)
     module = getattr(receiver, "__module__", None)
     if not isinstance(name, str):

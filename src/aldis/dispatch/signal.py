@@ -137,7 +137,7 @@ class Signal(core.Dispatch, blinker.Signal):
         """Sent at the end of each :meth:`disconnect`, not when a weakly referenced receiver dies."""
         return Signal("Sent after a receiver is disconnected.")
 
-    def connect(self, receiver: F, sender: Any = ANY, weak: bool = True) -> F:
+    def connect(self, receiver: F, sender: Any = ANY, weak: bool = True, *, after_commit: bool = False) -> F:
         """Call ``receiver`` whenever ``sender`` sends this signal.
 
         Args:
@@ -146,6 +146,8 @@ class Signal(core.Dispatch, blinker.Signal):
             sender: Who is listened to: known by identity, a ``str`` or an ``int`` by value; :data:`ANY`: everybody.
             weak: Keep only a weak reference: the receiver is disconnected when nothing else holds it. A function that
                 was defined inside another needs ``weak=False``, or it is gone when the other returns.
+            after_commit: Call it when the transaction that the signal was sent in has committed, and never if it rolls
+                back; outside a transaction at once. As with ``weak``, the last connect decides, for all senders.
 
         Returns:
             The receiver, so that ``@signal.connect`` decorates.
@@ -180,8 +182,8 @@ class Signal(core.Dispatch, blinker.Signal):
             if bucket is None and key != ANY_KEY:
                 refuse_unknowable(sender)
             record = self._records.get(receiver_id)
-            if record is None or record.is_weak is not weak:
-                self._admit(receiver_id, receiver, weak, sender)
+            if record is None or record.is_weak is not weak or record.after_commit is not after_commit:
+                self._admit(receiver_id, receiver, weak, sender, after_commit)
             elif self._parameters is not None:
                 self._check(receiver, record.accepts, sender)
             if bucket is None or receiver_id not in bucket:
@@ -201,7 +203,9 @@ class Signal(core.Dispatch, blinker.Signal):
         """Refuse a receiver that could never be called; only for a signal that knows its parameters."""
         raise NotImplementedError
 
-    def _admit(self, receiver_id: Hashable, receiver: Callable[..., Any], weak: bool, sender: Any) -> None:
+    def _admit(
+        self, receiver_id: Hashable, receiver: Callable[..., Any], weak: bool, sender: Any, after_commit: bool
+    ) -> None:
         """Record the receiver, once for all of its senders; as in blinker, the last connect decides on ``weak``."""
         record = self._records.get(receiver_id)
         accepted = accepts(receiver) if record is None else record.accepts
@@ -217,7 +221,7 @@ class Signal(core.Dispatch, blinker.Signal):
                     "references. Connect it with weak=False."
                 ) from None
         self.receivers[receiver_id] = reference
-        self._records[receiver_id] = core.Receiver(receiver, reference, accepted)
+        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit)
         for key in list(self._by_receiver.get(receiver_id, ())):
             self._forget(key)
 
@@ -237,12 +241,13 @@ class Signal(core.Dispatch, blinker.Signal):
             senders = self._by_receiver[receiver_id] = Bucket()
         senders[key] = 0
 
-    def connect_via(self, sender: Any, weak: bool = False) -> Callable[[F], F]:
+    def connect_via(self, sender: Any, weak: bool = False, *, after_commit: bool = False) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
 
         Args:
             sender: As in :meth:`connect`.
             weak: As in :meth:`connect`, but off.
+            after_commit: As in :meth:`connect`.
 
         Raises:
             SignalError: As :meth:`connect`.
@@ -258,7 +263,7 @@ class Signal(core.Dispatch, blinker.Signal):
         """
 
         def decorator(receiver: F) -> F:
-            return self.connect(receiver, sender, weak)
+            return self.connect(receiver, sender, weak, after_commit=after_commit)
 
         return decorator
 
@@ -275,7 +280,7 @@ class Signal(core.Dispatch, blinker.Signal):
             []
         """
         for receiver in self._find(sender).receivers:
-            live = receiver.live()
+            live = receiver.itself()
             if live is not None:
                 yield live
 

@@ -52,15 +52,15 @@ async def bulk_create(
         raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
     meta, shape = meta_of(queryset.model), shape_of(queryset.model)
     done: list[Row] = []
-    try:
-        async with operation(queryset.model, using) as connection:
-            with current(queryset, None, None):
-                return await write_all(connection, meta, shape, queryset, rows, batch_size, done)
-    except BaseException:
+
+    def put_back() -> None:
         for row in done:
             if row.before is not None:
                 row.before.put_back()
-        raise
+
+    async with operation(queryset.model, using, put_back) as connection:
+        with current(queryset, None, None):
+            return await write_all(connection, meta, shape, queryset, rows, batch_size, done)
 
 
 async def write_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,9 +12,23 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from ..dispatch.deferral import AFTER_COMMIT, Queue
+from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
 
-__all__ = ["Database", "ambient", "begin", "reading", "session_on"]
+__all__ = [
+    "AMBIENT",
+    "Database",
+    "Unmanaged",
+    "after_commit",
+    "ambient",
+    "begin",
+    "nothing",
+    "reading",
+    "savepoint",
+    "session_on",
+    "undoing",
+]
 
 
 @dataclass
@@ -32,6 +46,10 @@ def open_scope(database: Database) -> Scope | None:
     """Return the ambient transaction of a database, if it is still open."""
     scope = (AMBIENT.get() or {}).get(database)
     return scope if scope is not None and scope.is_open else None
+
+
+def nothing() -> None:
+    """Undo nothing."""
 
 
 class Database:
@@ -75,11 +93,15 @@ class Database:
         return f"<Database {self.engine.url!r}>"
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, on_rollback: Callable[[], None] = nothing) -> AsyncIterator[AsyncConnection]:
         """Run a block in one transaction: commit at its end, roll back when it raises.
 
         The transaction is ambient: whatever is saved to this database inside the block, in the same task, takes part.
-        A block inside a block is a savepoint.
+        A block inside a block is a savepoint. Receivers that were connected with ``after_commit=True`` are called when
+        the outermost block has committed.
+
+        Args:
+            on_rollback: Called when the block, or its commit, was undone.
 
         Yields:
             The connection, for SQL of your own.
@@ -96,10 +118,10 @@ class Database:
         """
         scope = open_scope(self)
         if scope is not None:
-            async with scope.connection.begin_nested():
+            async with savepoint(scope.connection, on_rollback):
                 yield scope.connection
             return
-        async with self.engine.connect() as connection, connection.begin():
+        async with after_commit(), undoing(on_rollback), self.engine.connect() as connection, connection.begin():
             await begin(connection)
             async with ambient(self, connection):
                 yield connection
@@ -126,6 +148,49 @@ async def begin(connection: AsyncConnection) -> None:
         raw = await connection.get_raw_connection()
         if not getattr(raw.driver_connection, "in_transaction", False):
             await connection.exec_driver_sql("BEGIN")
+
+
+@asynccontextmanager
+async def after_commit() -> AsyncIterator[None]:
+    """Keep the receivers that wait for the commit of the transaction inside; call them when it is done."""
+    queue = Queue()
+    token = AFTER_COMMIT.set(queue)
+    try:
+        yield
+    finally:
+        queue.is_open = False
+        AFTER_COMMIT.reset(token)
+    await queue.run()
+
+
+@asynccontextmanager
+async def undoing(undo: Callable[[], None]) -> AsyncIterator[None]:
+    """Call ``undo`` when the block raises."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
+@asynccontextmanager
+async def savepoint(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
+    """Run a block in a savepoint; receivers that wait for the commit are forgotten where it is rolled back."""
+    queue = AFTER_COMMIT.get() or Queue()
+    mark = len(queue.calls)
+    async with undoing(on_rollback), undoing(lambda: queue.forget_since(mark)), connection.begin_nested():
+        yield
+
+
+class Unmanaged(Queue):
+    """The queue of a transaction that somebody else commits, unnoticed."""
+
+    def add(self, receiver: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
+        """Refuse the call."""
+        raise ConfigurationError(
+            f"{describe(receiver)} waits for a commit (after_commit=True), but the transaction was begun on the "
+            "connection itself, whose commit aldis does not see. Begin it with database.transaction()."
+        )
 
 
 @asynccontextmanager

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
+from ..dispatch.deferral import AFTER_COMMIT
 from ..errors import ConfigurationError
-from .database import Database, ambient, begin
+from .database import AMBIENT, Database, Unmanaged, after_commit, ambient, begin, nothing, savepoint, undoing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,22 +75,48 @@ def meta_of(model: type[Any]) -> Meta:
 
 
 @asynccontextmanager
-async def operation(model: type[Any], using: Database | AsyncConnection | None) -> AsyncIterator[AsyncConnection]:
+async def operation(
+    model: type[Any], using: Database | AsyncConnection | None, on_rollback: Callable[[], None] = nothing
+) -> AsyncIterator[AsyncConnection]:
     """Run one operation of a model in a transaction of its own, or in a savepoint of the one that is open.
 
     What receivers do with the model's database meanwhile is in the same transaction, on a connection given by hand too.
+
+    Args:
+        model: The model class.
+        using: Where to run it, instead of the class's database.
+        on_rollback: Called when the operation was undone; not when a receiver raises after the commit.
     """
     if using is None or isinstance(using, Database):
-        async with (using or meta_of(model).database).transaction() as connection:
+        async with (using or meta_of(model).database).transaction(on_rollback) as connection:
             yield connection
         return
-    if using.in_transaction():
-        await begin(using)
-    async with using.begin_nested() if using.in_transaction() else using.begin():
-        await begin(using)
+    async with nested(using, on_rollback) if using.in_transaction() else begun(using, on_rollback):
         database = getattr(model, "database", None)
         if isinstance(database, Database):
             async with ambient(database, using):
                 yield using
         else:
             yield using
+
+
+@asynccontextmanager
+async def begun(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
+    """Run a block in a transaction of a connection that has none."""
+    async with after_commit(), undoing(on_rollback), connection.begin():
+        await begin(connection)
+        yield
+
+
+@asynccontextmanager
+async def nested(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
+    """Run a block in a savepoint of a transaction, which aldis may have begun or not."""
+    await begin(connection)
+    mine = any(scope.is_open and scope.connection is connection for scope in (AMBIENT.get() or {}).values())
+    token = None if mine else AFTER_COMMIT.set(Unmanaged())
+    try:
+        async with savepoint(connection, on_rollback):
+            yield
+    finally:
+        if token is not None:
+            AFTER_COMMIT.reset(token)

@@ -99,13 +99,9 @@ class Model:
         """
         state = own_state(self)
         before = Snapshot(self)
-        try:
-            set_values(self, values or {})
-            is_update = state.key is not None and not force_insert
-            return await save(self, self, dict(values or {}), is_update, using)
-        except BaseException:
-            before.put_back()
-            raise
+        set_values(self, values or {}, before)
+        is_update = state.key is not None and not force_insert
+        return await save(self, self, dict(values or {}), is_update, using, before)
 
     async def update(self, *, using: Database | AsyncConnection | None = None, **values: Any) -> Self | None:
         """Write some attributes of a stored instance, and no other. Fires the update signals.
@@ -138,17 +134,13 @@ class Model:
             raise ConfigurationError(f"{self!r} cannot be updated: it has not been saved.")
         shape = shape_of(type(self))
         before = Snapshot(self)
-        try:
-            set_values(self, values)
-            written = {
-                key: value
-                for key, value in changed(shape, state).items()
-                if shape.attributes[key] in values or shape.attributes[key] not in before.committed
-            }
-            return await write(self, self, values, written, True, using, ("pre_update", "post_update"))
-        except BaseException:
-            before.put_back()
-            raise
+        set_values(self, values, before)
+        written = {
+            key: value
+            for key, value in changed(shape, state).items()
+            if shape.attributes[key] in values or shape.attributes[key] not in before.committed
+        }
+        return await write(self, self, values, written, True, using, before, ("pre_update", "post_update"))
 
     async def load(self, *, using: Database | AsyncConnection | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
@@ -195,21 +187,16 @@ class Model:
         model = type(self)
         shape = shape_of(model)
         signals = meta_of(model).signals
-        before = Snapshot(self)
         row_count = 0
-        try:
-            async with operation(model, using) as connection:
-                with current(self, self, None):
-                    skipped = await fire(signals, "pre_delete", model, self, self, None)
-                    if not skipped:
-                        result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
-                        row_count = result.rowcount
-                    await fire(signals, "post_delete", model, self, self, row_count, skipped)
-            if not skipped:
-                make_transient(self)
-        except BaseException:
-            before.put_back()
-            raise
+        async with operation(model, using, Snapshot(self).put_back) as connection:
+            with current(self, self, None):
+                skipped = await fire(signals, "pre_delete", model, self, self, None)
+                if not skipped:
+                    result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
+                    row_count = result.rowcount
+                await fire(signals, "post_delete", model, self, self, row_count, skipped)
+                if not skipped:
+                    make_transient(self)
         return row_count
 
 
@@ -226,8 +213,8 @@ def own_state(instance: Model) -> InstanceState[Any]:
     return state
 
 
-def set_values(instance: Model, values: Mapping[str, Any]) -> None:
-    """Set attributes by name, none where one of them does not exist.
+def set_values(instance: Model, values: Mapping[str, Any], before: Snapshot) -> None:
+    """Set attributes by name; none, where one of them does not exist or refuses its value.
 
     Raises:
         TypeError: A name is no attribute of the class.
@@ -235,8 +222,12 @@ def set_values(instance: Model, values: Mapping[str, Any]) -> None:
     for name in values:
         if not hasattr(type(instance), name):
             attribute(type(instance), name)  # raises, with the nearest name
-    for name, value in values.items():
-        setattr(instance, name, value)
+    try:
+        for name, value in values.items():
+            setattr(instance, name, value)
+    except BaseException:
+        before.put_back()
+        raise
 
 
 async def save(
@@ -245,12 +236,13 @@ async def save(
     values: dict[str, Any],
     is_update: bool,
     using: Database | AsyncConnection | None,
+    before: Snapshot,
 ) -> M | None:
     """Write one instance with its save signals; ``caller`` is what the call was made on."""
     shape = shape_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
     written = changed(shape, state) if is_update else shape.column_values(state.dict)
-    return await write(caller, instance, values, written, is_update, using, ("pre_save", "post_save"))
+    return await write(caller, instance, values, written, is_update, using, before, ("pre_save", "post_save"))
 
 
 async def write(
@@ -260,6 +252,7 @@ async def write(
     written: dict[str, Any],
     is_update: bool,
     using: Database | AsyncConnection | None,
+    before: Snapshot,
     names: tuple[str, str],
 ) -> M | None:
     """Write one instance, with the signals of these names, in one transaction."""
@@ -268,7 +261,7 @@ async def write(
     signals = meta_of(model).signals
     told = (caller, instance, values, written, is_update, False)
     row_count = 0
-    async with operation(model, using) as connection:
+    async with operation(model, using, before.put_back) as connection:
         with current(caller, instance, values):
             skipped = await fire(signals, names[0], model, *told)
             if not skipped and is_update:

@@ -15,6 +15,7 @@ from .bulk import bulk_create
 from .database import Database, reading, session_on
 from .meta import meta_of, operation
 from .shape import attribute, mapper_of
+from .snapshot import Snapshot
 from .statements import delete_rows, update_rows
 
 if TYPE_CHECKING:
@@ -247,7 +248,8 @@ class QuerySet(Generic[M]):
         """
         from .model import save
 
-        return await save(self, self.model(**values), values, False, self._using)
+        instance = self.model(**values)
+        return await save(self, instance, values, False, self._using, Snapshot(instance))
 
     async def bulk_create(self, rows: Iterable[M | Mapping[str, Any]], *, batch_size: int = 5000) -> list[M]:
         """Insert many rows, in one transaction. Fires the bulk signals once, and the save signals for each row.
