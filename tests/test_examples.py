@@ -45,6 +45,11 @@ def test_demo_loads_flights_and_says_how_fast() -> None:
     assert told["busiest carriers"] == "UA 375, B6 363, DL 298"
 
 
+@pytest.mark.parametrize("name", ["receivers", "guards"])
+def test_example_runs(name) -> None:
+    assert run("-W", "error", str(ROOT / f"docs/examples/{name}.py"))
+
+
 def test_bench_measures_every_kind_and_size() -> None:
     told = json.loads(run("-m", "aldis", "bench", "--json"))
     assert told["backend"] == aldis.backend

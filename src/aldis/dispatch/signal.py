@@ -187,7 +187,7 @@ class Signal(core.Dispatch, blinker.Signal):
             elif self._parameters is not None:
                 self._check(receiver, record.accepts, sender)
             if bucket is None or receiver_id not in bucket:
-                self._join(key, receiver_id, sender)
+                self._join(bucket, key, receiver_id, sender)
             self._forget(key)
         if LEDGER.deaths:
             LEDGER.strike_out()
@@ -225,21 +225,24 @@ class Signal(core.Dispatch, blinker.Signal):
         for key in list(self._by_receiver.get(receiver_id, ())):
             self._forget(key)
 
-    def _join(self, key: Hashable, receiver_id: Hashable, sender: Any) -> None:
+    def _join(self, bucket: Bucket | None, key: Hashable, receiver_id: Hashable, sender: Any) -> None:
         """Enter a connection; a sender that is new is watched, so that no other object at its address passes for it."""
-        bucket = self._by_sender.get(key)
         if bucket is None:
             bucket = self._by_sender[key] = Bucket()
-        if key != ANY_KEY and key not in self._weak_senders:
-            # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
-            with suppress(TypeError):
-                self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
-        bucket[receiver_id] = 2 * self._connected_to_any + (key == ANY_KEY)
-        self._connected_to_any += key == ANY_KEY
-        senders = self._by_receiver.get(receiver_id)
-        if senders is None:
-            senders = self._by_receiver[receiver_id] = Bucket()
-        senders[key] = 0
+        place = 2 * self._connected_to_any
+        if key == ANY_KEY:
+            bucket[receiver_id] = place + 1
+            self._connected_to_any += 1
+        else:
+            bucket[receiver_id] = place
+            if key not in self._weak_senders:
+                # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
+                with suppress(TypeError):
+                    self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
+        try:
+            self._by_receiver[receiver_id][key] = 0
+        except KeyError:
+            self._by_receiver[receiver_id] = Bucket({key: 0})
 
     def connect_via(self, sender: Any, weak: bool = False, *, after_commit: bool = False) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
