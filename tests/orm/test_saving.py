@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import ForeignKey, delete, inspect, select
+from sqlalchemy import delete, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -355,12 +355,3 @@ def test_database_that_cannot_serve_is_refused(url) -> None:
         aldis.ConfigurationError, match="is not a database that aldis can use: .* Give the URL of an async"
     ):
         aldis.Database(url)
-
-
-async def test_shapes_that_need_the_unit_of_work_are_refused(models) -> None:
-    class Admin(models.User):
-        __tablename__ = "admin"
-        id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
-
-    with pytest.raises(aldis.ConfigurationError, match="Admin is mapped to more than one table"):
-        await Admin(name="Ada").save()

@@ -367,8 +367,8 @@ async def send_async(
                     raise RuntimeError("Cannot send to a non-coroutine function.")  # noqa: TRY301
                 target = _sync_wrapper(receiver)
             in_place = way is AS_THEY_STAND
-            result = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
-            if result is not None or type(receiver) is not Deferred:
+            result: Any = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
+            if type(receiver) is not Deferred or result is not None:
                 result = await result
             results.append((named(receiver), result))
     except Exception as error:

@@ -11,8 +11,10 @@ from sqlalchemy.orm.attributes import instance_state
 from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ..dispatch import emitters
 from ..errors import ConfigurationError, SkipOperation
+from . import flush
 from .database import Database
 from .firing import fire
+from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .shape import Shape, shape_of
 from .snapshot import Snapshot, store
@@ -52,15 +54,18 @@ async def bulk_create(
         raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
     meta, shape = meta_of(queryset.model), shape_of(queryset.model)
     done: list[Row] = []
+    related: list[Snapshot] = []
 
     def put_back() -> None:
+        for other in related:
+            other.put_back()
         for row in done:
             if row.before is not None:
                 row.before.put_back()
 
     async with operation(queryset.model, using, put_back) as connection:
         with current(queryset, None, None):
-            return await write_all(connection, meta, shape, queryset, rows, batch_size, done)
+            return await write_all(connection, meta, shape, queryset, rows, batch_size, done, related)
 
 
 async def write_all(
@@ -71,8 +76,9 @@ async def write_all(
     rows: Iterable[Any],
     batch_size: int,
     done: list[Row],
+    related: list[Snapshot],
 ) -> list[Any]:
-    """Write the rows, and keep a record of them in ``done``; return the instances that were saved."""
+    """Write the rows, and keep a record of them in ``done`` and ``related``; return the instances that were saved."""
     model, signals = queryset.model, meta.signals
     told = (queryset, "bulk_create", rows, None, None, None, False)
     writer = writer_for(connection, shape)
@@ -81,9 +87,12 @@ async def write_all(
         done += batch
         await emit_before(meta, queryset, batch)
         to_write = [row for row in batch if not row.skipped]
-        await writer(connection, shape, [row.written for row in to_write])
-        for row in to_write:
-            store(row.instance, shape.by_attribute(row.written))
+        if any(needs_flush(shape, row.instance) for row in to_write):
+            await flush.write(connection, shape, [(row.instance, row.written) for row in to_write], False, related)
+        else:
+            await writer(connection, shape, [row.written for row in to_write])
+            for row in to_write:
+                store(row.instance, shape.by_attribute(row.written))
         await emit_after(meta, queryset, batch)
     saved = [row.instance for row in done if not row.skipped]
     await fire(signals, "post_bulk", model, *told, len(saved), 0, skipped)

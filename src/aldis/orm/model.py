@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import InstanceState, make_transient
+from sqlalchemy.orm import InstanceState, make_transient, undefer
 from sqlalchemy.orm.attributes import instance_state
 
 from ..context import current
 from ..errors import ConfigurationError, ObjectNotFound
-from .database import Database, reading
+from . import flush
+from .database import Database
 from .firing import fire
+from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
 from .shape import Shape, attribute, mapper_of, shape_of
@@ -159,12 +161,12 @@ class Model:
         if state.key is None:
             raise ConfigurationError(f"{self!r} cannot be loaded: it has not been saved.")
         shape = shape_of(type(self))
-        columns = [shape.table.columns[key] for key in shape.attributes]
-        async with reading(using or meta_of(type(self)).database) as connection:
-            row = (await connection.execute(select(*columns).where(*shape.key_conditions(state)))).first()
+        query = QuerySet(type(self), None, using).filter(*shape.key_conditions(state))
+        row = await query.options(undefer("*")).get_or_none()
         if row is None:
             raise ObjectNotFound(f"{type(self).__name__} {state.identity!r} cannot be loaded: its row is gone.")
-        store(self, dict(zip(shape.attributes.values(), row, strict=True)))
+        values = instance_state(row).dict
+        store(self, {name: values[name] for name in shape.keys if name in values})
         return self
 
     async def delete(self, *, using: Database | AsyncConnection | None = None) -> int:
@@ -188,10 +190,13 @@ class Model:
         shape = shape_of(model)
         signals = meta_of(model).signals
         row_count = 0
-        async with operation(model, using, Snapshot(self).put_back) as connection:
+        before = Snapshot(self)
+        async with operation(model, using, before.put_back) as connection:
             with current(self, self, None):
                 skipped = await fire(signals, "pre_delete", model, self, self, None)
-                if not skipped:
+                if not skipped and (shape.reason is not None or shape.has_dependents):
+                    row_count = await flush.delete(connection, self, before.others)
+                elif not skipped:
                     result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
                     row_count = result.rowcount
                 await fire(signals, "post_delete", model, self, self, row_count, skipped)
@@ -264,9 +269,13 @@ async def write(
     async with operation(model, using, before.put_back) as connection:
         with current(caller, instance, values):
             skipped = await fire(signals, names[0], model, *told)
-            if not skipped and is_update:
+            if skipped:
+                pass
+            elif needs_flush(shape, instance):
+                row_count = await flush.write(connection, shape, [(instance, written)], is_update, before.others)
+            elif is_update:
                 row_count = await write_update(connection, shape, instance, written)
-            elif not skipped:
+            else:
                 row_count = await write_insert(connection, shape, instance, written)
             await fire(signals, names[1], model, *told, row_count, skipped)
     return None if skipped else instance

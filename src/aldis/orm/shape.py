@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.exc import NoInspectionAvailable
-from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
 from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
 
 from ..errors import ConfigurationError
@@ -34,10 +34,17 @@ class DefaultContext:
 
 @dataclass(frozen=True)
 class Shape:
-    """A single-table mapped class, read once."""
+    """A mapped class, read once."""
 
     mapper: Mapper[Any]
     table: Table
+    """The class's table; the innermost, where it has several."""
+    reason: str | None
+    """Why its rows need SQLAlchemy's unit of work, if they do."""
+    relationships: frozenset[str]
+    """The attributes that are relationships to write."""
+    has_dependents: bool
+    """A delete may concern other rows."""
     columns: tuple[tuple[str, str], ...]
     """The attribute's name and the column's key, of each column that is mapped."""
     attributes: Mapping[str, str]
@@ -74,7 +81,17 @@ class Shape:
     def key_conditions(self, state: InstanceState[Any]) -> list[Any]:
         """Return the conditions that find the stored row of an instance."""
         assert state.identity is not None
-        return [column == value for column, value in zip(self.table.primary_key, state.identity, strict=True)]
+        return [column == value for column, value in zip(self.mapper.primary_key, state.identity, strict=True)]
+
+    def refuse_core(self, what: str) -> None:
+        """Refuse what works on one table only.
+
+        Raises:
+            ConfigurationError: The class needs SQLAlchemy's unit of work.
+        """
+        if self.reason is not None:
+            name = self.mapper.class_.__name__
+            raise ConfigurationError(f"{name} {self.reason}: {what} cannot do that with one statement. Use instances.")
 
 
 SHAPES: Final[weakref.WeakKeyDictionary[Mapper[Any], Shape]] = weakref.WeakKeyDictionary()
@@ -84,7 +101,7 @@ def shape_of(model: type[Any]) -> Shape:
     """Return the shape of a mapped class.
 
     Raises:
-        ConfigurationError: The class is not mapped, or its rows need SQLAlchemy's unit of work.
+        ConfigurationError: The class is not mapped, or not to a table.
     """
     mapper = mapper_of(model)
     shape = SHAPES.get(mapper)
@@ -129,26 +146,24 @@ def attribute(model: type[Any], name: str) -> Any:
 
 def _read(mapper: Mapper[Any]) -> Shape:
     table = mapper.local_table
+    if not isinstance(table, Table):
+        raise ConfigurationError(f"{mapper.class_.__name__} is mapped to {type(table).__name__}, which is no table.")
     reason = (
         "is mapped to more than one table"
-        if len(mapper.tables) > 1 or not isinstance(table, Table)
+        if len(mapper.tables) > 1
         else "counts versions"
         if mapper.version_id_col is not None
         else None
     )
-    if reason is not None:
-        raise ConfigurationError(
-            f"{mapper.class_.__name__} {reason}, which needs SQLAlchemy's unit of work: add it to an AsyncSession."
-        )
-    assert isinstance(table, Table)
+    related = [each for each in mapper.relationships if not each.viewonly]
     columns = tuple(
         (attribute.key, attribute.columns[0].key)
         for attribute in mapper.column_attrs
         if isinstance(attribute.columns[0], Column)
     )
     defaults: list[tuple[str, Callable[[Any], Any]]] = []
-    for _, key in columns:
-        default = table.columns[key].default
+    for name, key in columns:
+        default = mapper.columns[name].default
         if isinstance(default, ScalarElementColumnDefault):
             defaults.append((key, always(default.arg)))
         elif isinstance(default, CallableColumnDefault):
@@ -156,9 +171,12 @@ def _read(mapper: Mapper[Any]) -> Shape:
     return Shape(
         mapper=mapper,
         table=table,
+        reason=reason,
+        relationships=frozenset(each.key for each in related),
+        has_dependents=any(each.direction is not RelationshipDirection.MANYTOONE for each in related),
         columns=columns,
         attributes={key: name for name, key in columns},
         keys=dict(columns),
         defaults=tuple(defaults),
-        primary_key=tuple(column.key for column in table.primary_key),
+        primary_key=tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key),
     )

@@ -13,10 +13,12 @@ __all__ = ["Snapshot", "store"]
 class Snapshot:
     """What an instance is now: its values, its history, and whether it is stored."""
 
-    __slots__ = ("committed", "expired", "key", "modified", "state", "values")
+    __slots__ = ("committed", "expired", "key", "modified", "others", "state", "values")
 
     def __init__(self, instance: object) -> None:
         state: InstanceState[Any] = instance_state(instance)
+        self.others: list[Snapshot] = []
+        """Those of related instances, which the same operation has written."""
         self.state = state
         self.key = state.key
         self.values = dict(state.dict)
@@ -25,7 +27,9 @@ class Snapshot:
         self.expired = set(state.expired_attributes)
 
     def put_back(self) -> None:
-        """Make the instance what it was."""
+        """Make the instance what it was, and the others."""
+        for other in self.others:
+            other.put_back()
         state = self.state
         state.key = self.key
         state.dict.clear()

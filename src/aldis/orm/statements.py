@@ -26,6 +26,7 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Da
     """Update the rows of a queryset; return how many."""
     model = queryset.model
     shape = shape_of(model)
+    shape.refuse_core("update()")
     for name in values:
         attribute(model, name)
         if name not in shape.keys:
@@ -49,6 +50,7 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Da
 async def delete_rows(queryset: QuerySet[Any], using: Database | AsyncConnection | None) -> int:
     """Delete the rows of a queryset, or those that receivers leave of them; return how many."""
     model = queryset.model
+    shape_of(model).refuse_core("delete()")
     signals = meta_of(model).signals
     injected: list[Any] = []
     row_count: int | None = 0

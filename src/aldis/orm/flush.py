@@ -1,0 +1,111 @@
+"""The other road to the database: what needs SQLAlchemy's unit of work goes through a flush.
+
+That is several tables (joined inheritance), version counters, relationships that were set by object, and what a delete
+does to related rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstanceState, make_transient
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
+
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from .shape import Shape
+
+__all__ = ["delete", "needs_flush", "write"]
+
+
+def needs_flush(shape: Shape, instance: object) -> bool:
+    """Tell whether an instance has to be written through a flush."""
+    if shape.reason is not None:
+        return True
+    state: InstanceState[Any] = instance_state(instance)
+    touched = state.dict if state.key is None else state.committed_state
+    return not shape.relationships.isdisjoint(touched)
+
+
+def unit_of_work(connection: AsyncConnection) -> AsyncSession:
+    """Return a session whose flush has a savepoint of its own."""
+    return AsyncSession(connection, autoflush=False, expire_on_commit=False, join_transaction_mode="create_savepoint")
+
+
+async def write(
+    connection: AsyncConnection,
+    shape: Shape,
+    rows: Sequence[tuple[Any, dict[str, Any]]],
+    is_update: bool,
+    undo: list[Snapshot],
+) -> int:
+    """Insert or update instances, and what is related to them and has to be; return how many rows they are.
+
+    Args:
+        connection: Where to write.
+        shape: The shape of their class.
+        rows: Each instance with what is to be written of it, by column key; it gets what was.
+        is_update: They are stored already.
+        undo: Takes the state of the related instances that are written too.
+    """
+    async with unit_of_work(connection) as session:
+        for instance, written in rows:
+            take_over(shape, instance, written, is_update)
+            session.add(instance)
+        own = {id(instance) for instance, _ in rows}
+        undo += [Snapshot(each) for each in session if id(each) not in own]
+        count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
+        await session.flush()
+        for instance, _ in rows:
+            state: InstanceState[Any] = instance_state(instance)
+            unknown = [name for name in shape.keys if name in state.expired_attributes]
+            if unknown:
+                await session.refresh(instance, unknown)
+        await session.commit()
+        session.expunge_all()
+    for instance, written in rows:
+        values = instance_state(instance).dict
+        known = {key: values[name] for name, key in shape.columns if name in values}
+        written.update(known if not is_update else {key: known[key] for key in written if key in known})
+    return count
+
+
+async def delete(connection: AsyncConnection, instance: object, undo: list[Snapshot]) -> int:
+    """Delete a stored instance, and do to related rows what their relationships say; return 1.
+
+    Args:
+        connection: Where to delete.
+        instance: The instance.
+        undo: Takes the state of the related instances.
+    """
+    async with unit_of_work(connection) as session:
+        session.add(instance)
+        await session.delete(instance)
+        undo += [Snapshot(each) for each in session if each is not instance]
+        await session.flush()
+        await session.commit()
+        session.expunge_all()
+    return 1
+
+
+def take_over(shape: Shape, instance: object, written: dict[str, Any], is_update: bool) -> None:
+    """Give the instance what receivers have made of its column values, and take from it what they have taken out."""
+    state: InstanceState[Any] = instance_state(instance)
+    if not is_update and state.key is not None:
+        make_transient(instance)
+    for key, value in written.items():
+        name = shape.attributes[key]
+        if name not in state.dict or state.dict[name] is not value:
+            setattr(instance, name, value)
+    for name, key in shape.columns:
+        if key not in written and name in state.dict:
+            if is_update and name in state.committed_state:
+                set_committed_value(instance, name, state.committed_state[name])
+            elif not is_update:
+                del state.dict[name]
