@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from ..dispatch.deferral import AFTER_COMMIT, Queue
 from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
+from .sqlite import begin
 
 __all__ = [
     "AMBIENT",
@@ -22,7 +23,6 @@ __all__ = [
     "Unmanaged",
     "after_commit",
     "ambient",
-    "begin",
     "nothing",
     "reading",
     "savepoint",
@@ -135,19 +135,6 @@ class Database:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.dispose()
-
-
-async def begin(connection: AsyncConnection) -> None:
-    """Begin the transaction in the database too, where the driver puts that off.
-
-    Python's sqlite3 begins one before the first INSERT, UPDATE or DELETE only, and so would take a SAVEPOINT for the
-    outermost transaction and commit when it is released (SQLAlchemy's manual, "Serializable isolation / Savepoints /
-    Transactional DDL" of the pysqlite dialect).
-    """
-    if connection.dialect.name == "sqlite":
-        raw = await connection.get_raw_connection()
-        if not getattr(raw.driver_connection, "in_transaction", False):
-            await connection.exec_driver_sql("BEGIN")
 
 
 @asynccontextmanager

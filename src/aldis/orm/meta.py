@@ -9,7 +9,8 @@ from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..dispatch.deferral import AFTER_COMMIT
 from ..errors import ConfigurationError
-from .database import AMBIENT, Database, Unmanaged, after_commit, ambient, begin, nothing, savepoint, undoing
+from .database import AMBIENT, Database, Unmanaged, after_commit, ambient, nothing, savepoint, undoing
+from .sqlite import begin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstanceState, make_transient, undefer
 from sqlalchemy.orm.attributes import instance_state
@@ -20,6 +20,7 @@ from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
 from .shape import Shape, attribute, mapper_of, shape_of
 from .snapshot import Snapshot, store
+from .sqlite import whole
 
 if TYPE_CHECKING:
     from typing import Self
@@ -289,7 +290,8 @@ def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
 
 async def write_insert(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
     """Insert the row, and give ``written`` and the instance what the database filled in; return the row count."""
-    result = await connection.execute(insert(shape.table).return_defaults(), written)
+    statement = connection.execute(shape.insert, written)
+    result = await (whole(connection, statement) if shape.fetches else statement)
     written.update(shape.own(result.last_inserted_params()))
     if result.returned_defaults is not None:
         written.update(result.returned_defaults._mapping)

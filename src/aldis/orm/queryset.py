@@ -16,6 +16,7 @@ from .database import Database, reading, session_on
 from .meta import meta_of, operation
 from .shape import attribute, mapper_of
 from .snapshot import Snapshot
+from .sqlite import whole
 from .statements import delete_rows, update_rows
 
 if TYPE_CHECKING:
@@ -142,15 +143,15 @@ class QuerySet(Generic[M]):
         return self._with(self.select.options(*options))
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[AsyncSession]:
+    async def _session(self) -> AsyncIterator[tuple[AsyncConnection, AsyncSession]]:
         """Open a session for one statement; its instances leave it when it closes."""
         async with reading(self._target) as connection, session_on(connection) as session:
-            yield session
+            yield connection, session
             session.expunge_all()
 
     async def _fetch(self, select: Select[Any]) -> list[M]:
-        async with self._session() as session:
-            return list((await session.scalars(select)).unique().all())
+        async with self._session() as (connection, session):
+            return list((await whole(connection, session.scalars(select))).unique().all())
 
     async def all(self) -> list[M]:
         """Return the instances of all rows."""
@@ -158,7 +159,7 @@ class QuerySet(Generic[M]):
 
     async def __aiter__(self) -> AsyncIterator[M]:
         """Stream the instances: rows are fetched as they are asked for, where the driver can."""
-        async with self._session() as session:
+        async with self._session() as (_, session):
             async for instance in await session.stream_scalars(self.select):
                 session.expunge(instance)
                 yield instance
@@ -205,12 +206,12 @@ class QuerySet(Generic[M]):
         """Return the number of rows."""
         statement = select(func.count()).select_from(self.select.order_by(None).subquery())
         async with reading(self._target) as connection:
-            return (await connection.execute(statement)).scalar_one()
+            return (await whole(connection, connection.execute(statement))).scalar_one()
 
     async def exists(self) -> bool:
         """Tell whether there is a row."""
         async with reading(self._target) as connection:
-            return (await connection.execute(select(self.select.exists()))).scalar_one()
+            return (await whole(connection, connection.execute(select(self.select.exists())))).scalar_one()
 
     async def values(self, *names: str) -> list[dict[str, Any]]:
         """Return dicts of attributes instead of instances; by default of all columns.
@@ -221,7 +222,7 @@ class QuerySet(Generic[M]):
         wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
         columns = [attribute(self.model, name).label(name) for name in wanted]
         async with reading(self._target) as connection:
-            result = await connection.execute(self.select.with_only_columns(*columns))
+            result = await whole(connection, connection.execute(self.select.with_only_columns(*columns)))
             return [dict(row) for row in result.mappings()]
 
     async def create(self, **values: Any) -> M | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from sqlalchemy import Column, Table, inspect
+from sqlalchemy import Column, Insert, Table, insert, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
 from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
@@ -55,6 +55,10 @@ class Shape:
     """The column's key, and what makes its default on the client."""
     primary_key: tuple[str, ...]
     """The keys of the primary key's columns."""
+    fetches: bool
+    """The database fills in more than the primary key."""
+    insert: Insert
+    """The INSERT of one row; it returns what the database fills in, where that is more than the primary key."""
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.
@@ -168,6 +172,11 @@ def _read(mapper: Mapper[Any]) -> Shape:
             defaults.append((key, always(default.arg)))
         elif isinstance(default, CallableColumnDefault):
             defaults.append((key, cast("Callable[[Any], Any]", default.arg)))
+    made = {key for key, _ in defaults}
+    fetches = any(
+        column.server_default is not None or (column.default is not None and column.key not in made)
+        for column in table.columns
+    )
     return Shape(
         mapper=mapper,
         table=table,
@@ -178,5 +187,7 @@ def _read(mapper: Mapper[Any]) -> Shape:
         attributes={key: name for name, key in columns},
         keys=dict(columns),
         defaults=tuple(defaults),
+        fetches=fetches,
+        insert=insert(table).return_defaults() if fetches else insert(table),
         primary_key=tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key),
     )

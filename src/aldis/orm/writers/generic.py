@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from ..sqlite import whole
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +22,7 @@ async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, 
     statement = insert(shape.table).returning(*shape.table.columns, sort_by_parameter_order=True)
     for _, run in groupby(rows, frozenset):
         batch = list(run)
-        result = await connection.execute(statement, batch)
+        result = await whole(connection, connection.execute(statement, batch))
         for row, returned in zip(batch, result.mappings(), strict=True):
             row.update(
                 (column.key, returned[column]) for column in shape.table.columns if column.key in shape.attributes

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Integer, func, insert, select, text
 from sqlalchemy.schema import Column
 
+from ..sqlite import whole
 from . import generic
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, 
 async def lock_and_read_last_key(connection: AsyncConnection, shape: Shape, key: Column[Any]) -> int:
     """Take the write lock, and return the largest key that the table has or, with AUTOINCREMENT, ever had."""
     await connection.execute(shape.table.delete().where(text("0")))
-    last: int = (await connection.execute(select(func.coalesce(func.max(key), 0)))).scalar_one()
+    last: int = (await whole(connection, connection.execute(select(func.coalesce(func.max(key), 0))))).scalar_one()
     if shape.table.dialect_options["sqlite"].get("autoincrement"):
         name = shape.table.name
         schema = f"{connection.dialect.identifier_preparer.quote(shape.table.schema)}." if shape.table.schema else ""
         sequence = text(f"SELECT seq FROM {schema}sqlite_sequence WHERE name = :name")  # noqa: S608
-        last = max(last, await connection.scalar(sequence, {"name": name}) or 0)
+        last = max(last, await whole(connection, connection.scalar(sequence, {"name": name})) or 0)
     return max(last, 0)

@@ -1,0 +1,47 @@
+"""What SQLite needs of its own: a BEGIN that is sent, and statements that are not cut off half-way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["begin", "whole"]
+
+T = TypeVar("T")
+
+
+async def begin(connection: AsyncConnection) -> None:
+    """Begin the transaction in the database too, where the driver puts that off.
+
+    Python's sqlite3 begins one before the first INSERT, UPDATE or DELETE only, and so would take a SAVEPOINT for the
+    outermost transaction and commit when it is released (SQLAlchemy's manual, "Serializable isolation / Savepoints /
+    Transactional DDL" of the pysqlite dialect).
+    """
+    if connection.dialect.name == "sqlite":
+        raw = await connection.get_raw_connection()
+        if not getattr(raw.driver_connection, "in_transaction", False):
+            await connection.exec_driver_sql("BEGIN")
+
+
+async def whole(connection: AsyncConnection, statement: Coroutine[Any, Any, T]) -> T:
+    """Await a statement that returns rows; on SQLite to its end, a cancellation waits for it.
+
+    Cut off, the statement is left open, and with it its lock, until the garbage collector comes by: a closed connection
+    waits for its statements (SQLite's manual, ``sqlite3_close_v2``). Others write meanwhile in vain.
+    """
+    if connection.dialect.name != "sqlite":
+        return await statement
+    running = asyncio.ensure_future(statement)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        running.exception()  # looked at: an error that comes with a cancellation is not the caller's
+        raise

@@ -1,0 +1,127 @@
+"""Cancellation at every await of an operation: all or nothing, the instance agrees, the connection goes back."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+
+import pytest
+from sqlalchemy import inspect
+
+
+@types.coroutine
+def cancelled_at(coroutine, number: int):
+    """Run a coroutine, and cancel the task at its ``number``-th suspension, from 1."""
+    suspensions, value, error = 0, None, None
+    while True:
+        try:
+            yielded = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        suspensions += 1
+        if suspensions == number:
+            asyncio.current_task().cancel()
+        value = error = None
+        try:
+            value = yield yielded
+        except BaseException as raised:
+            error = raised
+
+
+async def cancel_everywhere(operation, check) -> int:
+    """Run an operation again and again, cancelled one suspension later each time; return how many there were."""
+    for number in range(1, 1000):
+
+        async def run(number=number):
+            return await cancelled_at(operation(), number)
+
+        task = asyncio.create_task(run())
+        try:
+            await task
+        except asyncio.CancelledError:
+            await check()
+        else:
+            return number - 1
+    raise AssertionError("it never ended")
+
+
+@pytest.fixture
+def settled(models):
+    """Return what waits until the pool has all of its connections back."""
+    pool = models.database.engine.pool
+
+    async def wait() -> None:
+        for _ in range(200):
+            if pool.checkedout() == 0:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{pool.checkedout()} connections are still out")
+
+    return wait
+
+
+async def test_cancelled_save_is_all_or_nothing(models, settled) -> None:
+    @models.Base.meta.signals.post_save.connect_via(models.User)
+    async def log(sender, model_instance):
+        await asyncio.sleep(0)
+        await models.Log.query.create(text=model_instance.name, user_id=model_instance.id)
+
+    tried = []
+
+    def operation():
+        tried.append(models.User(name=f"user {len(tried)}"))
+        return tried[-1].save()
+
+    async def check() -> None:
+        await settled()
+        user = tried[-1]
+        stored = {row["name"] for row in await models.stored()}
+        logged = {row["text"] for row in await models.stored(models.Log)}
+        assert (user.name in stored) == (user.name in logged)
+        if user.name not in stored:
+            assert inspect(user).transient
+            assert "id" not in inspect(user).dict
+
+    assert await cancel_everywhere(operation, check) > 3
+    assert tried[-1].name in {row["name"] for row in await models.stored()}
+
+
+async def test_cancelled_update_and_delete_are_all_or_nothing(models, settled) -> None:
+    user = await models.User.query.create(name="0")
+    names = iter(range(1, 1000))
+
+    async def check() -> None:
+        await settled()
+        (row,) = await models.stored()
+        if inspect(user).dict["name"] != row["name"]:
+            # Cancelled while the commit was on its way: the database has it, the instance was put back.
+            await user.load()
+        assert not inspect(user).modified
+
+    assert await cancel_everywhere(lambda: user.update(name=str(next(names))), check) > 1
+
+    async def check_delete() -> None:
+        await settled()
+        if not await models.stored():
+            await models.User.query.create(name="again", id=user.id)
+        assert inspect(user).detached
+
+    assert await cancel_everywhere(user.delete, check_delete) > 1
+    assert await models.stored() == []
+
+
+async def test_cancelled_transaction_is_all_or_nothing(models, settled) -> None:
+    async def operation():
+        async with models.database.transaction():
+            await models.User.query.bulk_create([{"name": name} for name in ("a", "b")])
+            async with models.database.transaction():
+                await models.User.query.filter(name="a").update(name="c")
+
+    async def check() -> None:
+        await settled()
+        names = [row["name"] for row in await models.stored()]
+        assert names in ([], ["c", "b"])
+        if names:
+            await models.User.query.delete()
+
+    assert await cancel_everywhere(operation, check) > 3
