@@ -8,7 +8,7 @@ GROUPS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --quiet --constraint $(CONSTRAINTS)
-CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.pyx)
+CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 

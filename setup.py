@@ -6,6 +6,7 @@
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
@@ -49,7 +50,9 @@ def core() -> Any:
         say_pure(f"{platform.python_implementation()} runs the pure core faster")
         return []
     extensions = [
-        Extension("aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=["cext/emitters.pyx"]),
+        Extension(
+            "aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=list(map(str, Path("cext").glob("*.p*x*")))
+        ),
         Extension("aldis._floor", ["cext/floor.pyx"]),
     ]
     try:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from ..dispatch.deferral import AFTER_COMMIT, Queue
 from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
-from .sqlite import begin
+from .sqlite import begin, roll_back_what_is_given_up
 
 __all__ = [
     "AMBIENT",
@@ -79,6 +79,7 @@ class Database:
                     "Give these to create_async_engine()."
                 )
             self.engine = target
+            roll_back_what_is_given_up(target)
             return
         try:
             self.engine = create_async_engine(target, **engine_options)
@@ -88,6 +89,7 @@ class Database:
                 f"{shown} is not a database that aldis can use: {error}. Give the URL of an async driver, such as "
                 "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
             ) from error
+        roll_back_what_is_given_up(self.engine)
 
     def __repr__(self) -> str:
         return f"<Database {self.engine.url!r}>"

@@ -7,10 +7,12 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import event
 
-__all__ = ["begin", "whole"]
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+__all__ = ["begin", "roll_back_what_is_given_up", "whole"]
 
 T = TypeVar("T")
 
@@ -22,10 +24,30 @@ async def begin(connection: AsyncConnection) -> None:
     outermost transaction and commit when it is released (SQLAlchemy's manual, "Serializable isolation / Savepoints /
     Transactional DDL" of the pysqlite dialect).
     """
-    if connection.dialect.name == "sqlite":
-        raw = await connection.get_raw_connection()
-        if not getattr(raw.driver_connection, "in_transaction", False):
-            await connection.exec_driver_sql("BEGIN")
+    if connection.dialect.name != "sqlite":
+        return
+    driver = (await connection.get_raw_connection()).driver_connection
+    if not getattr(driver, "in_transaction", False):
+        await connection.exec_driver_sql("BEGIN")
+
+
+def roll_back_what_is_given_up(engine: AsyncEngine) -> None:
+    """Roll back a connection that SQLAlchemy gives up, as it does when a statement is cancelled, before it is closed.
+
+    A closed connection waits for its statements (SQLite's manual, ``sqlite3_close_v2``), and these for the garbage
+    collector, if a traceback holds their cursors; until then it would keep its write lock.
+    """
+    if engine.dialect.driver != "aiosqlite":
+        return
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def invalidated(adapted: Any, _record: object, _exception: BaseException | None) -> None:
+        driver = adapted.driver_connection
+        # aiosqlite's own queue: what its thread does next, before it closes the connection.
+        with suppress(AttributeError, ValueError, RuntimeError):
+            future = asyncio.get_running_loop().create_future()
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            driver._tx.put_nowait((future, driver._conn.rollback))
 
 
 async def whole(connection: AsyncConnection, statement: Coroutine[Any, Any, T]) -> T:
