@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import blinker
 import psygnal
 from atom.api import Atom
 from atom.api import Signal as AtomSignal
@@ -18,9 +17,11 @@ from django.dispatch import Signal as DjangoSignal
 
 import aldis
 from aldis.bench import (
+    NAMES,
     VALUES,
     Sender,
     drive,
+    laps_of_blinker,
     laps_of_emitter,
     laps_of_floor,
     laps_of_send,
@@ -120,8 +121,7 @@ def laps_of_atom(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
 def laps_of_plain_loop(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
     """``for receiver in receivers: receiver(sender, **keywords)``."""
     kept = receivers(kind, count)
-    names = ("instance", "model_instance", "values", "column_values", "is_update", "is_migration")
-    keywords = dict(zip(names, VALUES, strict=True))
+    keywords = dict(zip(NAMES, VALUES, strict=True))
 
     def laps(number: int) -> None:
         for _ in range(number):
@@ -146,15 +146,10 @@ def aldis_send(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
     return laps_of_send(aldis.Signal(), kind, count, weak)
 
 
-def blinker_send(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
-    """blinker calls receivers with all keywords, so its receivers take ``**kwargs`` whatever ours name."""
-    return laps_of_send(blinker.Signal(), kind.removesuffix(" named"), count, weak)
-
-
 PEERS: dict[str, tuple[Callable[..., Callable[[int], Any]], set[str]]] = {
     "aldis emitter": (laps_of_emitter, {"sync", "async", "sync named", "async named"}),
     "aldis send": (aldis_send, {"sync", "async", "sync named", "async named"}),
-    "blinker": (blinker_send, {"sync", "async", "sync named", "async named"}),
+    "blinker": (laps_of_blinker, {"sync", "async", "sync named", "async named"}),
     "Django": (laps_of_django, {"sync", "async"}),
     "psygnal": (laps_of_psygnal, {"sync"}),
     "atom": (laps_of_atom, {"sync"}),

@@ -8,6 +8,8 @@ import types
 import pytest
 from sqlalchemy import inspect
 
+import aldis
+
 
 @types.coroutine
 def cancelled_at(coroutine, number: int):
@@ -108,6 +110,14 @@ async def test_cancelled_update_and_delete_are_all_or_nothing(models, settled) -
 
     assert await cancel_everywhere(user.delete, check_delete) > 1
     assert await models.stored() == []
+
+
+async def test_databases_of_one_engine_listen_to_it_once(models) -> None:
+    engine = models.database.engine
+    for _ in range(3):
+        aldis.Database(engine)
+    listeners = list(engine.sync_engine.pool.dispatch.invalidate)
+    assert len(listeners) == (engine.dialect.driver == "aiosqlite")
 
 
 async def test_cancelled_transaction_is_all_or_nothing(models, settled) -> None:

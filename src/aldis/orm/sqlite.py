@@ -40,14 +40,18 @@ def roll_back_what_is_given_up(engine: AsyncEngine) -> None:
     if engine.dialect.driver != "aiosqlite":
         return
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def invalidated(adapted: Any, _record: object, _exception: BaseException | None) -> None:
-        driver = adapted.driver_connection
-        # aiosqlite's own queue: what its thread does next, before it closes the connection.
-        with suppress(AttributeError, ValueError, RuntimeError):
-            future = asyncio.get_running_loop().create_future()
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            driver._tx.put_nowait((future, driver._conn.rollback))
+    # One listener an engine, however many databases are made of it.
+    if not event.contains(engine.sync_engine, "invalidate", roll_back):
+        event.listen(engine.sync_engine, "invalidate", roll_back)
+
+
+def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -> None:
+    """Let aiosqlite's thread roll back before it closes the connection: by its queue, since nothing can wait here."""
+    driver = adapted.driver_connection
+    with suppress(AttributeError, ValueError, RuntimeError):
+        future = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        driver._tx.put_nowait((future, driver._conn.rollback))
 
 
 async def whole(connection: AsyncConnection, statement: Coroutine[Any, Any, T]) -> T:
