@@ -13,17 +13,19 @@ from ..dispatch import emitters
 from ..errors import ConfigurationError, SkipOperation
 from . import flush
 from .database import Database
-from .firing import fire
+from .firing import fire_bulk
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .shape import Shape, shape_of
-from .snapshot import Snapshot, store
+from .snapshot import Snapshot, detach
+from .transaction import Level
 from .writers import writer_for
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from .queryset import QuerySet
+    from .transaction import Transaction
 
 __all__ = ["bulk_create"]
 
@@ -54,48 +56,44 @@ async def bulk_create(
         raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
     meta, shape = meta_of(queryset.model), shape_of(queryset.model)
     done: list[Row] = []
-    related: list[Snapshot] = []
 
     def put_back() -> None:
-        for other in related:
-            other.put_back()
         for row in done:
             if row.before is not None:
-                row.before.put_back()
+                row.before.put_back(instance_state(row.instance))
 
-    async with operation(queryset.model, using, put_back) as connection:
+    async with operation(queryset.model, using, Level(calls=[put_back])) as transaction:
         with current(queryset, None, None):
-            return await write_all(connection, meta, shape, queryset, rows, batch_size, done, related)
+            return await write_all(transaction, meta, shape, queryset, rows, batch_size, done)
 
 
 async def write_all(
-    connection: AsyncConnection,
+    transaction: Transaction,
     meta: Meta,
     shape: Shape,
     queryset: QuerySet[Any],
     rows: Iterable[Any],
     batch_size: int,
     done: list[Row],
-    related: list[Snapshot],
 ) -> list[Any]:
-    """Write the rows, and keep a record of them in ``done`` and ``related``; return the instances that were saved."""
+    """Write the rows, and keep a record of them in ``done``; return the instances that were saved."""
     model, signals = queryset.model, meta.signals
     told = (queryset, "bulk_create", rows, None, None, None, False)
-    writer = writer_for(connection, shape)
-    skipped = await fire(signals, "pre_bulk", model, *told)
+    writer = writer_for(transaction.connection, shape)
+    skipped = await fire_bulk(signals, "pre_bulk", model, *told)
     for batch in () if skipped else batches(model, shape, rows, batch_size):
         done += batch
         await emit_before(meta, queryset, batch)
         to_write = [row for row in batch if not row.skipped]
-        if any(needs_flush(shape, row.instance) for row in to_write):
-            await flush.write(connection, shape, [(row.instance, row.written) for row in to_write], False, related)
+        if any(needs_flush(shape, instance_state(row.instance), row.written) for row in to_write):
+            await flush.write(transaction, shape, [(row.instance, row.written) for row in to_write], False)
         else:
-            await writer(connection, shape, [row.written for row in to_write])
+            await writer(transaction.connection, shape, [row.written for row in to_write])
             for row in to_write:
-                store(row.instance, shape.by_attribute(row.written))
+                detach(shape, instance_state(row.instance), row.written)
         await emit_after(meta, queryset, batch)
     saved = [row.instance for row in done if not row.skipped]
-    await fire(signals, "post_bulk", model, *told, len(saved), 0, skipped)
+    await fire_bulk(signals, "post_bulk", model, *told, len(saved), 0, skipped)
     return saved
 
 
@@ -133,7 +131,7 @@ def read(model: type[Any], shape: Shape, row: Any, number: int) -> Row:
         where = "is stored already" if state.session_id is None else "belongs to a session"
         raise ConfigurationError(f"row {number}, {instance!r}, {where}: bulk_create inserts new instances.")
     # An instance that was made here is nobody's when the operation is undone.
-    before = Snapshot(instance) if instance is row else None
+    before = Snapshot(state) if instance is row else None
     return Row(instance, values, shape.column_values(state.dict), before)
 
 

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from ..dispatch.deferral import AFTER_COMMIT, Queue
-from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
-from .sqlite import begin, roll_back_what_is_given_up
+from .sqlite import roll_back_what_is_given_up
+from .transaction import Level, Transaction, open_transaction, outermost
 
-__all__ = [
-    "AMBIENT",
-    "Database",
-    "Unmanaged",
-    "after_commit",
-    "ambient",
-    "nothing",
-    "reading",
-    "savepoint",
-    "session_on",
-    "undoing",
-]
-
-
-@dataclass
-class Scope:
-    """An ambient transaction, until it ends; a task that outlives it starts one of its own."""
-
-    connection: AsyncConnection
-    is_open: bool = True
-
-
-AMBIENT: Final[ContextVar[Mapping[Database, Scope] | None]] = ContextVar("AMBIENT", default=None)
-
-
-def open_scope(database: Database) -> Scope | None:
-    """Return the ambient transaction of a database, if it is still open."""
-    scope = (AMBIENT.get() or {}).get(database)
-    return scope if scope is not None and scope.is_open else None
-
-
-def nothing() -> None:
-    """Undo nothing."""
+__all__ = ["Database", "reading", "session_on"]
 
 
 class Database:
@@ -72,6 +37,7 @@ class Database:
     """The engine below."""
 
     def __init__(self, target: str | URL | AsyncEngine, **engine_options: Any) -> None:
+        self._is_closed = False
         if isinstance(target, AsyncEngine):
             if engine_options:
                 raise ConfigurationError(
@@ -95,7 +61,7 @@ class Database:
         return f"<Database {self.engine.url!r}>"
 
     @asynccontextmanager
-    async def transaction(self, on_rollback: Callable[[], None] = nothing) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, on_rollback: Callable[[], None] | None = None) -> AsyncIterator[AsyncConnection]:
         """Run a block in one transaction: commit at its end, roll back when it raises.
 
         The transaction is ambient: whatever is saved to this database inside the block, in the same task, takes part.
@@ -103,7 +69,7 @@ class Database:
         the outermost block has committed.
 
         Args:
-            on_rollback: Called when the block, or its commit, was undone.
+            on_rollback: Called when the block was undone: by itself, its commit, or a transaction around it.
 
         Yields:
             The connection, for SQL of your own.
@@ -118,80 +84,42 @@ class Database:
             >>> asyncio.run(main())
             1
         """
-        scope = open_scope(self)
-        if scope is not None:
-            async with savepoint(scope.connection, on_rollback):
-                yield scope.connection
-            return
-        async with after_commit(), undoing(on_rollback), self.engine.connect() as connection, connection.begin():
-            await begin(connection)
-            async with ambient(self, connection):
-                yield connection
+        async with self.operation(Level(calls=[on_rollback] if on_rollback else ())) as transaction:
+            yield transaction.connection
+
+    def operation(self, level: Level) -> AbstractAsyncContextManager[Transaction]:
+        """Return the transaction of one operation: a savepoint of the one that is open, or one of its own.
+
+        Args:
+            level: What is undone with the operation.
+        """
+        transaction = open_transaction(self)
+        return outermost(self, None, level) if transaction is None else transaction.savepoint(level)
+
+    @property
+    def open_engine(self) -> AsyncEngine:
+        """The engine, as long as the database is open.
+
+        Raises:
+            ConfigurationError: It was closed.
+        """
+        if self._is_closed:
+            raise ConfigurationError(
+                f"{self!r} was closed: `async with database:` opens it again, as does a new aldis.Database."
+            )
+        return self.engine
 
     async def dispose(self) -> None:
-        """Close the pool's connections; ``async with database:`` does at its end."""
+        """Close the database and its pool's connections; leaving ``async with database:`` does."""
+        self._is_closed = True
         await self.engine.dispose()
 
     async def __aenter__(self) -> Self:
+        self._is_closed = False
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.dispose()
-
-
-@asynccontextmanager
-async def after_commit() -> AsyncIterator[None]:
-    """Keep the receivers that wait for the commit of the transaction inside; call them when it is done."""
-    queue = Queue()
-    token = AFTER_COMMIT.set(queue)
-    try:
-        yield
-    finally:
-        queue.is_open = False
-        AFTER_COMMIT.reset(token)
-    await queue.run()
-
-
-@asynccontextmanager
-async def undoing(undo: Callable[[], None]) -> AsyncIterator[None]:
-    """Call ``undo`` when the block raises."""
-    try:
-        yield
-    except BaseException:
-        undo()
-        raise
-
-
-@asynccontextmanager
-async def savepoint(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
-    """Run a block in a savepoint; receivers that wait for the commit are forgotten where it is rolled back."""
-    queue = AFTER_COMMIT.get() or Queue()
-    mark = len(queue.calls)
-    async with undoing(on_rollback), undoing(lambda: queue.forget_since(mark)), connection.begin_nested():
-        yield
-
-
-class Unmanaged(Queue):
-    """The queue of a transaction that somebody else commits, unnoticed."""
-
-    def add(self, receiver: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
-        """Refuse the call."""
-        raise ConfigurationError(
-            f"{describe(receiver)} waits for a commit (after_commit=True), but the transaction was begun on the "
-            "connection itself, whose commit aldis does not see. Begin it with database.transaction()."
-        )
-
-
-@asynccontextmanager
-async def ambient(database: Database, connection: AsyncConnection) -> AsyncIterator[None]:
-    """Let a connection's transaction be the one that the current context runs in."""
-    scope = Scope(connection)
-    token = AMBIENT.set({**(AMBIENT.get() or {}), database: scope})
-    try:
-        yield
-    finally:
-        scope.is_open = False
-        AMBIENT.reset(token)
 
 
 @asynccontextmanager
@@ -200,11 +128,12 @@ async def reading(target: Database | AsyncConnection) -> AsyncIterator[AsyncConn
     if isinstance(target, AsyncConnection):
         yield target
         return
-    scope = open_scope(target)
-    if scope is not None:
-        yield scope.connection
+    transaction = open_transaction(target)
+    if transaction is not None:
+        transaction.refuse_broken()
+        yield transaction.connection
         return
-    async with target.engine.connect() as connection:
+    async with target.open_engine.connect() as connection:
         yield connection
 
 

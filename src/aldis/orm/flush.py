@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ClauseElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
@@ -15,22 +16,30 @@ from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from .shape import Shape
+    from .transaction import Transaction
 
 __all__ = ["delete", "needs_flush", "write"]
 
 
-def needs_flush(shape: Shape, instance: object) -> bool:
-    """Tell whether an instance has to be written through a flush."""
+def needs_flush(shape: Shape, state: InstanceState[Any], written: Mapping[str, Any]) -> bool:
+    """Tell whether an instance has to be written through a flush, SQL expressions among its values included."""
     if shape.reason is not None:
         return True
-    state: InstanceState[Any] = instance_state(instance)
-    touched = state.dict if state.key is None else state.committed_state
-    return not shape.relationships.isdisjoint(touched)
+    if shape.relationships:
+        touched = state.dict if state.key is None else state.committed_state
+        if not shape.relationships.isdisjoint(touched):
+            return True
+    return any(map(is_expression, written.values()))
+
+
+def is_expression(value: object) -> bool:
+    """Tell whether a value is a SQL expression."""
+    return isinstance(value, ClauseElement)
 
 
 def unit_of_work(connection: AsyncConnection) -> AsyncSession:
@@ -39,27 +48,24 @@ def unit_of_work(connection: AsyncConnection) -> AsyncSession:
 
 
 async def write(
-    connection: AsyncConnection,
+    transaction: Transaction,
     shape: Shape,
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
-    undo: list[Snapshot],
 ) -> int:
     """Insert or update instances, and what is related to them and has to be; return how many rows they are.
 
     Args:
-        connection: Where to write.
+        transaction: Where to write; it also puts the related instances back when it is undone.
         shape: The shape of their class.
         rows: Each instance with what is to be written of it, by column key; it gets what was.
         is_update: They are stored already.
-        undo: Takes the state of the related instances that are written too.
     """
-    async with unit_of_work(connection) as session:
+    async with unit_of_work(transaction.connection) as session:
         for instance, written in rows:
             take_over(shape, instance, written, is_update)
             session.add(instance)
-        own = {id(instance) for instance, _ in rows}
-        undo += [Snapshot(each) for each in session if id(each) not in own]
+        remember_related(transaction, session, {id(instance) for instance, _ in rows})
         count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
         await session.flush()
         for instance, _ in rows:
@@ -76,18 +82,25 @@ async def write(
     return count
 
 
-async def delete(connection: AsyncConnection, instance: object, undo: list[Snapshot]) -> int:
+def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
+    """Have the related instances, which a flush may write too, put back when the transaction is undone."""
+    for each in session:
+        if id(each) not in own:
+            state = instance_state(each)
+            transaction.level.remember(state, Snapshot(state))
+
+
+async def delete(transaction: Transaction, instance: object) -> int:
     """Delete a stored instance, and do to related rows what their relationships say; return 1.
 
     Args:
-        connection: Where to delete.
+        transaction: Where to delete; it also puts the related instances back when it is undone.
         instance: The instance.
-        undo: Takes the state of the related instances.
     """
-    async with unit_of_work(connection) as session:
+    async with unit_of_work(transaction.connection) as session:
         session.add(instance)
         await session.delete(instance)
-        undo += [Snapshot(each) for each in session if each is not instance]
+        remember_related(transaction, session, {id(instance)})
         await session.flush()
         await session.commit()
         session.expunge_all()

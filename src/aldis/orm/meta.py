@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
-from ..dispatch.deferral import AFTER_COMMIT
 from ..errors import ConfigurationError
-from .database import AMBIENT, Database, Unmanaged, after_commit, ambient, nothing, savepoint, undoing
-from .sqlite import begin
+from .database import Database
+from .transaction import Level, Transaction, elsewhere, on_connection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from .model import Model
@@ -71,53 +68,30 @@ def meta_of(model: type[Any]) -> Meta:
         bases = [base for base in model.__bases__ if issubclass(base, Model) and base is not Model]
         parents = [meta_of(base).signals for base in bases] or [DEFAULTS]
         found = Meta(model, Broadcaster(parents=parents))
-        model._aldis_meta = found
+        type.__setattr__(model, "_aldis_meta", found)
     return found
 
 
-@asynccontextmanager
-async def operation(
-    model: type[Any], using: Database | AsyncConnection | None, on_rollback: Callable[[], None] = nothing
-) -> AsyncIterator[AsyncConnection]:
-    """Run one operation of a model in a transaction of its own, or in a savepoint of the one that is open.
+def operation(
+    model: type[Any], using: Database | AsyncConnection | None, level: Level | None = None
+) -> AbstractAsyncContextManager[Transaction]:
+    """Return the transaction of one operation of a model: its own, or a savepoint of the one that is open.
 
     What receivers do with the model's database meanwhile is in the same transaction, on a connection given by hand too.
 
     Args:
         model: The model class.
         using: Where to run it, instead of the class's database.
-        on_rollback: Called when the operation was undone; not when a receiver raises after the commit.
+        level: What is undone with the operation; not when a receiver raises after the commit.
+
+    Raises:
+        ConfigurationError: The class has no database, or that was closed.
     """
-    if using is None or isinstance(using, Database):
-        async with (using or meta_of(model).database).transaction(on_rollback) as connection:
-            yield connection
-        return
-    async with nested(using, on_rollback) if using.in_transaction() else begun(using, on_rollback):
-        database = getattr(model, "database", None)
-        if isinstance(database, Database):
-            async with ambient(database, using):
-                yield using
-        else:
-            yield using
-
-
-@asynccontextmanager
-async def begun(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
-    """Run a block in a transaction of a connection that has none."""
-    async with after_commit(), undoing(on_rollback), connection.begin():
-        await begin(connection)
-        yield
-
-
-@asynccontextmanager
-async def nested(connection: AsyncConnection, on_rollback: Callable[[], None]) -> AsyncIterator[None]:
-    """Run a block in a savepoint of a transaction, which aldis may have begun or not."""
-    await begin(connection)
-    mine = any(scope.is_open and scope.connection is connection for scope in (AMBIENT.get() or {}).values())
-    token = None if mine else AFTER_COMMIT.set(Unmanaged())
-    try:
-        async with savepoint(connection, on_rollback):
-            yield
-    finally:
-        if token is not None:
-            AFTER_COMMIT.reset(token)
+    level = level or Level()
+    if using is None:
+        return meta_of(model).database.operation(level)
+    own = getattr(model, "database", None)
+    database = own if isinstance(own, Database) and own is not using else None
+    if isinstance(using, Database):
+        return elsewhere(database, using.operation(level))
+    return on_connection(database, using, level)

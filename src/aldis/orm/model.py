@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstanceState, make_transient, undefer
 from sqlalchemy.orm.attributes import instance_state
 
-from ..context import current
 from ..errors import ConfigurationError, ObjectNotFound
 from . import flush
 from .database import Database
@@ -20,7 +18,8 @@ from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
 from .shape import Shape, attribute, mapper_of, shape_of
 from .snapshot import Snapshot, store
-from .sqlite import whole
+from .transaction import Level
+from .writing import write_delete, write_insert, write_update
 
 if TYPE_CHECKING:
     from typing import Self
@@ -101,8 +100,9 @@ class Model:
             1
         """
         state = own_state(self)
-        before = Snapshot(self)
-        set_values(self, values or {}, before)
+        before = Snapshot(state)
+        if values:
+            set_values(self, state, values, before)
         is_update = state.key is not None and not force_insert
         return await save(self, self, dict(values or {}), is_update, using, before)
 
@@ -136,13 +136,15 @@ class Model:
         if state.key is None:
             raise ConfigurationError(f"{self!r} cannot be updated: it has not been saved.")
         shape = shape_of(type(self))
-        before = Snapshot(self)
-        set_values(self, values, before)
+        before = Snapshot(state)
+        set_values(self, state, values, before)
         written = {
             key: value
             for key, value in changed(shape, state).items()
             if shape.attributes[key] in values or shape.attributes[key] not in before.committed
         }
+        if written:
+            shape.complete(written, shape.onupdates)
         return await write(self, self, values, written, True, using, before, ("pre_update", "post_update"))
 
     async def load(self, *, using: Database | AsyncConnection | None = None) -> Self:
@@ -191,18 +193,15 @@ class Model:
         shape = shape_of(model)
         signals = meta_of(model).signals
         row_count = 0
-        before = Snapshot(self)
-        async with operation(model, using, before.put_back) as connection:
-            with current(self, self, None):
-                skipped = await fire(signals, "pre_delete", model, self, self, None)
-                if not skipped and (shape.reason is not None or shape.has_dependents):
-                    row_count = await flush.delete(connection, self, before.others)
-                elif not skipped:
-                    result = await connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
-                    row_count = result.rowcount
-                await fire(signals, "post_delete", model, self, self, row_count, skipped)
-                if not skipped:
-                    make_transient(self)
+        async with operation(model, using, Level(state, Snapshot(state))) as transaction:
+            skipped = await fire(signals, "pre_delete", model, self, self, None, None)
+            if not skipped and (shape.reason is not None or shape.has_dependents):
+                row_count = await flush.delete(transaction, self)
+            elif not skipped:
+                row_count = await write_delete(transaction, shape, state)
+            await fire(signals, "post_delete", model, self, self, None, row_count, skipped)
+            if not skipped:
+                make_transient(self)
         return row_count
 
 
@@ -219,7 +218,7 @@ def own_state(instance: Model) -> InstanceState[Any]:
     return state
 
 
-def set_values(instance: Model, values: Mapping[str, Any], before: Snapshot) -> None:
+def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, Any], before: Snapshot) -> None:
     """Set attributes by name; none, where one of them does not exist or refuses its value.
 
     Raises:
@@ -232,7 +231,7 @@ def set_values(instance: Model, values: Mapping[str, Any], before: Snapshot) -> 
         for name, value in values.items():
             setattr(instance, name, value)
     except BaseException:
-        before.put_back()
+        before.put_back(state)
         raise
 
 
@@ -247,7 +246,12 @@ async def save(
     """Write one instance with its save signals; ``caller`` is what the call was made on."""
     shape = shape_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
-    written = changed(shape, state) if is_update else shape.column_values(state.dict)
+    if is_update:
+        written = changed(shape, state)
+        if written:
+            shape.complete(written, shape.onupdates)
+    else:
+        written = shape.column_values(state.dict)
     return await write(caller, instance, values, written, is_update, using, before, ("pre_save", "post_save"))
 
 
@@ -265,53 +269,25 @@ async def write(
     model = type(instance)
     shape = shape_of(model)
     signals = meta_of(model).signals
-    told = (caller, instance, values, written, is_update, False)
+    state: InstanceState[Any] = instance_state(instance)
     row_count = 0
-    async with operation(model, using, before.put_back) as connection:
-        with current(caller, instance, values):
-            skipped = await fire(signals, names[0], model, *told)
-            if skipped:
-                pass
-            elif needs_flush(shape, instance):
-                row_count = await flush.write(connection, shape, [(instance, written)], is_update, before.others)
-            elif is_update:
-                row_count = await write_update(connection, shape, instance, written)
-            else:
-                row_count = await write_insert(connection, shape, instance, written)
-            await fire(signals, names[1], model, *told, row_count, skipped)
+    async with operation(model, using, Level(state, before)) as transaction:
+        skipped = await fire(signals, names[0], model, caller, instance, values, values, written, is_update, False)
+        if skipped:
+            pass
+        elif needs_flush(shape, state, written):
+            row_count = await flush.write(transaction, shape, [(instance, written)], is_update)
+        elif is_update:
+            row_count = await write_update(transaction, shape, state, written)
+        else:
+            row_count = await write_insert(transaction, shape, state, written)
+        await fire(
+            signals, names[1], model, caller, instance, values, values, written, is_update, False, row_count, skipped
+        )
     return None if skipped else instance
 
 
 def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
     """Return what an UPDATE of a stored instance writes, by column key."""
-    values = state.dict
-    return {key: values[name] for name, key in shape.columns if name in state.committed_state and name in values}
-
-
-async def write_insert(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
-    """Insert the row, and give ``written`` and the instance what the database filled in; return the row count."""
-    statement = connection.execute(shape.insert, written)
-    result = await (whole(connection, statement) if shape.fetches else statement)
-    written.update(shape.own(result.last_inserted_params()))
-    if result.returned_defaults is not None:
-        written.update(result.returned_defaults._mapping)
-    written.update(zip(shape.primary_key, result.inserted_primary_key or (), strict=True))
-    store(instance, shape.by_attribute(written))
-    return result.rowcount if result.rowcount >= 0 else 1
-
-
-async def write_update(connection: AsyncConnection, shape: Shape, instance: Model, written: dict[str, Any]) -> int:
-    """Update the row, and give ``written`` and the instance what it has now; return the row count."""
-    if not written:
-        return 0
-    state: InstanceState[Any] = instance_state(instance)
-    statement = update(shape.table).where(*shape.key_conditions(state)).values(written)
-    result = await connection.execute(statement)
-    if result.rowcount == 0:
-        raise ObjectNotFound(
-            f"{type(instance).__name__} {state.identity!r} cannot be updated: its row is gone. "
-            "Use save(force_insert=True) to insert it again."
-        )
-    written.update(shape.own(result.last_updated_params()))
-    store(instance, shape.by_attribute(written))
-    return result.rowcount
+    committed, values = state.committed_state, state.dict
+    return {key: values[name] for name, key in shape.columns if name in committed and name in values}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, func, not_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import MultipleObjectsReturned, ObjectNotFound, SkipOperation
 from .bulk import bulk_create
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.base import ExecutableOption
 
     from .model import Model
+    from .transaction import Transaction
 
 __all__ = ["QuerySet"]
 
@@ -95,7 +97,7 @@ class QuerySet(Generic[M]):
     def _target(self) -> Database | AsyncConnection:
         return self._using or meta_of(self.model).database
 
-    def _operation(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def _operation(self) -> AbstractAsyncContextManager[Transaction]:
         return operation(self.model, self._using)
 
     def _conditions(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -250,7 +252,7 @@ class QuerySet(Generic[M]):
         from .model import save
 
         instance = self.model(**values)
-        return await save(self, instance, values, False, self._using, Snapshot(instance))
+        return await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
 
     async def bulk_create(self, rows: Iterable[M | Mapping[str, Any]], *, batch_size: int = 5000) -> list[M]:
         """Insert many rows, in one transaction. Fires the bulk signals once, and the save signals for each row.
@@ -322,7 +324,8 @@ class QuerySet(Generic[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it, and there is nothing to return.
         """
-        async with self._operation() as connection:
+        async with self._operation() as transaction:
+            connection = transaction.connection
             found, created = await self.using(connection).get_or_create(defaults, **equals)
             if not created:
                 await found.update(using=connection, **(defaults or {}))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import difflib
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Column, Insert, Table, insert, inspect
+from sqlalchemy import Column, Integer, Table, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
-from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
+from sqlalchemy.sql.schema import CallableColumnDefault, ColumnElementColumnDefault, ScalarElementColumnDefault
 
 from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+    from .prepared import Prepared
 
 __all__ = ["Shape", "attribute", "mapper_of", "shape_of"]
 
@@ -32,7 +37,7 @@ class DefaultContext:
         return self.current_parameters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """A mapped class, read once."""
 
@@ -53,12 +58,20 @@ class Shape:
     """The column's key by the attribute's name."""
     defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
     """The column's key, and what makes its default on the client."""
+    onupdates: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """The same for an UPDATE."""
     primary_key: tuple[str, ...]
     """The keys of the primary key's columns."""
-    fetches: bool
-    """The database fills in more than the primary key."""
-    insert: Insert
-    """The INSERT of one row; it returns what the database fills in, where that is more than the primary key."""
+    made_on_insert: tuple[Column[Any], ...]
+    """The columns that the database may fill in: keys, server defaults, SQL expressions, computed columns."""
+    made_on_update: tuple[Column[Any], ...]
+    """The columns that the database may fill in when others are updated."""
+    rowid: Column[Any] | None
+    """The column that is SQLite's rowid under another name, if the table has one."""
+    prepared: weakref.WeakKeyDictionary[Dialect, dict[Any, Prepared | None]] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
+    """The statements that were compiled for it, see ``prepared.py``."""
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.
@@ -69,10 +82,27 @@ class Shape:
         for key in self.primary_key:
             if written.get(key, 0) is None:
                 del written[key]
-        for key, default in self.defaults:
+        return self.complete(written, self.defaults)
+
+    def complete(
+        self, written: dict[str, Any], defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
+    ) -> dict[str, Any]:
+        """Add the client's defaults to what is written."""
+        for key, default in defaults:
             if key not in written:
                 written[key] = default(DefaultContext(written))
         return written
+
+    def refuse_unknown(self, keys: Iterable[str]) -> None:
+        """Refuse to write what is no column.
+
+        Raises:
+            TypeError: A key is no column's.
+        """
+        for key in keys:
+            if key not in self.attributes:
+                name = self.mapper.class_.__name__
+                raise TypeError(f"{key!r} in column_values is no column of {name}; {hint(key, self.attributes)}")
 
     def own(self, parameters: Any) -> dict[str, Any]:
         """Return, of a statement's parameters, those that are values of mapped columns."""
@@ -98,19 +128,16 @@ class Shape:
             raise ConfigurationError(f"{name} {self.reason}: {what} cannot do that with one statement. Use instances.")
 
 
-SHAPES: Final[weakref.WeakKeyDictionary[Mapper[Any], Shape]] = weakref.WeakKeyDictionary()
-
-
 def shape_of(model: type[Any]) -> Shape:
-    """Return the shape of a mapped class.
+    """Return the shape of a mapped class, read when it is first asked for.
 
     Raises:
         ConfigurationError: The class is not mapped, or not to a table.
     """
-    mapper = mapper_of(model)
-    shape = SHAPES.get(mapper)
+    shape: Shape | None = model.__dict__.get("_aldis_shape")
     if shape is None:
-        shape = SHAPES[mapper] = _read(mapper)
+        shape = _read(mapper_of(model))
+        type.__setattr__(model, "_aldis_shape", shape)
     return shape
 
 
@@ -142,10 +169,14 @@ def attribute(model: type[Any], name: str) -> Any:
     """
     known = mapper_of(model).all_orm_descriptors.keys()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
-        raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint}")
+        raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint(name, known)}")
     return getattr(model, name)
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what may have been meant by a name that is not known."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
 
 
 def _read(mapper: Mapper[Any]) -> Shape:
@@ -165,18 +196,10 @@ def _read(mapper: Mapper[Any]) -> Shape:
         for attribute in mapper.column_attrs
         if isinstance(attribute.columns[0], Column)
     )
-    defaults: list[tuple[str, Callable[[Any], Any]]] = []
-    for name, key in columns:
-        default = mapper.columns[name].default
-        if isinstance(default, ScalarElementColumnDefault):
-            defaults.append((key, always(default.arg)))
-        elif isinstance(default, CallableColumnDefault):
-            defaults.append((key, cast("Callable[[Any], Any]", default.arg)))
+    mapped = [mapper.columns[name] for name, _ in columns]
+    primary_key = tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key)
+    defaults = clients_defaults(mapped, lambda column: column.default)
     made = {key for key, _ in defaults}
-    fetches = any(
-        column.server_default is not None or (column.default is not None and column.key not in made)
-        for column in table.columns
-    )
     return Shape(
         mapper=mapper,
         table=table,
@@ -186,8 +209,42 @@ def _read(mapper: Mapper[Any]) -> Shape:
         columns=columns,
         attributes={key: name for name, key in columns},
         keys=dict(columns),
-        defaults=tuple(defaults),
-        fetches=fetches,
-        insert=insert(table).return_defaults() if fetches else insert(table),
-        primary_key=tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key),
+        defaults=defaults,
+        onupdates=clients_defaults(mapped, lambda column: column.onupdate),
+        primary_key=primary_key,
+        made_on_insert=tuple(
+            column
+            for column in mapped
+            if column.server_default is not None
+            or (column.default is not None and column.key not in made)
+            or column.key in primary_key
+        ),
+        made_on_update=tuple(
+            column
+            for column in mapped
+            if column.server_onupdate is not None or isinstance(column.onupdate, ColumnElementColumnDefault)
+        ),
+        rowid=rowid_of(table, primary_key),
     )
+
+
+def clients_defaults(
+    columns: Iterable[Column[Any]], which: Callable[[Column[Any]], Any]
+) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Return the keys of the columns that have a default made in Python, each with what makes it."""
+    found: list[tuple[str, Callable[[Any], Any]]] = []
+    for column in columns:
+        default = which(column)
+        if isinstance(default, ScalarElementColumnDefault):
+            found.append((column.key, always(default.arg)))
+        elif isinstance(default, CallableColumnDefault):
+            found.append((column.key, cast("Callable[[Any], Any]", default.arg)))
+    return tuple(found)
+
+
+def rowid_of(table: Table, primary_key: tuple[str, ...]) -> Column[Any] | None:
+    """Return the column that is SQLite's rowid under another name, if the table has one."""
+    key = table.autoincrement_column
+    if key is None or len(primary_key) != 1 or type(key.type) is not Integer or key.default is not None:
+        return None
+    return None if table.dialect_options["sqlite"].get("with_rowid") is False else key

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import InstanceState, make_transient, make_transient_to_detached
+from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state
 
-__all__ = ["Snapshot", "store"]
+if TYPE_CHECKING:
+    from .shape import Shape
+
+__all__ = ["Snapshot", "detach", "store"]
 
 
 class Snapshot:
     """What an instance is now: its values, its history, and whether it is stored."""
 
-    __slots__ = ("committed", "expired", "key", "modified", "others", "state", "values")
+    __slots__ = ("committed", "expired", "key", "modified", "values")
 
-    def __init__(self, instance: object) -> None:
-        state: InstanceState[Any] = instance_state(instance)
-        self.others: list[Snapshot] = []
-        """Those of related instances, which the same operation has written."""
-        self.state = state
+    def __init__(self, state: InstanceState[Any]) -> None:
         self.key = state.key
-        self.values = dict(state.dict)
-        self.committed = dict(state.committed_state)
+        self.values = state.dict.copy()
+        self.committed = state.committed_state.copy()
         self.modified = state.modified
-        self.expired = set(state.expired_attributes)
+        self.expired = state.expired_attributes.copy()
 
-    def put_back(self) -> None:
-        """Make the instance what it was, and the others."""
-        for other in self.others:
-            other.put_back()
-        state = self.state
+    def put_back(self, state: InstanceState[Any]) -> None:
+        """Make the instance of that state what it was."""
         state.key = self.key
-        state.dict.clear()
-        state.dict.update(self.values)
+        values = state.dict
+        values.clear()
+        values.update(self.values)
         state.committed_state.clear()
         state.committed_state.update(self.committed)
         state.expired_attributes.clear()
@@ -41,22 +38,35 @@ class Snapshot:
         state.modified = self.modified
 
 
-def store(instance: object, values: dict[str, Any]) -> None:
-    """Give an instance the values that its row has, and make it what a session leaves behind: detached and clean.
+def detach(shape: Shape, state: InstanceState[Any], written: dict[str, Any]) -> None:
+    """Make a new instance what a session leaves behind: it has the values of its row, is detached and clean.
 
-    A change of an attribute that was not written stays pending.
+    What the row has and the instance does not is marked as expired.
+
+    Args:
+        shape: The shape of its class.
+        state: The state of the instance.
+        written: The row's values, by column key.
+    """
+    values = state.dict
+    attributes = shape.attributes
+    for key, value in written.items():
+        values[attributes[key]] = value
+    state.key = None
+    make_transient_to_detached(state.obj())
+
+
+def store(instance: object, values: dict[str, Any]) -> None:
+    """Give a stored instance the values that its row has now: they are clean, and other changes stay pending.
 
     Args:
         instance: The instance.
         values: The row's values, by attribute name.
     """
     state: InstanceState[Any] = instance_state(instance)
-    pending = {}
-    if state.key is not None:
-        pending = {name: value for name, value in state.committed_state.items() if name not in values}
+    pending = {name: value for name, value in state.committed_state.items() if name not in values}
     state.dict.update(values)
-    if state.key is not None:
-        make_transient(instance)
+    state.key = None
     make_transient_to_detached(instance)
     if pending:
         state.committed_state.update(pending)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 
-from ..context import current
 from .database import session_on
 from .firing import fire
 from .meta import meta_of, operation
@@ -33,17 +32,17 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Da
             raise TypeError(f"{name!r} of {model.__name__} is no column: update() writes columns.")
     if not values:
         raise TypeError("update() was given nothing to write: name an attribute and its value.")
-    written = {shape.keys[name]: value for name, value in values.items()}
+    written = shape.complete({shape.keys[name]: value for name, value in values.items()}, shape.onupdates)
     signals = meta_of(model).signals
     row_count: int | None = 0
-    told = (queryset, None, values, written, True, False)
-    async with operation(model, using) as connection:
-        with current(queryset, None, values):
-            skipped = await fire(signals, "pre_update", model, *told)
-            if not skipped and written:
-                new = {shape.table.columns[key]: value for key, value in written.items()}
-                row_count = await execute(connection, queryset, update(model).values(new), [])
-            await fire(signals, "post_update", model, *told, row_count, skipped)
+    told = (queryset, None, values, values, written, True, False)
+    async with operation(model, using) as transaction:
+        skipped = await fire(signals, "pre_update", model, *told)
+        if not skipped and written:
+            shape.refuse_unknown(written)
+            new = {shape.table.columns[key]: value for key, value in written.items()}
+            row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
+        await fire(signals, "post_update", model, *told, row_count, skipped)
     return row_count or 0
 
 
@@ -54,12 +53,12 @@ async def delete_rows(queryset: QuerySet[Any], using: Database | AsyncConnection
     signals = meta_of(model).signals
     injected: list[Any] = []
     row_count: int | None = 0
-    async with operation(model, using) as connection:
-        with current(queryset, None, None):
-            skipped = await fire(signals, "pre_delete", model, queryset, None, injected)
-            if not skipped:
-                row_count = await execute(connection, queryset, delete(model), conditions_of(model, injected))
-            await fire(signals, "post_delete", model, queryset, None, row_count, skipped)
+    async with operation(model, using) as transaction:
+        skipped = await fire(signals, "pre_delete", model, queryset, None, None, injected)
+        if not skipped:
+            conditions = conditions_of(model, injected)
+            row_count = await execute(transaction.connection, queryset, delete(model), conditions)
+        await fire(signals, "post_delete", model, queryset, None, None, row_count, skipped)
     return row_count or 0
 
 

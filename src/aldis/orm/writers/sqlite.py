@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Integer, func, insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.schema import Column
 
 from ..sqlite import whole
@@ -28,7 +28,7 @@ LARGEST_KEY: Final = 2**63 - 1
 
 def serves(shape: Shape) -> bool:
     """Tell whether a table's only database-made value is an ordinary integer key."""
-    key = key_column(shape)
+    key = shape.rowid
     return key is not None and all(
         column.server_default is None and (column.default is None or column.key in dict(shape.defaults))
         for column in shape.table.columns
@@ -36,17 +36,9 @@ def serves(shape: Shape) -> bool:
     )
 
 
-def key_column(shape: Shape) -> Column[Any] | None:
-    """Return the column that is SQLite's rowid under another name, if the table has one."""
-    key = shape.table.autoincrement_column
-    if key is None or len(shape.primary_key) != 1 or type(key.type) is not Integer or key.default is not None:
-        return None
-    return None if shape.table.dialect_options["sqlite"].get("with_rowid") is False else key
-
-
 async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, Any]]) -> None:
     """Insert rows that all have the same columns, or let SQLAlchemy do it where they do not."""
-    key = key_column(shape)
+    key = shape.rowid
     assert key is not None
     if not rows:
         return

@@ -1,0 +1,169 @@
+"""Statements that are compiled once for a shape and a dialect, and run on the driver with parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Integer,
+    LargeBinary,
+    String,
+    Time,
+    Uuid,
+    bindparam,
+    delete,
+    insert,
+    update,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Delete, Dialect, Insert, Update
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+    from .shape import Shape
+
+__all__ = ["KEY", "Prepared", "prepared_delete", "prepared_insert", "prepared_update"]
+
+Processor = Callable[[Any], Any]
+
+KEY: Final = "aldis_key_"
+"""What the parameters that find a row by its primary key are called, with a number."""
+
+READABLE: Final = (Boolean, Date, DateTime, Integer, LargeBinary, String, Time, Uuid)
+"""Types whose values are read without the cursor's word on what they are."""
+
+
+class Unprepared(Exception):
+    """A statement that needs more of SQLAlchemy than its SQL: it takes SQLAlchemy's own road."""
+
+
+class Prepared:
+    """The SQL of a statement, and how its values become the driver's parameters."""
+
+    __slots__ = ("binds", "constants", "returns", "sql")
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        statement: Insert | Update | Delete,
+        keys: Sequence[str],
+        returns: Sequence[Column[Any]] = (),
+    ) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(keys))
+        if (
+            compiled.positiontup is None
+            or compiled.escaped_bind_names
+            or compiled.insert_prefetch
+            or compiled.update_prefetch
+            or compiled.post_compile_params
+            or compiled.literal_execute_params
+        ):
+            raise Unprepared
+        self.sql: str = str(compiled)
+        given = compiled.params
+        self.constants = {
+            name: given[name] for name in compiled.positiontup if name not in keys and not name.startswith(KEY)
+        }
+        """The parameters of SQL expressions in the statement itself."""
+        self.binds: tuple[tuple[str, Processor | None], ...] = tuple(
+            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup
+        )
+        self.returns: tuple[tuple[str, Processor | None], ...] = tuple(
+            (column.key, reader(dialect, column)) for column in returns
+        )
+        """The keys of the columns that come back, and what makes Python's values of them."""
+
+    def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the driver's parameters."""
+        if self.constants:
+            values = {**self.constants, **values}
+        return tuple([values[name] if process is None else process(values[name]) for name, process in self.binds])
+
+    def read(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return the values that came back, by column key."""
+        return {
+            key: value if process is None else process(value)
+            for (key, process), value in zip(self.returns, row, strict=True)
+        }
+
+
+def reader(dialect: Dialect, column: Column[Any]) -> Processor | None:
+    """Return what makes Python's value of a column of the database's."""
+    if not isinstance(column.type, READABLE):
+        raise Unprepared
+    return column.type.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def cached(dialect: Dialect, shape: Shape, key: Any, make: Callable[[], Prepared]) -> Prepared | None:
+    """Return a prepared statement of a shape; ``None`` when it has to take SQLAlchemy's own road."""
+    known = shape.prepared.get(dialect)
+    if known is None:
+        known = shape.prepared[dialect] = {}
+    if key not in known:
+        try:
+            known[key] = make()
+        except Unprepared:
+            known[key] = None
+    return known[key]
+
+
+def prepared_insert(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Prepared | None:
+    """Return the INSERT of one row with values for the columns ``keys``; it returns what the database fills in.
+
+    Raises:
+        TypeError: A key is no column's.
+    """
+
+    def make() -> Prepared:
+        shape.refuse_unknown(keys)
+        missing = [column for column in shape.made_on_insert if column.key not in keys]
+        if dialect.name == "sqlite" and missing == [shape.rowid]:
+            missing = []  # the driver tells it: lastrowid
+        if missing and not dialect.insert_returning:
+            raise Unprepared
+        statement = insert(shape.table).inline()
+        return Prepared(dialect, statement.returning(*missing) if missing else statement, keys, missing)
+
+    return cached(dialect, shape, ("insert", keys), make)
+
+
+def prepared_update(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Prepared | None:
+    """Return the UPDATE, by primary key, of the columns ``keys``; it returns what the database fills in.
+
+    Raises:
+        TypeError: A key is no column's.
+    """
+
+    def make() -> Prepared:
+        shape.refuse_unknown(keys)
+        missing = [column for column in shape.made_on_update if column.key not in keys]
+        if missing and not dialect.update_returning:
+            raise Unprepared
+        statement = update(shape.table).where(*by_key(shape))
+        statement = statement.values({key: bindparam(key, type_=shape.table.columns[key].type) for key in keys})
+        return Prepared(dialect, statement.returning(*missing) if missing else statement, keys, missing)
+
+    return cached(dialect, shape, ("update", keys), make)
+
+
+def prepared_delete(dialect: Dialect, shape: Shape) -> Prepared | None:
+    """Return the DELETE of one row by primary key."""
+
+    def make() -> Prepared:
+        return Prepared(dialect, delete(shape.table).where(*by_key(shape)), ())
+
+    return cached(dialect, shape, "delete", make)
+
+
+def by_key(shape: Shape) -> list[Any]:
+    """Return the conditions that find a row by its primary key."""
+    return [
+        column == bindparam(f"{KEY}{number}", type_=column.type)
+        for number, column in enumerate(shape.mapper.primary_key)
+    ]

@@ -1,0 +1,422 @@
+"""The transaction that is open: its savepoints, begun when they are needed, and what is undone with them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+
+from ..dispatch.deferral import AFTER_COMMIT, Queue
+from ..dispatch.receiver import describe
+from ..errors import ConfigurationError
+from .drivers import driver_for
+from .drivers.outcome import raise_as_sqlalchemy
+from .sqlite import begin
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.orm import InstanceState
+
+    from .database import Database
+    from .drivers import Driver, Outcome
+    from .prepared import Prepared
+    from .snapshot import Snapshot
+
+__all__ = ["Level", "Transaction", "elsewhere", "on_connection", "open_transaction", "outermost"]
+
+
+class Level:
+    """What a transaction, or a savepoint of it, undoes beside the rows when it is rolled back.
+
+    Args:
+        state: The state of the instance that is written.
+        snapshot: What it was.
+        calls: What else is to be done then.
+    """
+
+    __slots__ = ("calls", "own", "snapshots")
+
+    def __init__(
+        self,
+        state: InstanceState[Any] | None = None,
+        snapshot: Snapshot | None = None,
+        calls: Iterable[Callable[[], None]] = (),
+    ) -> None:
+        self.own = None if state is None or snapshot is None else (state, snapshot)
+        self.calls = list(calls)
+        # Weak: what nobody holds any more need not be put back, and a loop of a million saves keeps no memory.
+        self.snapshots: weakref.WeakKeyDictionary[InstanceState[Any], Snapshot] | None = None
+
+    def remember(self, state: InstanceState[Any], snapshot: Snapshot) -> None:
+        """Put an instance back, too; what it was first is what counts."""
+        if self.snapshots is None:
+            self.snapshots = weakref.WeakKeyDictionary()
+        self.snapshots.setdefault(state, snapshot)
+
+    def undo(self) -> None:
+        """Put the instances back."""
+        for call in reversed(self.calls):
+            call()
+        for state, snapshot in list((self.snapshots or {}).items()):
+            snapshot.put_back(state)
+        if self.own is not None:
+            state, snapshot = self.own
+            snapshot.put_back(state)
+
+    def join(self, outer: Level) -> None:
+        """Let the outer level undo what this one would."""
+        if self.calls:
+            outer.calls += self.calls
+        if self.own is not None:
+            outer.remember(*self.own)
+        if self.snapshots is not None:
+            for state, snapshot in self.snapshots.items():
+                outer.remember(state, snapshot)
+
+
+class Transaction:
+    """The open transaction of a connection.
+
+    A savepoint costs two round trips, as much as the INSERT that it guards. So it is begun together with the first
+    statement inside it, and the release of one that is over waits for the next statement, with which it goes in one
+    trip where the driver can (see ``drivers``). SQLAlchemy's own road is watched by a listener, so that no statement,
+    however it reaches the connection, runs before the savepoint that it belongs to.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "begun",
+        "broken",
+        "connection",
+        "depth",
+        "driver",
+        "is_listening",
+        "is_open",
+        "is_settling",
+        "level",
+        "queue",
+        "root",
+        "stale",
+        "sync",
+    )
+
+    def __init__(self, connection: AsyncConnection, queue: Queue) -> None:
+        assert connection.sync_connection is not None
+        self.connection = connection
+        self.queue = queue
+        """What waits for the commit."""
+        self.level = Level()
+        self.sync: Connection = connection.sync_connection
+        self.root = self.sync.get_transaction()
+        self.driver: Driver | None = driver_for(self.sync)
+        self.depth = 0
+        """Savepoints that are open; those that were begun in the database are the first ``begun`` of them."""
+        self.begun = 0
+        self.stale = 0
+        """The number of a savepoint that is over and not yet released, if not 0."""
+        self.is_open = True
+        self.broken: BaseException | None = None
+        """Why the database's transaction is not what this one says, if it is not."""
+        self.is_listening = False
+        self.is_settling = False
+
+    def enter(self) -> None:
+        """Open a savepoint.
+
+        Raises:
+            PendingRollbackError: The database has undone the transaction.
+        """
+        self.refuse_broken()
+        if not self.is_listening:
+            event.listen(self.sync, "before_cursor_execute", self.before_statement)
+            self.is_listening = True
+        self.depth += 1
+
+    def leave(self) -> None:
+        """Close the innermost savepoint; its release waits for the next statement."""
+        if self.begun == self.depth:
+            self.stale = self.depth
+            self.begun -= 1
+        self.depth -= 1
+
+    async def back_out(self) -> None:
+        """Roll back to the innermost savepoint, and close it."""
+        number = self.depth
+        try:
+            if self.begun == number and self.is_alive():
+                await self.roll_back_to(number)
+                self.stale = number
+        except DBAPIError as error:
+            # MariaDB rolls back the whole transaction at a deadlock: there is no savepoint left.
+            self.broken = error
+        finally:
+            self.begun = min(self.begun, number - 1)
+            self.depth = number - 1
+
+    def is_alive(self) -> bool:
+        """Tell whether the transaction is still the one that the connection is in."""
+        sync = self.sync
+        if sync.closed or sync.invalidated or self.root is None or not self.root.is_active:
+            return False
+        return sync.get_transaction() is self.root
+
+    def refuse_broken(self) -> None:
+        """Refuse to go on in a transaction that the database has undone as a whole.
+
+        Raises:
+            PendingRollbackError: It has.
+        """
+        if self.broken is not None:
+            raise PendingRollbackError(
+                "the database has rolled back the whole transaction, not just to the savepoint: leave the "
+                f"transaction() block and begin again. ({self.broken})"
+            ) from self.broken
+
+    def control(self) -> tuple[str, ...]:
+        """Return the statements that have to go before the next one."""
+        if self.begun == self.depth and not self.stale:
+            return ()
+        release = (f"RELEASE SAVEPOINT aldis_{self.stale}",) if self.stale else ()
+        return (*release, *[f"SAVEPOINT aldis_{number}" for number in range(self.begun + 1, self.depth + 1)])
+
+    def settled(self) -> None:
+        """Take note that the statements of :meth:`control` have run."""
+        self.begun, self.stale = self.depth, 0
+
+    def before_statement(self, connection: Connection, *_statement: Any) -> None:
+        """Begin and release what has to be, before a statement that takes SQLAlchemy's own road."""
+        if self.is_settling or (self.begun == self.depth and not self.stale):
+            return
+        dialect = connection.dialect
+        self.is_settling = True
+        try:
+            if self.stale:
+                dialect.do_release_savepoint(connection, f"aldis_{self.stale}")
+            for number in range(self.begun + 1, self.depth + 1):
+                dialect.do_savepoint(connection, f"aldis_{number}")
+            self.settled()
+        finally:
+            self.is_settling = False
+
+    def direct(self) -> Driver | None:
+        """Return the driver to talk to, unless somebody watches or redirects what SQLAlchemy does."""
+        sync = self.sync
+        if self.driver is None or sync._echo or sync.engine._has_events or sync.dialect._has_events:
+            return None
+        nested = sync.get_nested_transaction()
+        if not self.is_alive() or (nested is not None and not nested.is_active) or not self.driver.is_ready():
+            return None
+        listeners = sync.dispatch
+        mine = int(self.is_listening)
+        if len(listeners.before_cursor_execute) > mine or listeners.after_cursor_execute or listeners.before_execute:
+            return None
+        return self.driver
+
+    async def run(self, driver: Driver, prepared: Prepared, values: Mapping[str, Any]) -> Outcome:
+        """Run a statement on the driver, in one trip with the savepoints that have to go before it.
+
+        Args:
+            driver: What :meth:`direct` returned.
+            prepared: The statement.
+            values: Its values, by key.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        try:
+            parameters = prepared.parameters(values)
+        except Exception as error:
+            await raise_as_sqlalchemy(self.connection, error, prepared.sql, tuple(values.values()))
+        return await driver.run(self, prepared, parameters)
+
+    async def roll_back_to(self, number: int) -> None:
+        """Roll back to a savepoint."""
+        driver = self.direct()
+        if driver is not None:
+            await driver.roll_back_to(self, f"ROLLBACK TO SAVEPOINT aldis_{number}")
+            return
+        self.is_settling = True
+        try:
+            await self.connection.run_sync(self.connection.dialect.do_rollback_to_savepoint, f"aldis_{number}")
+        finally:
+            self.is_settling = False
+
+    async def release(self) -> None:
+        """Release the savepoint that is over now, for a connection that is handed back."""
+        if self.stale and self.is_alive():
+            await self.connection.run_sync(self.before_statement)
+
+    def savepoint(self, level: Level) -> Savepoint:
+        """Return a savepoint to enter."""
+        return Savepoint(self, level)
+
+    def close(self) -> None:
+        """Take note that the transaction is over."""
+        self.is_open = self.queue.is_open = False
+        if self.is_listening:
+            event.remove(self.sync, "before_cursor_execute", self.before_statement)
+            self.is_listening = False
+
+
+class Savepoint:
+    """A block in a savepoint: what it did is undone when it raises."""
+
+    __slots__ = ("level", "mark", "outer", "transaction")
+
+    def __init__(self, transaction: Transaction, level: Level) -> None:
+        self.transaction = transaction
+        self.level = level
+
+    async def __aenter__(self) -> Transaction:
+        transaction = self.transaction
+        try:
+            transaction.enter()
+        except PendingRollbackError:
+            self.level.undo()
+            raise
+        self.mark = len(transaction.queue.calls)
+        self.outer, transaction.level = transaction.level, self.level
+        return transaction
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        transaction = self.transaction
+        transaction.level = self.outer
+        if error is None:
+            transaction.leave()
+            self.level.join(self.outer)
+            return
+        try:
+            await transaction.back_out()
+        finally:
+            transaction.queue.forget_since(self.mark)
+            self.level.undo()
+
+
+AMBIENT: Final[ContextVar[Mapping[Database, Transaction] | None]] = ContextVar("AMBIENT", default=None)
+"""The open transactions that the current context runs in."""
+
+
+def open_transaction(database: Database) -> Transaction | None:
+    """Return the ambient transaction of a database, if it is still open."""
+    found = (AMBIENT.get() or {}).get(database)
+    return found if found is not None and found.is_open else None
+
+
+@asynccontextmanager
+async def outermost(
+    database: Database | None, connection: AsyncConnection | None, level: Level
+) -> AsyncIterator[Transaction]:
+    """Run a block in a transaction that is committed at its end; then call what waited for that.
+
+    Args:
+        database: Whose models' operations take part, and whose pool the connection comes from if none is given.
+        connection: A connection with no transaction yet.
+        level: What is undone when the transaction is.
+    """
+    queue = Queue()
+    try:
+        if connection is not None:
+            async with connection.begin(), in_transaction(database, connection, queue, level) as transaction:
+                yield transaction
+        else:
+            assert database is not None
+            async with (
+                database.open_engine.connect() as new,
+                new.begin(),
+                in_transaction(database, new, queue, level) as transaction,
+            ):
+                yield transaction
+    except BaseException:
+        level.undo()
+        raise
+    await queue.run()
+
+
+@asynccontextmanager
+async def in_transaction(
+    database: Database | None, connection: AsyncConnection, queue: Queue, level: Level
+) -> AsyncIterator[Transaction]:
+    """Let a connection's transaction be the one that the current context runs in."""
+    await begin(connection)
+    transaction = Transaction(connection, queue)
+    transaction.level = level
+    waiting = AFTER_COMMIT.set(queue)
+    try:
+        async with taking_part(database, transaction):
+            yield transaction
+        transaction.refuse_broken()
+    finally:
+        transaction.close()
+        AFTER_COMMIT.reset(waiting)
+
+
+@asynccontextmanager
+async def taking_part(database: Database | None, transaction: Transaction) -> AsyncIterator[None]:
+    """Let the operations of a database's models take part in a transaction."""
+    if database is None:
+        yield
+        return
+    token = AMBIENT.set({**(AMBIENT.get() or {}), database: transaction})
+    try:
+        yield
+    finally:
+        AMBIENT.reset(token)
+
+
+class Unmanaged(Queue):
+    """The queue of a transaction that somebody else commits, unnoticed."""
+
+    def add(self, receiver: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
+        """Refuse the call."""
+        raise ConfigurationError(
+            f"{describe(receiver)} waits for a commit (after_commit=True), but the transaction was begun on the "
+            "connection itself, whose commit aldis does not see. Begin it with database.transaction()."
+        )
+
+
+def on_connection(
+    database: Database | None, connection: AsyncConnection, level: Level
+) -> AbstractAsyncContextManager[Transaction]:
+    """Return a transaction on a connection: a savepoint of the one that it is in, or one of its own."""
+    if not connection.in_transaction():
+        return outermost(database, connection, level)
+    for known in (AMBIENT.get() or {}).values():
+        if known.is_open and known.sync is connection.sync_connection:
+            return elsewhere(database, known.savepoint(level))
+    return begun_by_hand(database, connection, level)
+
+
+def elsewhere(
+    database: Database | None, context: AbstractAsyncContextManager[Transaction]
+) -> AbstractAsyncContextManager[Transaction]:
+    """Return a transaction in which the operations of another database's models take part too."""
+
+    @asynccontextmanager
+    async def both(database: Database) -> AsyncIterator[Transaction]:
+        async with context as transaction, taking_part(database, transaction):
+            yield transaction
+
+    return context if database is None else both(database)
+
+
+@asynccontextmanager
+async def begun_by_hand(
+    database: Database | None, connection: AsyncConnection, level: Level
+) -> AsyncIterator[Transaction]:
+    """Run a block in a savepoint of a transaction that somebody else began."""
+    await begin(connection)
+    transaction = Transaction(connection, Unmanaged())
+    waiting = AFTER_COMMIT.set(transaction.queue)
+    try:
+        async with taking_part(database, transaction), transaction.savepoint(level):
+            yield transaction
+        await transaction.release()
+    finally:
+        transaction.close()
+        AFTER_COMMIT.reset(waiting)
