@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ConfigurationError
+from .ambient import open_transaction, outermost
 from .sqlite import roll_back_what_is_given_up
-from .transaction import Level, Transaction, open_transaction, outermost
+from .transaction import Level, Transaction
 
-__all__ = ["Database", "reading", "session_on"]
+__all__ = ["Database", "Using", "reading", "session_on"]
 
 
 class Database:
@@ -109,6 +110,30 @@ class Database:
             )
         return self.engine
 
+    def session(self, **options: Any) -> AsyncSession:
+        """Return a SQLAlchemy session on the database; inside :meth:`transaction`, in that, with savepoints of its own.
+
+        Args:
+            options: What :class:`~sqlalchemy.ext.asyncio.AsyncSession` takes.
+
+        Raises:
+            ConfigurationError: The database was closed.
+
+        Example:
+            >>> import asyncio, aldis
+            >>> from sqlalchemy import text
+            >>> database = aldis.Database("sqlite+aiosqlite://")
+            >>> async def main():
+            ...     async with database, database.session() as session:
+            ...         return await session.scalar(text("SELECT 1"))
+            >>> asyncio.run(main())
+            1
+        """
+        transaction = open_transaction(self)
+        if transaction is None:
+            return AsyncSession(self.open_engine, **options)
+        return AsyncSession(transaction.connection, **{"join_transaction_mode": "create_savepoint", **options})
+
     async def dispose(self) -> None:
         """Close the database and its pool's connections; leaving ``async with database:`` does."""
         self._is_closed = True
@@ -122,11 +147,15 @@ class Database:
         await self.dispose()
 
 
+Using: TypeAlias = Database | AsyncConnection | AsyncSession
+"""What an operation can be told to use; of a session, the connection of its transaction."""
+
+
 @asynccontextmanager
-async def reading(target: Database | AsyncConnection) -> AsyncIterator[AsyncConnection]:
+async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
     """Read on the connection of the transaction that is open, or on one of the pool's."""
-    if isinstance(target, AsyncConnection):
-        yield target
+    if not isinstance(target, Database):
+        yield await target.connection() if isinstance(target, AsyncSession) else target
         return
     transaction = open_transaction(target)
     if transaction is not None:

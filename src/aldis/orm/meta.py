@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
-from .database import Database
-from .transaction import Level, Transaction, elsewhere, on_connection
+from .ambient import elsewhere, on_connection
+from .database import Database, Using
+from .transaction import Level, Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from collections.abc import AsyncIterator
 
     from .model import Model
 
@@ -73,7 +76,7 @@ def meta_of(model: type[Any]) -> Meta:
 
 
 def operation(
-    model: type[Any], using: Database | AsyncConnection | None, level: Level | None = None
+    model: type[Any], using: Using | None, level: Level | None = None
 ) -> AbstractAsyncContextManager[Transaction]:
     """Return the transaction of one operation of a model: its own, or a savepoint of the one that is open.
 
@@ -94,4 +97,15 @@ def operation(
     database = own if isinstance(own, Database) and own is not using else None
     if isinstance(using, Database):
         return elsewhere(database, using.operation(level))
-    return on_connection(database, using, level)
+    if isinstance(using, AsyncConnection):
+        return on_connection(database, using, level)
+    if isinstance(using, AsyncSession):
+        return in_session(database, using, level)
+    raise ConfigurationError(f"using is {using!r}: give an aldis.Database, an AsyncConnection or an AsyncSession.")
+
+
+@asynccontextmanager
+async def in_session(database: Database | None, session: AsyncSession, level: Level) -> AsyncIterator[Transaction]:
+    """Run a block in a savepoint of a session's transaction."""
+    async with on_connection(database, await session.connection(), level) as transaction:
+        yield transaction

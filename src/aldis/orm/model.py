@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstanceState, make_transient, undefer
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, ObjectNotFound
 from . import flush
-from .database import Database
+from .database import Using
 from .firing import fire
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
@@ -69,7 +68,7 @@ class Model:
         force_insert: bool = False,
         values: Mapping[str, Any] | None = None,
         *,
-        using: Database | AsyncConnection | None = None,
+        using: Using | None = None,
     ) -> Self | None:
         """Write the instance: INSERT a new one, UPDATE what has changed of a stored one. Fires the save signals.
 
@@ -106,7 +105,7 @@ class Model:
         is_update = state.key is not None and not force_insert
         return await save(self, self, dict(values or {}), is_update, using, before)
 
-    async def update(self, *, using: Database | AsyncConnection | None = None, **values: Any) -> Self | None:
+    async def update(self, *, using: Using | None = None, **values: Any) -> Self | None:
         """Write some attributes of a stored instance, and no other. Fires the update signals.
 
         Args:
@@ -147,7 +146,7 @@ class Model:
             shape.complete(written, shape.onupdates)
         return await write(self, self, values, written, True, using, before, ("pre_update", "post_update"))
 
-    async def load(self, *, using: Database | AsyncConnection | None = None) -> Self:
+    async def load(self, *, using: Using | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
 
         Args:
@@ -172,7 +171,7 @@ class Model:
         store(self, {name: values[name] for name in shape.keys if name in values})
         return self
 
-    async def delete(self, *, using: Database | AsyncConnection | None = None) -> int:
+    async def delete(self, *, using: Using | None = None) -> int:
         """Delete the row of a stored instance. Fires the delete signals.
 
         Afterwards the instance is new again: saving it inserts it.
@@ -240,7 +239,7 @@ async def save(
     instance: M,
     values: dict[str, Any],
     is_update: bool,
-    using: Database | AsyncConnection | None,
+    using: Using | None,
     before: Snapshot,
 ) -> M | None:
     """Write one instance with its save signals; ``caller`` is what the call was made on."""
@@ -261,7 +260,7 @@ async def write(
     values: dict[str, Any],
     written: dict[str, Any],
     is_update: bool,
-    using: Database | AsyncConnection | None,
+    using: Using | None,
     before: Snapshot,
     names: tuple[str, str],
 ) -> M | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import instance_state
 
-from ..errors import MultipleObjectsReturned, ObjectNotFound, SkipOperation
-from .bulk import bulk_create
-from .database import Database, reading, session_on
-from .meta import meta_of, operation
-from .shape import attribute, mapper_of
+from ..errors import SkipOperation
+from .bulk import BATCH_SIZE, Rows, bulk_create
+from .meta import operation
+from .query import Query
 from .snapshot import Snapshot
-from .sqlite import whole
 from .statements import delete_rows, update_rows
+from .upserts import bulk_get_or_create, bulk_update, bulk_update_or_create
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.sql.base import ExecutableOption
-
     from .model import Model
     from .transaction import Transaction
 
@@ -32,7 +26,7 @@ __all__ = ["QuerySet"]
 M = TypeVar("M", bound="Model")
 
 
-class QuerySet(Generic[M]):
+class QuerySet(Query[M]):
     """The rows of a model class. Immutable and lazy: each method that narrows it returns another, and asks nothing.
 
     What it returns are instances that no session holds, as after a save.
@@ -54,178 +48,10 @@ class QuerySet(Generic[M]):
         ['Eve', 'Bob']
     """
 
-    __slots__ = ("_select", "_using", "model")
-
-    model: type[M]
-    """The mapped class."""
-
-    def __init__(
-        self, model: type[M], select: Select[Any] | None = None, using: Database | AsyncConnection | None = None
-    ) -> None:
-        self.model = model
-        self._select = select
-        self._using = using
-
-    @classmethod
-    def from_select(cls, select: Select[Any]) -> Self:
-        """Return the queryset of a SQLAlchemy ``select(Model)``.
-
-        Raises:
-            TypeError: It selects something else than one mapped class.
-        """
-        found = select.column_descriptions
-        if len(found) != 1 or found[0].get("expr") is not found[0].get("entity"):
-            raise TypeError(f"cannot make a QuerySet of {select}: it has to select one mapped class, select(Model).")
-        return cls(found[0]["entity"], select)
-
-    @property
-    def select(self) -> Select[Any]:
-        """The SQLAlchemy ``Select`` below, to go on with."""
-        return select(self.model) if self._select is None else self._select
-
-    def __repr__(self) -> str:
-        return f"<QuerySet of {self.model.__name__}>"
-
-    def _with(self, select: Select[Any]) -> Self:
-        return type(self)(self.model, select, self._using)
-
-    def using(self, target: Database | AsyncConnection) -> Self:
-        """Return the same queryset on another database or connection."""
-        return type(self)(self.model, self._select, target)
-
-    @property
-    def _target(self) -> Database | AsyncConnection:
-        return self._using or meta_of(self.model).database
+    __slots__ = ()
 
     def _operation(self) -> AbstractAsyncContextManager[Transaction]:
         return operation(self.model, self._using)
-
-    def _conditions(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        return [*expressions, *(attribute(self.model, name) == value for name, value in equals.items())]
-
-    def filter(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
-        """Return the queryset of the rows that meet all conditions.
-
-        Args:
-            expressions: SQLAlchemy expressions.
-            equals: Attributes and what they must equal; ``None`` means NULL.
-
-        Raises:
-            TypeError: A name is no attribute of the class.
-        """
-        return self._with(self.select.where(*self._conditions(expressions, equals)))
-
-    def exclude(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
-        """Return the queryset without the rows that meet all conditions; arguments as for :meth:`filter`."""
-        conditions = self._conditions(expressions, equals)
-        return self._with(self.select.where(not_(and_(*conditions)))) if conditions else self
-
-    def order_by(self, *clauses: str | ColumnElement[Any]) -> Self:
-        """Return the queryset in an order: expressions, or attributes' names, with ``-`` before one for descending."""
-        order = [
-            clause
-            if not isinstance(clause, str)
-            else attribute(self.model, clause[1:]).desc()
-            if clause.startswith("-")
-            else attribute(self.model, clause)
-            for clause in clauses
-        ]
-        return self._with(self.select.order_by(*order))
-
-    def limit(self, count: int) -> Self:
-        """Return the queryset of the first ``count`` rows."""
-        return self._with(self.select.limit(count))
-
-    def offset(self, count: int) -> Self:
-        """Return the queryset without the first ``count`` rows."""
-        return self._with(self.select.offset(count))
-
-    def options(self, *options: ExecutableOption) -> Self:
-        """Return the queryset with SQLAlchemy's loader options, such as ``selectinload(User.posts)``."""
-        return self._with(self.select.options(*options))
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[tuple[AsyncConnection, AsyncSession]]:
-        """Open a session for one statement; its instances leave it when it closes."""
-        async with reading(self._target) as connection, session_on(connection) as session:
-            yield connection, session
-            session.expunge_all()
-
-    async def _fetch(self, select: Select[Any]) -> list[M]:
-        async with self._session() as (connection, session):
-            return list((await whole(connection, session.scalars(select))).unique().all())
-
-    async def all(self) -> list[M]:
-        """Return the instances of all rows."""
-        return await self._fetch(self.select)
-
-    async def __aiter__(self) -> AsyncIterator[M]:
-        """Stream the instances: rows are fetched as they are asked for, where the driver can."""
-        async with self._session() as (_, session):
-            async for instance in await session.stream_scalars(self.select):
-                session.expunge(instance)
-                yield instance
-
-    async def first(self) -> M | None:
-        """Return the first instance, or ``None``."""
-        found = await self._fetch(self._at_most(1))
-        return found[0] if found else None
-
-    def _at_most(self, count: int) -> Select[Any]:
-        return self.select if self.select._limit_clause is not None else self.select.limit(count)
-
-    async def get(self, *expressions: ColumnElement[bool], **equals: Any) -> M:
-        """Return the one instance; arguments as for :meth:`filter`.
-
-        Raises:
-            ObjectNotFound: There is none.
-            MultipleObjectsReturned: There are several.
-        """
-        found = await self.get_or_none(*expressions, **equals)
-        if found is None:
-            raise ObjectNotFound(f"no {self.model.__name__} meets {self._told(expressions, equals)}.")
-        return found
-
-    async def get_or_none(self, *expressions: ColumnElement[bool], **equals: Any) -> M | None:
-        """Return the one instance, or ``None``; arguments as for :meth:`filter`.
-
-        Raises:
-            MultipleObjectsReturned: There are several.
-        """
-        found = await self._fetch(self.filter(*expressions, **equals)._at_most(2))
-        if len(found) > 1:
-            told = self._told(expressions, equals)
-            raise MultipleObjectsReturned(
-                f"more than one {self.model.__name__} meets {told}: narrow it, or use first() or all()."
-            )
-        return found[0] if found else None
-
-    def _told(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> str:
-        parts = [*map(str, expressions), *(f"{name}={value!r}" for name, value in equals.items())]
-        return " and ".join(parts) or "the query"
-
-    async def count(self) -> int:
-        """Return the number of rows."""
-        statement = select(func.count()).select_from(self.select.order_by(None).subquery())
-        async with reading(self._target) as connection:
-            return (await whole(connection, connection.execute(statement))).scalar_one()
-
-    async def exists(self) -> bool:
-        """Tell whether there is a row."""
-        async with reading(self._target) as connection:
-            return (await whole(connection, connection.execute(select(self.select.exists())))).scalar_one()
-
-    async def values(self, *names: str) -> list[dict[str, Any]]:
-        """Return dicts of attributes instead of instances; by default of all columns.
-
-        Raises:
-            TypeError: A name is no attribute of the class.
-        """
-        wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
-        columns = [attribute(self.model, name).label(name) for name in wanted]
-        async with reading(self._target) as connection:
-            result = await whole(connection, connection.execute(self.select.with_only_columns(*columns)))
-            return [dict(row) for row in result.mappings()]
 
     async def create(self, **values: Any) -> M | None:
         """Insert one row. Fires the save signals, with the queryset as ``instance``.
@@ -254,15 +80,18 @@ class QuerySet(Generic[M]):
         instance = self.model(**values)
         return await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
 
-    async def bulk_create(self, rows: Iterable[M | Mapping[str, Any]], *, batch_size: int = 5000) -> list[M]:
+    async def bulk_create(self, rows: Rows, *, batch_size: int = BATCH_SIZE, ignore_conflicts: bool = False) -> list[M]:
         """Insert many rows, in one transaction. Fires the bulk signals once, and the save signals for each row.
 
         Args:
-            rows: Instances, or their attributes by name; any iterable, read batch by batch.
+            rows: Instances, or their attributes by name; any iterable or async iterable, read batch by batch.
             batch_size: How many rows are written at once.
+            ignore_conflicts: Pass over rows that are in conflict with others (``ON CONFLICT DO NOTHING``; MariaDB's
+                ``INSERT IGNORE``, which passes over other mistakes too). ``post_save`` then says ``row_count=0``.
 
         Returns:
-            The instances, saved, their keys set; those aside for which a receiver raised :class:`SkipOperation`.
+            The instances, saved, their keys set; those aside for which a receiver raised :class:`SkipOperation`, or a
+            conflict was ignored.
 
         Raises:
             TypeError: A row is no instance of the class, nor a mapping of its attributes.
@@ -279,7 +108,125 @@ class QuerySet(Generic[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
-        return await bulk_create(self, rows, batch_size, self._using)
+        return await bulk_create(self, rows, batch_size, ignore_conflicts, self._using)
+
+    async def bulk_update(
+        self, rows: Rows, update_fields: Sequence[str] | None = None, *, batch_size: int = BATCH_SIZE
+    ) -> int:
+        """Update many stored rows, each with its own values. Fires the bulk signals once, the update signals a row.
+
+        Args:
+            rows: Stored instances, or mappings of attributes with the primary key; as in :meth:`bulk_create`.
+            update_fields: The attributes to write; by default what was changed on each instance.
+            batch_size: How many rows are written at once.
+
+        Returns:
+            The number of rows updated.
+
+        Raises:
+            TypeError: A row is neither, or a name is no column.
+            ConfigurationError: An instance is not stored, or belongs to a session.
+            ObjectNotFound: A row is gone; nothing is written then.
+
+        Example:
+            >>> import asyncio  # Base and User are those of Model's own example
+            >>> async def main():
+            ...     async with Base.database, Base.database.transaction() as connection:
+            ...         await connection.run_sync(Base.metadata.create_all)
+            ...         users = await User.query.bulk_create([{"name": "Ada"}, {"name": "Bob"}])
+            ...         for user in users:
+            ...             user.name = user.name.upper()
+            ...         return await User.query.bulk_update(users)
+            >>> asyncio.run(main())
+            2
+        """
+        return await bulk_update(self, rows, update_fields, batch_size, self._using)
+
+    async def bulk_get_or_create(
+        self,
+        rows: Rows,
+        *,
+        unique_fields: Sequence[str] | None = None,
+        create_params: Mapping[str, Any] | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[M]:
+        """Find the stored row of each row, and create those that there are none of.
+
+        Fires the bulk signals once, and the save signals for each row that is created.
+
+        Args:
+            rows: As in :meth:`bulk_create`.
+            unique_fields: The attributes that tell rows apart; by default the primary key.
+            create_params: Further attributes of those that are created.
+            batch_size: How many rows are looked up and written at once.
+
+        Returns:
+            The stored instances, in the order of the rows; a row that is there twice is created once.
+
+        Raises:
+            TypeError: As in :meth:`bulk_create`.
+            ConfigurationError: A row lacks one of the ``unique_fields``.
+            MultipleObjectsReturned: Two stored rows share their values.
+
+        Example:
+            >>> import asyncio  # Base and User are those of Model's own example
+            >>> async def main():
+            ...     async with Base.database, Base.database.transaction() as connection:
+            ...         await connection.run_sync(Base.metadata.create_all)
+            ...         await User.query.create(name="Ada")
+            ...         rows = [{"name": "Ada"}, {"name": "Bob"}]
+            ...         return [user.id for user in await User.query.bulk_get_or_create(rows, unique_fields=["name"])]
+            >>> asyncio.run(main())
+            [1, 2]
+        """
+        return await bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, self._using)
+
+    async def bulk_update_or_create(
+        self,
+        rows: Rows,
+        update_fields: Sequence[str] | None = None,
+        *,
+        unique_fields: Sequence[str] | None = None,
+        create_params: Mapping[str, Any] | None = None,
+        update_params: Mapping[str, Any] | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[M]:
+        """Update the stored row of each row, and create those that there are none of.
+
+        Fires the bulk signals once, the update signals for each row that is found, the save signals for the others.
+
+        Args:
+            rows: As in :meth:`bulk_create`.
+            update_fields: The attributes to write of a row that is found; by default all that were given.
+            unique_fields: The attributes that tell rows apart; by default the primary key.
+            create_params: Further attributes of those that are created.
+            update_params: Further attributes of those that are found.
+            batch_size: How many rows are looked up and written at once.
+
+        Returns:
+            The stored instances, in the order of the rows.
+
+        Raises:
+            TypeError: As in :meth:`bulk_create`, or a name is no column.
+            ConfigurationError: A row lacks one of the ``unique_fields``, or two have the same.
+            MultipleObjectsReturned: Two stored rows share their values.
+
+        Example:
+            >>> import asyncio  # Base and User are those of Model's own example
+            >>> async def main():
+            ...     async with Base.database, Base.database.transaction() as connection:
+            ...         await connection.run_sync(Base.metadata.create_all)
+            ...         await User.query.create(id=1, name="Ada")
+            ...         users = await User.query.bulk_update_or_create(
+            ...             [{"id": 1, "name": "Eve"}, {"id": 2, "name": "Bob"}]
+            ...         )
+            ...         return [user.name for user in users]
+            >>> asyncio.run(main())
+            ['Eve', 'Bob']
+        """
+        return await bulk_update_or_create(
+            self, rows, update_fields, unique_fields, create_params, update_params, batch_size, self._using
+        )
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
         """Return the one instance that has these values; where there is none, create it with the ``defaults`` too.

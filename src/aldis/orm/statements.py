@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 
-from .database import session_on
+from .database import Using, session_on
 from .firing import fire
 from .meta import meta_of, operation
 from .shape import attribute, shape_of
@@ -15,13 +15,13 @@ from .shape import attribute, shape_of
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from .database import Database
+    from .database import Using
     from .queryset import QuerySet
 
 __all__ = ["delete_rows", "update_rows"]
 
 
-async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Database | AsyncConnection | None) -> int:
+async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Using | None) -> int:
     """Update the rows of a queryset; return how many."""
     model = queryset.model
     shape = shape_of(model)
@@ -46,7 +46,7 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Da
     return row_count or 0
 
 
-async def delete_rows(queryset: QuerySet[Any], using: Database | AsyncConnection | None) -> int:
+async def delete_rows(queryset: QuerySet[Any], using: Using | None) -> int:
     """Delete the rows of a queryset, or those that receivers leave of them; return how many."""
     model = queryset.model
     shape_of(model).refuse_core("delete()")

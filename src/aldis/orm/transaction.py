@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from ..dispatch.deferral import AFTER_COMMIT, Queue
-from ..dispatch.receiver import describe
-from ..errors import ConfigurationError
 from .drivers import driver_for
 from .drivers.outcome import raise_as_sqlalchemy
-from .sqlite import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.orm import InstanceState
 
-    from .database import Database
+    from ..dispatch.deferral import Queue
     from .drivers import Driver, Outcome
     from .prepared import Prepared
     from .snapshot import Snapshot
 
-__all__ = ["Level", "Transaction", "elsewhere", "on_connection", "open_transaction", "outermost"]
+__all__ = ["Level", "Savepoint", "Transaction"]
 
 
 class Level:
@@ -296,127 +290,3 @@ class Savepoint:
         finally:
             transaction.queue.forget_since(self.mark)
             self.level.undo()
-
-
-AMBIENT: Final[ContextVar[Mapping[Database, Transaction] | None]] = ContextVar("AMBIENT", default=None)
-"""The open transactions that the current context runs in."""
-
-
-def open_transaction(database: Database) -> Transaction | None:
-    """Return the ambient transaction of a database, if it is still open."""
-    found = (AMBIENT.get() or {}).get(database)
-    return found if found is not None and found.is_open else None
-
-
-@asynccontextmanager
-async def outermost(
-    database: Database | None, connection: AsyncConnection | None, level: Level
-) -> AsyncIterator[Transaction]:
-    """Run a block in a transaction that is committed at its end; then call what waited for that.
-
-    Args:
-        database: Whose models' operations take part, and whose pool the connection comes from if none is given.
-        connection: A connection with no transaction yet.
-        level: What is undone when the transaction is.
-    """
-    queue = Queue()
-    try:
-        if connection is not None:
-            async with connection.begin(), in_transaction(database, connection, queue, level) as transaction:
-                yield transaction
-        else:
-            assert database is not None
-            async with (
-                database.open_engine.connect() as new,
-                new.begin(),
-                in_transaction(database, new, queue, level) as transaction,
-            ):
-                yield transaction
-    except BaseException:
-        level.undo()
-        raise
-    await queue.run()
-
-
-@asynccontextmanager
-async def in_transaction(
-    database: Database | None, connection: AsyncConnection, queue: Queue, level: Level
-) -> AsyncIterator[Transaction]:
-    """Let a connection's transaction be the one that the current context runs in."""
-    await begin(connection)
-    transaction = Transaction(connection, queue)
-    transaction.level = level
-    waiting = AFTER_COMMIT.set(queue)
-    try:
-        async with taking_part(database, transaction):
-            yield transaction
-        transaction.refuse_broken()
-    finally:
-        transaction.close()
-        AFTER_COMMIT.reset(waiting)
-
-
-@asynccontextmanager
-async def taking_part(database: Database | None, transaction: Transaction) -> AsyncIterator[None]:
-    """Let the operations of a database's models take part in a transaction."""
-    if database is None:
-        yield
-        return
-    token = AMBIENT.set({**(AMBIENT.get() or {}), database: transaction})
-    try:
-        yield
-    finally:
-        AMBIENT.reset(token)
-
-
-class Unmanaged(Queue):
-    """The queue of a transaction that somebody else commits, unnoticed."""
-
-    def add(self, receiver: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
-        """Refuse the call."""
-        raise ConfigurationError(
-            f"{describe(receiver)} waits for a commit (after_commit=True), but the transaction was begun on the "
-            "connection itself, whose commit aldis does not see. Begin it with database.transaction()."
-        )
-
-
-def on_connection(
-    database: Database | None, connection: AsyncConnection, level: Level
-) -> AbstractAsyncContextManager[Transaction]:
-    """Return a transaction on a connection: a savepoint of the one that it is in, or one of its own."""
-    if not connection.in_transaction():
-        return outermost(database, connection, level)
-    for known in (AMBIENT.get() or {}).values():
-        if known.is_open and known.sync is connection.sync_connection:
-            return elsewhere(database, known.savepoint(level))
-    return begun_by_hand(database, connection, level)
-
-
-def elsewhere(
-    database: Database | None, context: AbstractAsyncContextManager[Transaction]
-) -> AbstractAsyncContextManager[Transaction]:
-    """Return a transaction in which the operations of another database's models take part too."""
-
-    @asynccontextmanager
-    async def both(database: Database) -> AsyncIterator[Transaction]:
-        async with context as transaction, taking_part(database, transaction):
-            yield transaction
-
-    return context if database is None else both(database)
-
-
-@asynccontextmanager
-async def begun_by_hand(
-    database: Database | None, connection: AsyncConnection, level: Level
-) -> AsyncIterator[Transaction]:
-    """Run a block in a savepoint of a transaction that somebody else began."""
-    await begin(connection)
-    transaction = Transaction(connection, Unmanaged())
-    waiting = AFTER_COMMIT.set(transaction.queue)
-    try:
-        async with taking_part(database, transaction), transaction.savepoint(level):
-            yield transaction
-        await transaction.release()
-    finally:
-        transaction.close()
-        AFTER_COMMIT.reset(waiting)

@@ -2,8 +2,8 @@
 
 SQLAlchemy makes the SQL and knows the values' types; what is left out is its machinery for one execution, 60 to 100
 microseconds, and on SQLite trips to the driver's thread: four a statement, of 27 microseconds each, where one does. A
-connection that is watched (``echo``, events of the engine, tracing) takes SQLAlchemy's own road instead, and so does any
-driver that has no module here.
+connection that is watched (``echo``, events of the engine, tracing) takes SQLAlchemy's own road instead, and so does
+any driver that has no module here.
 """
 
 from __future__ import annotations

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import generic, sqlite
+from .conflicts import insert_unless_conflict
+from .updates import update
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from ..shape import Shape
+    from ..transaction import Transaction
 
-__all__ = ["Writer", "writer_for"]
-
-Writer = Callable[["AsyncConnection", "Shape", list[dict[str, Any]]], Awaitable[None]]
-"""Inserts rows given by column key, and adds to each what the database filled in."""
+__all__ = ["insert_unless_conflict", "update", "write"]
 
 
-def writer_for(connection: AsyncConnection, shape: Shape) -> Writer:
-    """Return the fastest writer that is right for a table on a connection."""
-    if connection.dialect.name == "sqlite" and sqlite.serves(shape):
-        return sqlite.write
-    return generic.write
+async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any]]) -> None:
+    """Insert rows given by column key, and add to each what the database filled in: the fastest way that is right."""
+    if transaction.sync.dialect.name == "sqlite" and sqlite.serves(shape):
+        await sqlite.write(transaction.connection, shape, rows)
+    else:
+        await generic.write(transaction.connection, shape, rows)

@@ -1,0 +1,198 @@
+"""``Query``: the reading half of a queryset."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..errors import MultipleObjectsReturned, ObjectNotFound
+from .database import Using, reading, session_on
+from .meta import meta_of
+from .shape import attribute, mapper_of
+from .sqlite import whole
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.sql.base import ExecutableOption
+
+    from .model import Model
+
+__all__ = ["Query"]
+
+M = TypeVar("M", bound="Model")
+
+
+class Query(Generic[M]):
+    """What a :class:`QuerySet` finds, and how it is narrowed."""
+
+    __slots__ = ("_select", "_using", "model")
+
+    model: type[M]
+    """The mapped class."""
+
+    def __init__(self, model: type[M], select: Select[Any] | None = None, using: Using | None = None) -> None:
+        self.model = model
+        self._select = select
+        self._using = using
+
+    @classmethod
+    def from_select(cls, select: Select[Any]) -> Self:
+        """Return the queryset of a SQLAlchemy ``select(Model)``.
+
+        Raises:
+            TypeError: It selects something else than one mapped class.
+        """
+        found = select.column_descriptions
+        if len(found) != 1 or found[0].get("expr") is not found[0].get("entity"):
+            raise TypeError(f"cannot make a QuerySet of {select}: it has to select one mapped class, select(Model).")
+        return cls(found[0]["entity"], select)
+
+    @property
+    def select(self) -> Select[Any]:
+        """The SQLAlchemy ``Select`` below, to go on with."""
+        return select(self.model) if self._select is None else self._select
+
+    def __repr__(self) -> str:
+        return f"<QuerySet of {self.model.__name__}>"
+
+    def _with(self, select: Select[Any]) -> Self:
+        return type(self)(self.model, select, self._using)
+
+    def using(self, target: Using) -> Self:
+        """Return the same queryset on another database or connection."""
+        return type(self)(self.model, self._select, target)
+
+    @property
+    def _target(self) -> Using:
+        return self._using or meta_of(self.model).database
+
+    def _conditions(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        return [*expressions, *(attribute(self.model, name) == value for name, value in equals.items())]
+
+    def filter(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
+        """Return the queryset of the rows that meet all conditions.
+
+        Args:
+            expressions: SQLAlchemy expressions.
+            equals: Attributes and what they must equal; ``None`` means NULL.
+
+        Raises:
+            TypeError: A name is no attribute of the class.
+        """
+        return self._with(self.select.where(*self._conditions(expressions, equals)))
+
+    def exclude(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
+        """Return the queryset without the rows that meet all conditions; arguments as for :meth:`filter`."""
+        conditions = self._conditions(expressions, equals)
+        return self._with(self.select.where(not_(and_(*conditions)))) if conditions else self
+
+    def order_by(self, *clauses: str | ColumnElement[Any]) -> Self:
+        """Return the queryset in an order: expressions, or attributes' names, with ``-`` before one for descending."""
+        order = [
+            clause
+            if not isinstance(clause, str)
+            else attribute(self.model, clause[1:]).desc()
+            if clause.startswith("-")
+            else attribute(self.model, clause)
+            for clause in clauses
+        ]
+        return self._with(self.select.order_by(*order))
+
+    def limit(self, count: int) -> Self:
+        """Return the queryset of the first ``count`` rows."""
+        return self._with(self.select.limit(count))
+
+    def offset(self, count: int) -> Self:
+        """Return the queryset without the first ``count`` rows."""
+        return self._with(self.select.offset(count))
+
+    def options(self, *options: ExecutableOption) -> Self:
+        """Return the queryset with SQLAlchemy's loader options, such as ``selectinload(User.posts)``."""
+        return self._with(self.select.options(*options))
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[tuple[AsyncConnection, AsyncSession]]:
+        """Open a session for one statement; its instances leave it when it closes."""
+        async with reading(self._target) as connection, session_on(connection) as session:
+            yield connection, session
+            session.expunge_all()
+
+    async def _fetch(self, select: Select[Any]) -> list[M]:
+        async with self._session() as (connection, session):
+            return list((await whole(connection, session.scalars(select))).unique().all())
+
+    async def all(self) -> list[M]:
+        """Return the instances of all rows."""
+        return await self._fetch(self.select)
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        """Stream the instances: rows are fetched as they are asked for, where the driver can."""
+        async with self._session() as (_, session):
+            async for instance in await session.stream_scalars(self.select):
+                session.expunge(instance)
+                yield instance
+
+    async def first(self) -> M | None:
+        """Return the first instance, or ``None``."""
+        found = await self._fetch(self._at_most(1))
+        return found[0] if found else None
+
+    def _at_most(self, count: int) -> Select[Any]:
+        return self.select if self.select._limit_clause is not None else self.select.limit(count)
+
+    async def get(self, *expressions: ColumnElement[bool], **equals: Any) -> M:
+        """Return the one instance; arguments as for :meth:`filter`.
+
+        Raises:
+            ObjectNotFound: There is none.
+            MultipleObjectsReturned: There are several.
+        """
+        found = await self.get_or_none(*expressions, **equals)
+        if found is None:
+            raise ObjectNotFound(f"no {self.model.__name__} meets {self._told(expressions, equals)}.")
+        return found
+
+    async def get_or_none(self, *expressions: ColumnElement[bool], **equals: Any) -> M | None:
+        """Return the one instance, or ``None``; arguments as for :meth:`filter`.
+
+        Raises:
+            MultipleObjectsReturned: There are several.
+        """
+        found = await self._fetch(self.filter(*expressions, **equals)._at_most(2))
+        if len(found) > 1:
+            told = self._told(expressions, equals)
+            raise MultipleObjectsReturned(
+                f"more than one {self.model.__name__} meets {told}: narrow it, or use first() or all()."
+            )
+        return found[0] if found else None
+
+    def _told(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> str:
+        parts = [*map(str, expressions), *(f"{name}={value!r}" for name, value in equals.items())]
+        return " and ".join(parts) or "the query"
+
+    async def count(self) -> int:
+        """Return the number of rows."""
+        statement = select(func.count()).select_from(self.select.order_by(None).subquery())
+        async with reading(self._target) as connection:
+            return (await whole(connection, connection.execute(statement))).scalar_one()
+
+    async def exists(self) -> bool:
+        """Tell whether there is a row."""
+        async with reading(self._target) as connection:
+            return (await whole(connection, connection.execute(select(self.select.exists())))).scalar_one()
+
+    async def values(self, *names: str) -> list[dict[str, Any]]:
+        """Return dicts of attributes instead of instances; by default of all columns.
+
+        Raises:
+            TypeError: A name is no attribute of the class.
+        """
+        wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
+        columns = [attribute(self.model, name).label(name) for name in wanted]
+        async with reading(self._target) as connection:
+            result = await whole(connection, connection.execute(self.select.with_only_columns(*columns)))
+            return [dict(row) for row in result.mappings()]

@@ -1,0 +1,267 @@
+"""Many rows that may be stored already: update them, find or create them, update or create them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import tuple_
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
+
+from ..errors import ConfigurationError, MultipleObjectsReturned
+from .bulk import Bulk, Row, Rows, check_fields
+from .shape import Shape
+from .snapshot import Snapshot, store
+
+if TYPE_CHECKING:
+    from .database import Using
+    from .queryset import QuerySet
+    from .transaction import Transaction
+
+__all__ = ["bulk_get_or_create", "bulk_update", "bulk_update_or_create"]
+
+MOST_VALUES: Final = 10_000
+"""Values of one lookup; SQLite takes 32,766 parameters a statement, PostgreSQL's protocol 32,767."""
+
+
+async def bulk_update(
+    queryset: QuerySet[Any],
+    rows: Rows,
+    update_fields: Sequence[str] | None,
+    batch_size: int,
+    using: Using | None,
+) -> int:
+    """Update stored rows; return how many."""
+    bulk = Bulk(queryset, "bulk_update", batch_size, (None, None, update_fields))
+    if update_fields is not None:
+        check_fields(bulk.model, update_fields, "update_fields")
+
+    async def work(transaction: Transaction, batch: list[Any]) -> None:
+        first = len(bulk.done)
+        await bulk.update(
+            transaction, [stored(bulk, row, number, update_fields) for number, row in enumerate(batch, first)]
+        )
+
+    await bulk.run(rows, using, work)
+    return bulk.updated
+
+
+def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | None) -> Row:
+    """Take a stored instance, or make one of a mapping that has its key.
+
+    Raises:
+        TypeError: It is neither.
+        ConfigurationError: The instance is not stored, or a session holds it.
+    """
+    model, shape = bulk.model, bulk.shape
+    values: Mapping[str, Any] = {}
+    if isinstance(row, Mapping):
+        values, row = row, instance_of_key(bulk, row, number)
+    elif not isinstance(row, model):
+        raise TypeError(
+            f"row {number} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its attributes "
+            "with the primary key."
+        )
+    state: InstanceState[Any] = instance_state(row)
+    if state.key is None or state.session_id is not None:
+        where = "has not been saved" if state.session_id is None else "belongs to a session"
+        raise ConfigurationError(f"row {number}, {row!r}, {where}: {bulk.name} updates stored instances.")
+    before = Snapshot(state)
+    names = update_fields if update_fields is not None else tuple(state.committed_state)
+    return updated_row(shape, row, state, values, names, before)
+
+
+def updated_row(
+    shape: Shape,
+    instance: Any,
+    state: InstanceState[Any],
+    values: Mapping[str, Any],
+    names: Iterable[str],
+    before: Snapshot,
+) -> Row:
+    """Return the row of an instance that is to be updated in the attributes ``names``."""
+    current = state.dict
+    written = {shape.keys[name]: current[name] for name in names if name in shape.keys and name in current}
+    if written:
+        shape.complete(written, shape.onupdates)
+    return Row(instance, values, written, before)
+
+
+def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
+    """Return a detached instance with the key and, pending, the other attributes of a mapping."""
+    shape = bulk.shape
+    names = [shape.attributes[key] for key in shape.primary_key]
+    missing = [name for name in names if values.get(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"row {number}, {dict(values)!r}, has no {', '.join(missing)}: {bulk.name} finds a row by its primary key."
+        )
+    instance = shape.mapper.class_manager.new_instance()
+    store(instance, {name: values[name] for name in names})
+    for name, value in values.items():
+        if name not in names:
+            if not hasattr(type(instance), name):
+                check_fields(bulk.model, [name], f"row {number}")
+            setattr(instance, name, value)
+    return instance
+
+
+class Lookup:
+    """Finds the stored rows that have the unique values of others.
+
+    Args:
+        bulk: The operation.
+        unique_fields: The attributes that tell rows apart; by default the primary key.
+    """
+
+    def __init__(self, bulk: Bulk, unique_fields: Sequence[str] | None) -> None:
+        shape = bulk.shape
+        self.bulk = bulk
+        self.names = tuple(unique_fields or (shape.attributes[key] for key in shape.primary_key))
+        check_fields(bulk.model, self.names, "unique_fields")
+        self.columns = [getattr(bulk.model, name) for name in self.names]
+
+    def key(self, row: Any, number: int, extra: Mapping[str, Any] | None) -> tuple[Any, ...]:
+        """Return the unique values of a row.
+
+        Raises:
+            TypeError: It is neither an instance nor a mapping.
+            ConfigurationError: It lacks one.
+        """
+        if isinstance(row, Mapping):
+            values: Mapping[str, Any] = row
+        elif isinstance(row, self.bulk.model):
+            values = instance_state(row).dict
+        else:
+            raise TypeError(
+                f"row {number} is {row!r}: {self.bulk.name} takes instances of {self.bulk.model.__name__} or mappings "
+                "of its attributes."
+            )
+        values = {**extra, **values} if extra else values
+        found = tuple(values.get(name) for name in self.names)
+        if None in found:
+            name = self.names[found.index(None)]
+            raise ConfigurationError(
+                f"row {number}, {row!r}, has no {name}, by which {self.bulk.name} tells rows apart: give it, or name "
+                "other unique_fields."
+            )
+        return found
+
+    async def find(self, transaction: Transaction, keys: Iterable[tuple[Any, ...]], lock: bool) -> dict[Any, Any]:
+        """Return the stored instances with these unique values, by them.
+
+        Raises:
+            MultipleObjectsReturned: Two rows share them.
+        """
+        source = iter(dict.fromkeys(keys))
+        found: dict[Any, Any] = {}
+        query = self.bulk.queryset.using(transaction.connection)
+        while some := list(islice(source, MOST_VALUES // len(self.names))):
+            condition = (
+                self.columns[0].in_([key[0] for key in some])
+                if len(self.columns) == 1
+                else tuple_(*self.columns).in_(some)
+            )
+            select = query.select.where(condition)
+            for instance in await query._fetch(select.with_for_update() if lock else select):
+                values = instance_state(instance).dict
+                key = tuple(values[name] for name in self.names)
+                if key in found:
+                    told = " and ".join(f"{name}={value!r}" for name, value in zip(self.names, key, strict=True))
+                    raise MultipleObjectsReturned(
+                        f"more than one {self.bulk.model.__name__} meets {told}: unique_fields have to be unique."
+                    )
+                found[key] = instance
+        return found
+
+
+async def bulk_get_or_create(
+    queryset: QuerySet[Any],
+    rows: Rows,
+    unique_fields: Sequence[str] | None,
+    create_params: Mapping[str, Any] | None,
+    batch_size: int,
+    using: Using | None,
+) -> list[Any]:
+    """Return the stored instance of each row, created where there is none."""
+    bulk = Bulk(queryset, "bulk_get_or_create", batch_size, (create_params, None, None))
+    lookup = Lookup(bulk, unique_fields)
+    answer: list[Any] = []
+
+    async def work(transaction: Transaction, batch: list[Any]) -> None:
+        keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
+        found = await lookup.find(transaction, keys, False)
+        new: dict[Any, Row] = {}
+        for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
+            if key not in found and key not in new:
+                new[key] = bulk.new(row, number, create_params)
+        await bulk.create(transaction, list(new.values()))
+        found |= {key: row.instance for key, row in new.items() if row.count}
+        answer.extend(found[key] for key in keys if key in found)
+
+    await bulk.run(rows, using, work)
+    return answer
+
+
+async def bulk_update_or_create(
+    queryset: QuerySet[Any],
+    rows: Rows,
+    update_fields: Sequence[str] | None,
+    unique_fields: Sequence[str] | None,
+    create_params: Mapping[str, Any] | None,
+    update_params: Mapping[str, Any] | None,
+    batch_size: int,
+    using: Using | None,
+) -> list[Any]:
+    """Update the stored instance of each row; create it where there is none."""
+    bulk = Bulk(queryset, "bulk_update_or_create", batch_size, (create_params, update_params, update_fields))
+    lookup = Lookup(bulk, unique_fields)
+    if update_fields is not None:
+        check_fields(bulk.model, update_fields, "update_fields")
+    answer: list[Any] = []
+
+    async def work(transaction: Transaction, batch: list[Any]) -> None:
+        keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
+        found = await lookup.find(transaction, keys, True)
+        new: dict[Any, Row] = {}
+        old: dict[Any, Row] = {}
+        for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
+            if key in new or key in old:
+                raise ConfigurationError(
+                    f"row {number}, {row!r}, has the unique values of another in its batch: which of them is to be "
+                    "kept? Give each once."
+                )
+            if key in found:
+                given = row if isinstance(row, Mapping) else instance_state(row).dict
+                old[key] = changed_row(bulk, found[key], given, update_fields, lookup.names, update_params)
+            else:
+                new[key] = bulk.new(row, number, create_params)
+        await bulk.create(transaction, list(new.values()))
+        await bulk.update(transaction, list(old.values()))
+        written = {**new, **old}
+        answer.extend(written[key].instance for key in keys if not written[key].skipped)
+
+    await bulk.run(rows, using, work)
+    return answer
+
+
+def changed_row(
+    bulk: Bulk,
+    instance: Any,
+    given: Mapping[str, Any],
+    update_fields: Sequence[str] | None,
+    unique: Sequence[str],
+    update_params: Mapping[str, Any] | None,
+) -> Row:
+    """Return the row of a stored instance that gets the given values."""
+    shape = bulk.shape
+    state: InstanceState[Any] = instance_state(instance)
+    before = Snapshot(state)
+    fields = [name for name in given if name in shape.keys] if update_fields is None else update_fields
+    values = {name: given[name] for name in fields if name in given and name not in unique}
+    values |= update_params or {}
+    for name, value in values.items():
+        setattr(instance, name, value)
+    return updated_row(shape, instance, state, values, values, before)

@@ -1,0 +1,88 @@
+"""UPDATE of many rows, each with values of its own: one executemany for those that change the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import update as update_of
+
+from ...errors import ObjectNotFound
+from ..prepared import KEY, by_key
+from ..snapshot import store
+from ..sqlite import whole
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState
+
+    from ..shape import Shape
+    from ..transaction import Transaction
+
+__all__ = ["update"]
+
+Change = tuple["InstanceState[Any]", dict[str, Any]]
+"""A stored instance, and what is written of it, by column key."""
+
+VALUE = "aldis_value_"
+"""What the parameters with the new values are called: a key that is updated is a parameter twice."""
+
+
+async def update(transaction: Transaction, shape: Shape, rows: Sequence[Change]) -> None:
+    """Update the rows, and give each instance, and what is told of it, what its row has now.
+
+    Raises:
+        ObjectNotFound: A row is gone.
+    """
+    changes = [row for row in rows if row[1]]
+    for _, run in groupby(changes, lambda row: tuple(row[1])):
+        await update_alike(transaction, shape, list(run))
+    for state, written in changes:
+        store(state.obj(), shape.by_attribute(written))
+
+
+async def update_alike(transaction: Transaction, shape: Shape, rows: list[Change]) -> None:
+    """Update rows that change the same columns."""
+    keys = tuple(rows[0][1])
+    shape.refuse_unknown(keys)
+    columns = shape.table.columns
+    statement = (
+        update_of(shape.table)
+        .where(*by_key(shape))
+        .values({columns[key]: bindparam(f"{VALUE}{key}", type_=columns[key].type) for key in keys})
+    )
+    parameters = [
+        {f"{KEY}{number}": value for number, value in enumerate(state.identity or ())}
+        | {f"{VALUE}{key}": value for key, value in written.items()}
+        for state, written in rows
+    ]
+    result = await transaction.connection.execute(statement, parameters)
+    missing = [column for column in shape.made_on_update if column.key not in keys]
+    if missing or result.rowcount != len(rows):
+        await look(transaction, shape, rows, missing)
+
+
+async def look(transaction: Transaction, shape: Shape, rows: list[Change], made: list[Any]) -> None:
+    """Read what the database filled in, and make sure that no row was missing.
+
+    Raises:
+        ObjectNotFound: One was.
+    """
+    connection = transaction.connection
+    key = [shape.table.columns[name] for name in shape.primary_key]
+    found: dict[tuple[Any, ...], Any] = {}
+    now = [new_key(shape, state, written) for state, written in rows]
+    for first in range(0, len(now), 1000):
+        condition = tuple_(*key).in_(now[first : first + 1000])
+        result = await whole(connection, connection.execute(select(*key, *made).where(condition)))
+        found.update((tuple(row[: len(key)]), row[len(key) :]) for row in result)
+    for (state, written), where in zip(rows, now, strict=True):
+        if where not in found:
+            raise ObjectNotFound(f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone.")
+        written.update((column.key, value) for column, value in zip(made, found[where], strict=True))
+
+
+def new_key(shape: Shape, state: InstanceState[Any], written: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the primary key that a row has after its update."""
+    return tuple(written.get(name, value) for name, value in zip(shape.primary_key, state.identity or (), strict=True))
