@@ -166,6 +166,8 @@ class Bulk:
                     await rest
             except SkipOperation:
                 row.skipped, row.count = True, 0
+                row.before.put_back(row.state)
+            self.shape.refuse_unknown(row.written.keys())
 
     async def emit_after(self, name: str, rows: list[Row], is_update: bool) -> None:
         """Fire a ``post_*`` signal for each row."""

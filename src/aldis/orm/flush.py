@@ -100,6 +100,8 @@ async def delete(transaction: Transaction, instance: object) -> int:
     async with unit_of_work(transaction.connection) as session:
         session.add(instance)
         await session.delete(instance)
+        for each in list(session.new):
+            session.expunge(each)  # in a collection, but no row: a delete inserts nothing
         remember_related(transaction, session, {id(instance)})
         await session.flush()
         await session.commit()

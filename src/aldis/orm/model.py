@@ -15,7 +15,7 @@ from .firing import fire
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
-from .shape import Shape, attribute, mapper_of, shape_of
+from .shape import Shape, mapper_of, refuse_unknown, shape_of
 from .snapshot import Snapshot, store
 from .transaction import Level
 from .writing import write_delete, write_insert, write_update
@@ -224,8 +224,7 @@ def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, 
         TypeError: A name is no attribute of the class.
     """
     for name in values:
-        if not hasattr(type(instance), name):
-            attribute(type(instance), name)  # raises, with the nearest name
+        refuse_unknown(type(instance), name)
     try:
         for name, value in values.items():
             setattr(instance, name, value)
@@ -272,8 +271,9 @@ async def write(
     row_count = 0
     async with operation(model, using, Level(state, before)) as transaction:
         skipped = await fire(signals, names[0], model, caller, instance, values, values, written, is_update, False)
+        shape.refuse_unknown(written.keys())
         if skipped:
-            pass
+            before.put_back(state)
         elif needs_flush(shape, state, written):
             row_count = await flush.write(transaction, shape, [(instance, written)], is_update)
         elif is_update:

@@ -114,14 +114,9 @@ def cached(dialect: Dialect, shape: Shape, key: Any, make: Callable[[], Prepared
 
 
 def prepared_insert(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Prepared | None:
-    """Return the INSERT of one row with values for the columns ``keys``; it returns what the database fills in.
-
-    Raises:
-        TypeError: A key is no column's.
-    """
+    """Return the INSERT of one row with values for the columns ``keys``; it returns what the database fills in."""
 
     def make() -> Prepared:
-        shape.refuse_unknown(keys)
         missing = [column for column in shape.made_on_insert if column.key not in keys]
         if dialect.name == "sqlite" and missing == [shape.rowid]:
             missing = []  # the driver tells it: lastrowid
@@ -134,14 +129,9 @@ def prepared_insert(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Pr
 
 
 def prepared_update(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Prepared | None:
-    """Return the UPDATE, by primary key, of the columns ``keys``; it returns what the database fills in.
-
-    Raises:
-        TypeError: A key is no column's.
-    """
+    """Return the UPDATE, by primary key, of the columns ``keys``; it returns what the database fills in."""
 
     def make() -> Prepared:
-        shape.refuse_unknown(keys)
         missing = [column for column in shape.made_on_update if column.key not in keys]
         if missing and not dialect.update_returning:
             raise Unprepared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,16 +93,15 @@ class Shape:
                 written[key] = default(DefaultContext(written))
         return written
 
-    def refuse_unknown(self, keys: Iterable[str]) -> None:
+    def refuse_unknown(self, keys: KeysView[str]) -> None:
         """Refuse to write what is no column.
 
         Raises:
             TypeError: A key is no column's.
         """
-        for key in keys:
-            if key not in self.attributes:
-                name = self.mapper.class_.__name__
-                raise TypeError(f"{key!r} in column_values is no column of {name}; {hint(key, self.attributes)}")
+        if not keys <= self.attributes.keys():
+            name, key = self.mapper.class_.__name__, min(map(str, keys - self.attributes.keys()))
+            raise TypeError(f"{key!r} in column_values is no column of {name}; {hint(key, self.attributes)}")
 
     def own(self, parameters: Any) -> dict[str, Any]:
         """Return, of a statement's parameters, those that are values of mapped columns."""
@@ -171,6 +170,17 @@ def attribute(model: type[Any], name: str) -> Any:
     if name not in known:
         raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint(name, known)}")
     return getattr(model, name)
+
+
+def refuse_unknown(model: type[Any], name: str) -> None:
+    """Refuse to set what is no attribute of a class, mapped or not.
+
+    Raises:
+        TypeError: There is none of that name.
+    """
+    # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
+    if not any(name in each.__dict__ for each in model.__mro__):
+        attribute(model, name)
 
 
 def hint(name: str, known: Iterable[str]) -> str:

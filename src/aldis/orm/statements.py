@@ -39,7 +39,7 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     async with operation(model, using) as transaction:
         skipped = await fire(signals, "pre_update", model, *told)
         if not skipped and written:
-            shape.refuse_unknown(written)
+            shape.refuse_unknown(written.keys())
             new = {shape.table.columns[key]: value for key, value in written.items()}
             row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
         await fire(signals, "post_update", model, *told, row_count, skipped)

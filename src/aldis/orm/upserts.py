@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, MultipleObjectsReturned
 from .bulk import Bulk, Row, Rows, check_fields
-from .shape import Shape
+from .shape import Shape, refuse_unknown
 from .snapshot import Snapshot, store
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
     store(instance, {name: values[name] for name in names})
     for name, value in values.items():
         if name not in names:
-            if not hasattr(type(instance), name):
-                check_fields(bulk.model, [name], f"row {number}")
+            refuse_unknown(bulk.model, name)
             setattr(instance, name, value)
     return instance
 

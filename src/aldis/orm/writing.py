@@ -40,7 +40,6 @@ async def write_insert(
 
 async def insert_by_sqlalchemy(transaction: Transaction, shape: Shape, written: dict[str, Any]) -> None:
     """Insert the row on SQLAlchemy's own road."""
-    shape.refuse_unknown(written)
     connection = transaction.connection
     missing = [column for column in shape.made_on_insert if column.key not in written]
     fetches = any(column.key not in shape.primary_key for column in missing)
@@ -92,7 +91,6 @@ async def update_by_sqlalchemy(
     transaction: Transaction, shape: Shape, state: InstanceState[Any], written: dict[str, Any]
 ) -> int:
     """Update the row on SQLAlchemy's own road; return the row count."""
-    shape.refuse_unknown(written)
     new = {shape.table.columns[key]: value for key, value in written.items()}
     statement = update(shape.table).where(*shape.key_conditions(state)).values(new)
     result = await transaction.connection.execute(statement)

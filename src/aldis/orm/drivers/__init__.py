@@ -27,9 +27,11 @@ class Driver(Protocol):
 
     def is_ready(self) -> bool:
         """Tell whether the transaction has begun in the database."""
+        ...
 
     async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
         """Run the statements that are due for the transaction, and then a prepared one."""
+        ...
 
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""

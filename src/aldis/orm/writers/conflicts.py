@@ -25,7 +25,6 @@ async def insert_unless_conflict(transaction: Transaction, shape: Shape, written
     Raises:
         ConfigurationError: The database has no such INSERT.
     """
-    shape.refuse_unknown(written)
     columns = [shape.table.columns[key] for key in shape.attributes if key in shape.table.columns]
     statement = passing_over(transaction.sync.dialect.name, shape).returning(*columns)
     connection = transaction.connection

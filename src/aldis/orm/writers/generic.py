@@ -18,12 +18,14 @@ __all__ = ["write"]
 
 
 async def write(connection: AsyncConnection, shape: Shape, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; runs of rows with the same columns go together."""
-    statement = insert(shape.table).returning(*shape.table.columns, sort_by_parameter_order=True)
-    for _, run in groupby(rows, frozenset):
+    """Insert rows; runs of rows with the same columns go together, and what the database fills in comes back."""
+    for keys, run in groupby(rows, frozenset):
         batch = list(run)
+        missing = [column for column in shape.made_on_insert if column.key not in keys]
+        if not missing:
+            await connection.execute(insert(shape.table), batch)
+            continue
+        statement = insert(shape.table).returning(*missing, sort_by_parameter_order=True)
         result = await whole(connection, connection.execute(statement, batch))
-        for row, returned in zip(batch, result.mappings(), strict=True):
-            row.update(
-                (column.key, returned[column]) for column in shape.table.columns if column.key in shape.attributes
-            )
+        for row, returned in zip(batch, result, strict=True):
+            row.update((column.key, value) for column, value in zip(missing, returned, strict=True))

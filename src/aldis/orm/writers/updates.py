@@ -45,7 +45,6 @@ async def update(transaction: Transaction, shape: Shape, rows: Sequence[Change])
 async def update_alike(transaction: Transaction, shape: Shape, rows: list[Change]) -> None:
     """Update rows that change the same columns."""
     keys = tuple(rows[0][1])
-    shape.refuse_unknown(keys)
     columns = shape.table.columns
     statement = (
         update_of(shape.table)
