@@ -135,3 +135,34 @@ async def test_cancelled_transaction_is_all_or_nothing(models, settled) -> None:
             await models.User.query.delete()
 
     assert await cancel_everywhere(operation, check) > 3
+
+
+async def test_cancelled_saves_inside_a_transaction_are_all_or_nothing(models, settled) -> None:
+    @models.Base.meta.signals.pre_save.connect_via(models.User)
+    async def log(sender, values):
+        await models.Log.query.create(text="log")
+
+    tried = []
+
+    async def operation():
+        one, two = models.User(name="one"), models.User(name="two")
+        tried.append((one, two))
+        async with models.database.transaction():
+            await one.save()
+            await two.save()
+            await one.update(name="One")
+            await two.delete()
+
+    async def check() -> None:
+        await settled()
+        names, logs = await models.stored(), await models.stored(models.Log)
+        assert ([row["name"] for row in names], len(logs)) in (([], 0), (["One"], 2))
+        if names:
+            await models.User.query.delete()
+            await models.Log.query.delete()
+        one, two = tried[-1]
+        assert (inspect(one).transient, one.name, inspect(two).transient) == (True, "one", True)
+
+    assert await cancel_everywhere(operation, check) > 5
+    one, _ = tried[-1]
+    assert (inspect(one).detached, one.name) == (True, "One")

@@ -426,7 +426,7 @@ async def test_many_to_many_and_self_reference(models, make) -> None:
         name: Mapped[str]
         parent_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
         children = relationship("Node", back_populates="parent", cascade="all, delete-orphan")
-        parent = relationship("Node", back_populates="children", remote_side=[id])
+        parent = relationship("Node", back_populates="children", remote_side="Node.id")
         friends = relationship(
             "Node",
             secondary="node_friend",

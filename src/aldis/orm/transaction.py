@@ -139,16 +139,16 @@ class Transaction:
             self.begun -= 1
         self.depth -= 1
 
-    async def back_out(self) -> None:
+    async def back_out(self, why: BaseException) -> None:
         """Roll back to the innermost savepoint, and close it."""
         number = self.depth
         try:
             if self.begun == number and self.is_alive():
                 await self.roll_back_to(number)
                 self.stale = number
-        except DBAPIError as error:
+        except DBAPIError:
             # MariaDB rolls back the whole transaction at a deadlock: there is no savepoint left.
-            self.broken = error
+            self.broken = why
         finally:
             self.begun = min(self.begun, number - 1)
             self.depth = number - 1
@@ -286,7 +286,7 @@ class Savepoint:
             self.level.join(self.outer)
             return
         try:
-            await transaction.back_out()
+            await transaction.back_out(error)
         finally:
             transaction.queue.forget_since(self.mark)
             self.level.undo()

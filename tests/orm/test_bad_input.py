@@ -1,0 +1,175 @@
+"""What cannot be done is said at once, with the value and what to do; nothing is written."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase
+
+import aldis
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_value_of_a_wrong_type(models, inside) -> None:
+    User = models.User
+    ada = await User.query.create(name="ada")
+
+    async def refused(operation):
+        with pytest.raises(StatementError) as caught:
+            await operation
+        assert caught.value.__cause__ is not None
+
+    async def attempts():
+        new = User(name="new", created="no date")
+        await refused(new.save())
+        assert (inspect(new).transient, new.created) == (True, "no date")
+        await refused(User.query.create(name="new", created="no date"))
+        await refused(User.query.bulk_create([{"name": "a"}, {"name": "new", "created": "no date"}]))
+        await refused(ada.update(created="no date"))
+        assert not inspect(ada).modified
+        await refused(User.query.bulk_update([{"id": ada.id, "created": "no date"}]))
+        await refused(User.query.update(created="no date"))
+
+    if inside:
+        async with models.database.transaction():
+            await attempts()
+            await User.query.create(name="last")
+    else:
+        await attempts()
+    assert [row["name"] for row in await models.stored()] == ["ada", *["last"] * inside]
+
+
+async def test_attribute_that_there_is_not(models) -> None:
+    User = models.User
+    ada = await User.query.create(name="ada")
+    wrong = {"nam": "x"}
+    for refused in (
+        lambda: User.query.create(**wrong),
+        lambda: User.query.bulk_create([wrong]),
+        lambda: User.query.get_or_create(name="b", defaults=wrong),
+    ):
+        with pytest.raises(TypeError, match="'nam' is an invalid keyword argument for User"):
+            await refused()
+    for refused in (
+        lambda: ada.update(**wrong),
+        lambda: ada.save(values=wrong),
+        lambda: User.query.update(**wrong),
+        lambda: User.query.get(**wrong),
+        lambda: User.query.get_or_create(**wrong),
+        lambda: User.query.update_or_create(name="ada", defaults=wrong),
+        lambda: User.query.bulk_update([ada], ["nam"]),
+        lambda: User.query.bulk_update([{"id": ada.id, "nam": "x"}]),
+        lambda: User.query.bulk_get_or_create([{"name": "b"}], unique_fields=["nam"]),
+        lambda: User.query.bulk_update_or_create([{"name": "b"}], ["nam"], unique_fields=["name"]),
+    ):
+        with pytest.raises(TypeError, match=r"'nam' is no attribute of User; did you mean 'name'\?"):
+            await refused()
+    with pytest.raises(TypeError, match=r"update_fields is 'name': give a sequence of names, \['name'\]"):
+        await User.query.bulk_update([ada], "name")
+    assert [row["name"] for row in await models.stored()] == ["ada"]
+
+
+async def test_row_that_is_no_row(models) -> None:
+    User, query = models.User, models.User.query
+    ada = await query.create(name="ada")
+    for method, options in (
+        (query.bulk_create, {}),
+        (query.bulk_update, {}),
+        (query.bulk_get_or_create, {"unique_fields": ["name"]}),
+        (query.bulk_update_or_create, {"unique_fields": ["name"]}),
+    ):
+        name = method.__name__
+        with pytest.raises(TypeError, match=rf"row 0 is <.*Log.*>: {name} takes instances of User"):
+            await method([models.Log(text="x")], **options)
+        for nothing in (None, "ada", {"name": "x"}, 5):
+            with pytest.raises(TypeError, match="the rows are .*: give an iterable"):
+                await method(nothing, **options)
+        with pytest.raises(ValueError, match="batch_size is 0; it takes a number of rows, from 1"):
+            await method([], batch_size=0, **options)
+    with pytest.raises(
+        aldis.ConfigurationError, match="row 1, .*, is stored already: bulk_create inserts new instances"
+    ):
+        await query.bulk_create([User(name="b"), ada])
+    with pytest.raises(aldis.ConfigurationError, match="row 0, .*, has not been saved: bulk_update updates stored"):
+        await query.bulk_update([User(name="b")])
+    with pytest.raises(
+        aldis.ConfigurationError, match="row 0, {'name': 'b'}, has no id: bulk_update finds a row by its"
+    ):
+        await query.bulk_update([{"name": "b"}])
+    with pytest.raises(
+        aldis.ConfigurationError, match="row 0, .*, has no name, by which bulk_get_or_create tells rows"
+    ):
+        await query.bulk_get_or_create([{"mail": "b"}], unique_fields=["name"])
+    with pytest.raises(aldis.ConfigurationError, match="was given twice: each is one row"):
+        await query.bulk_create([new := User(name="b"), new])
+    with pytest.raises(aldis.ConfigurationError, match="row 1, .*, has the unique values of another in its batch"):
+        await query.bulk_update_or_create([{"name": "b"}, {"name": "b"}], unique_fields=["name"])
+    with pytest.raises(aldis.ObjectNotFound, match=r"User \(77,\) cannot be updated: its row is gone"):
+        await query.bulk_update([{"id": ada.id, "name": "x"}, {"id": 77, "name": "y"}])
+    await query.create(name="b")
+    with pytest.raises(
+        aldis.MultipleObjectsReturned, match="more than one User meets is_verified=False: unique_fields"
+    ):
+        await query.bulk_get_or_create([{"is_verified": False}], unique_fields=["is_verified"])
+    assert [row["name"] for row in await models.stored()] == ["ada", "b"]
+
+
+async def test_instance_in_a_session(models) -> None:
+    await models.User.query.create(name="ada")
+    async with AsyncSession(models.database.engine) as session:
+        ada = await session.scalar(select(models.User))
+        for refused in (
+            lambda: ada.save(),
+            lambda: ada.update(name="x"),
+            lambda: ada.delete(),
+            lambda: models.User.query.bulk_update([ada]),
+        ):
+            with pytest.raises(aldis.ConfigurationError, match="belongs to a session"):
+                await refused()
+    assert [row["name"] for row in await models.stored()] == ["ada"]
+
+
+async def test_using_something_else(models) -> None:
+    with pytest.raises(
+        aldis.ConfigurationError, match="using is 'nowhere': give an aldis.Database, an AsyncConnection"
+    ):
+        await models.User(name="x").save(using="nowhere")
+
+
+async def test_class_that_is_mapped_to_no_table() -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        pass
+
+    for ask in (lambda: Base.query, lambda: aldis.Model.query):
+        with pytest.raises(aldis.ConfigurationError, match="is not mapped to a table: give it a __tablename__"):
+            ask()
+
+
+async def test_using_a_session_is_in_its_transaction(models) -> None:
+    async with AsyncSession(models.database.engine) as session:
+        ada = await models.User(name="ada").save(using=session)
+        assert await models.User.query.using(session).count() == 1
+        await ada.update(name="Ada", using=session)
+        assert await session.scalar(select(models.User.name)) == "Ada"
+        await session.rollback()
+        await models.User.query.using(session).create(name="bob")
+        await session.commit()
+    assert [row["name"] for row in await models.stored()] == ["bob"]
+
+
+async def test_session_of_a_database(models) -> None:
+    async with models.database.session() as session:
+        session.add(models.User(name="ada"))
+        await session.commit()
+    with pytest.raises(ValueError, match="no"):
+        async with models.database.transaction():
+            await models.User.query.create(name="bob")
+            async with models.database.session() as session:
+                assert len((await session.scalars(select(models.User))).all()) == 2
+                session.add(models.User(name="eve"))
+                await session.commit()
+            assert await models.User.query.count() == 3
+            raise ValueError("no")
+    assert [row["name"] for row in await models.stored()] == ["ada"]
