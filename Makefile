@@ -81,7 +81,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 lock: | $(BIN)/python
 	$(PIP) install --quiet uv
 	$(LOCK) --group test --group bench --group lint --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
-	$(LOCK) --group test --group build --group edgy constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
+	$(LOCK) --group test --group build --group bench --group of-2-0 constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
 
 clean:
 	rm -rf build dist $(VENV) src/aldis/dispatch/*.so src/aldis/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

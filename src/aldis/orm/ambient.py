@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, StatementError
+
 from ..dispatch.deferral import AFTER_COMMIT, Queue
 from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
@@ -44,13 +46,13 @@ async def outermost(
     queue = Queue()
     try:
         if connection is not None:
-            async with connection.begin(), in_transaction(database, connection, queue, level) as transaction:
+            async with committed(connection), in_transaction(database, connection, queue, level) as transaction:
                 yield transaction
         else:
             assert database is not None
             async with (
                 database.open_engine.connect() as new,
-                new.begin(),
+                committed(new),
                 in_transaction(database, new, queue, level) as transaction,
             ):
                 yield transaction
@@ -58,6 +60,47 @@ async def outermost(
         level.undo()
         raise
     await queue.run()
+
+
+@asynccontextmanager
+async def committed(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Begin a transaction, commit it when the block is over, and roll it back when that or the block raises.
+
+    A connection on which that fails is lost: it is given up, and the error that was first is the one that is raised.
+
+    Raises:
+        InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.
+    """
+    begun = await connection.begin()
+    try:
+        yield
+        try:
+            await begun.commit()
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            await connection.invalidate()
+            raise InterfaceError("COMMIT", None, error, connection_invalidated=True) from error
+    except BaseException as error:
+        try:
+            if begun.is_active and not connection.closed:
+                await begun.rollback()
+        except Exception:
+            await connection.invalidate()
+        else:
+            if is_drivers_own(connection, error) and not connection.closed:
+                await connection.invalidate()
+        raise
+
+
+def is_drivers_own(connection: AsyncConnection, error: BaseException) -> bool:
+    """Tell whether an error is one of the driver that SQLAlchemy has no word for: the connection is in no known state.
+
+    asyncpg has one for a session that died before it was asked anything, and whose connection looks open for a moment.
+    """
+    origin = error.orig if isinstance(error, StatementError) and not isinstance(error, DBAPIError) else error
+    package = type(origin).__module__.partition(".")[0]
+    return package not in {"builtins", "sqlalchemy"} and package == connection.dialect.driver
 
 
 @asynccontextmanager
