@@ -12,7 +12,7 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench generate lint lock clean help
+.PHONY: demo test test-blinker bench bench-saving generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
@@ -58,10 +58,15 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	done
 
 bench: $(VENV)/.bench
-	$(PIN) $(BIN)/python -m pytest benchmarks -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
+	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
-	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json
+	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
+	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json
+
+# On SQLAlchemy 2.0, which Edgy asks for.
+bench-saving: $(VENV)/.bench
+	$(PIN) $(BIN)/python -m pytest benchmarks/test_saving.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/saving.json
 
 generate: $(VENV)/.test
 	$(BIN)/python cext/generate.py
@@ -84,4 +89,4 @@ lock: | $(BIN)/python
 	$(LOCK) --group test --group build --group bench --group of-2-0 constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
 
 clean:
-	rm -rf build dist $(VENV) src/aldis/dispatch/*.so src/aldis/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist $(VENV) $(VENV)-2.0 src/aldis/dispatch/*.so src/aldis/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

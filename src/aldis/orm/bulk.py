@@ -13,7 +13,7 @@ from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ..dispatch import emitters
 from ..errors import ConfigurationError, SkipOperation
 from . import flush, writers
-from .firing import fire_bulk
+from .firing import fire
 from .flush import needs_flush
 from .meta import meta_of, operation
 from .shape import attribute, shape_of
@@ -93,11 +93,11 @@ class Bulk:
         told = (self.queryset, self.name, rows, *self.told, self.ignore_conflicts)
         async with operation(self.model, using, Level(calls=[self.put_back])) as transaction:
             with current(self.queryset, None, None):
-                skipped = await fire_bulk(self.signals, "pre_bulk", self.model, *told)
+                skipped = await fire(self.signals, "pre_bulk", self.model, *told)
                 if not skipped:
                     async for batch in batches(rows, self.batch_size):
                         await work(transaction, batch)
-                await fire_bulk(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
+                await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
 
     def put_back(self) -> None:
         """Make the instances what they were."""

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
-from ..context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES
+from ..context import current
 from ..dispatch import emitters
 from ..errors import SkipOperation
 
 if TYPE_CHECKING:
     from ..dispatch.broadcaster import Broadcaster
 
-__all__ = ["fire", "fire_bulk"]
+__all__ = ["fire", "telling"]
+
+EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
+NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
-async def fire(
+def telling(
     signals: Broadcaster,
-    name: str,
+    kind: str,
     model: type[Any],
     caller: object,
     instance: object,
-    named: Iterable[str] | None,
-    *values: Any,
-) -> bool:
-    """Fire the signal of one write; return whether a receiver asked to skip the operation.
+    named: Collection[str] | None,
+) -> AbstractContextManager[None]:
+    """Return what tells receivers, through the context variables, what is written; nothing where nobody listens.
+
+    Args:
+        signals: The model's signals.
+        kind: ``"save"``, ``"update"`` or ``"delete"``.
+        model: The sender.
+        caller: What the call was made on.
+        instance: The instance that is written, if it is one.
+        named: The names of the attributes that the caller named.
+    """
+    if signals[f"pre_{kind}"].has_receivers_for(model) or signals[f"post_{kind}"].has_receivers_for(model):
+        return current(caller, instance, named)
+    return NOTHING
+
+
+async def fire(signals: Broadcaster, name: str, model: type[Any], *values: Any) -> bool:
+    """Fire the signal of that name; return whether a receiver asked to skip the operation.
 
     Args:
         signals: The model's signals.
         name: ``"pre_save"``, and so on.
         model: The sender.
-        caller: What the call was made on.
-        instance: The instance that is written, if it is one.
-        named: The names of the attributes that the caller named.
-        values: The signal's further parameters, in the order of the reference.
+        values: The signal's parameters, in the order of the reference.
 
     Raises:
         SkipOperation: A receiver of a ``post_*`` signal raised it, when there is nothing left to skip.
@@ -41,32 +57,8 @@ async def fire(
     signal = signals[name]
     if not signal.has_receivers_for(model):
         return False
-    # `with current(...)`, spelled out: a generator's context manager costs as much as ten receivers.
-    one = CURRENT_INSTANCE.set(caller)
-    two = CURRENT_MODEL_INSTANCE.set(instance)
-    three = EXPLICIT_SPECIFIED_VALUES.set(None if named is None else frozenset(named))
     try:
-        rest = getattr(emitters, name)(signal, model, caller, instance, *values)
-        if rest is not None:
-            await rest
-    except SkipOperation:
-        if name.startswith("post_"):
-            raise
-        return True
-    finally:
-        EXPLICIT_SPECIFIED_VALUES.reset(three)
-        CURRENT_MODEL_INSTANCE.reset(two)
-        CURRENT_INSTANCE.reset(one)
-    return False
-
-
-async def fire_bulk(signals: Broadcaster, name: str, model: type[Any], *values: Any) -> bool:
-    """Fire a signal of a bulk operation; arguments, result and errors as for :func:`fire`."""
-    signal = signals[name]
-    if not signal.has_receivers_for(model):
-        return False
-    try:
-        rest = getattr(emitters, name)(signal, model, *values)
+        rest = EMITTERS[name](signal, model, *values)
         if rest is not None:
             await rest
     except SkipOperation:

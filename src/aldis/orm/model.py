@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ..errors import ConfigurationError, ObjectNotFound
 from . import flush
 from .database import Using
-from .firing import fire
+from .firing import fire, telling
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
@@ -144,7 +144,7 @@ class Model:
         }
         if written:
             shape.complete(written, shape.onupdates)
-        return await write(self, self, values, written, True, using, before, ("pre_update", "post_update"))
+        return await write(self, self, values, written, True, using, before, "update")
 
     async def load(self, *, using: Using | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
@@ -193,12 +193,13 @@ class Model:
         signals = meta_of(model).signals
         row_count = 0
         async with operation(model, using, Level(state, Snapshot(state))) as transaction:
-            skipped = await fire(signals, "pre_delete", model, self, self, None, None)
-            if not skipped and (shape.reason is not None or shape.has_dependents):
-                row_count = await flush.delete(transaction, self)
-            elif not skipped:
-                row_count = await write_delete(transaction, shape, state)
-            await fire(signals, "post_delete", model, self, self, None, row_count, skipped)
+            with telling(signals, "delete", model, self, self, None):
+                skipped = await fire(signals, "pre_delete", model, self, self, None)
+                if not skipped and (shape.reason is not None or shape.has_dependents):
+                    row_count = await flush.delete(transaction, self)
+                elif not skipped:
+                    row_count = await write_delete(transaction, shape, state)
+                await fire(signals, "post_delete", model, self, self, row_count, skipped)
             if not skipped:
                 make_transient(self)
         return row_count
@@ -250,7 +251,7 @@ async def save(
             shape.complete(written, shape.onupdates)
     else:
         written = shape.column_values(state.dict)
-    return await write(caller, instance, values, written, is_update, using, before, ("pre_save", "post_save"))
+    return await write(caller, instance, values, written, is_update, using, before, "save")
 
 
 async def write(
@@ -261,28 +262,28 @@ async def write(
     is_update: bool,
     using: Using | None,
     before: Snapshot,
-    names: tuple[str, str],
+    kind: str,
 ) -> M | None:
-    """Write one instance, with the signals of these names, in one transaction."""
+    """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction."""
     model = type(instance)
     shape = shape_of(model)
     signals = meta_of(model).signals
     state: InstanceState[Any] = instance_state(instance)
     row_count = 0
+    told = (model, caller, instance, values, written, is_update, False)
     async with operation(model, using, Level(state, before)) as transaction:
-        skipped = await fire(signals, names[0], model, caller, instance, values, values, written, is_update, False)
-        shape.refuse_unknown(written.keys())
-        if skipped:
-            before.put_back(state)
-        elif needs_flush(shape, state, written):
-            row_count = await flush.write(transaction, shape, [(instance, written)], is_update)
-        elif is_update:
-            row_count = await write_update(transaction, shape, state, written)
-        else:
-            row_count = await write_insert(transaction, shape, state, written)
-        await fire(
-            signals, names[1], model, caller, instance, values, values, written, is_update, False, row_count, skipped
-        )
+        with telling(signals, kind, model, caller, instance, values):
+            skipped = await fire(signals, f"pre_{kind}", *told)
+            shape.refuse_unknown(written.keys())
+            if skipped:
+                before.put_back(state)
+            elif needs_flush(shape, state, written):
+                row_count = await flush.write(transaction, shape, [(instance, written)], is_update)
+            elif is_update:
+                row_count = await write_update(transaction, shape, state, written)
+            else:
+                row_count = await write_insert(transaction, shape, state, written)
+            await fire(signals, f"post_{kind}", *told, row_count, skipped)
     return None if skipped else instance
 
 

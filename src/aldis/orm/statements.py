@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 
 from .database import Using, session_on
-from .firing import fire
+from .firing import fire, telling
 from .meta import meta_of, operation
 from .shape import attribute, shape_of
 
@@ -35,14 +35,15 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     written = shape.complete({shape.keys[name]: value for name, value in values.items()}, shape.onupdates)
     signals = meta_of(model).signals
     row_count: int | None = 0
-    told = (queryset, None, values, values, written, True, False)
+    told = (queryset, None, values, written, True, False)
     async with operation(model, using) as transaction:
-        skipped = await fire(signals, "pre_update", model, *told)
-        if not skipped and written:
-            shape.refuse_unknown(written.keys())
-            new = {shape.table.columns[key]: value for key, value in written.items()}
-            row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
-        await fire(signals, "post_update", model, *told, row_count, skipped)
+        with telling(signals, "update", model, queryset, None, values):
+            skipped = await fire(signals, "pre_update", model, *told)
+            if not skipped and written:
+                shape.refuse_unknown(written.keys())
+                new = {shape.table.columns[key]: value for key, value in written.items()}
+                row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
+            await fire(signals, "post_update", model, *told, row_count, skipped)
     return row_count or 0
 
 
@@ -54,11 +55,12 @@ async def delete_rows(queryset: QuerySet[Any], using: Using | None) -> int:
     injected: list[Any] = []
     row_count: int | None = 0
     async with operation(model, using) as transaction:
-        skipped = await fire(signals, "pre_delete", model, queryset, None, None, injected)
-        if not skipped:
-            conditions = conditions_of(model, injected)
-            row_count = await execute(transaction.connection, queryset, delete(model), conditions)
-        await fire(signals, "post_delete", model, queryset, None, None, row_count, skipped)
+        with telling(signals, "delete", model, queryset, None, None):
+            skipped = await fire(signals, "pre_delete", model, queryset, None, injected)
+            if not skipped:
+                conditions = conditions_of(model, injected)
+                row_count = await execute(transaction.connection, queryset, delete(model), conditions)
+            await fire(signals, "post_delete", model, queryset, None, row_count, skipped)
     return row_count or 0
 
 

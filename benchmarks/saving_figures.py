@@ -1,0 +1,64 @@
+"""The half of docs/benchmarks.md that is about saving rows, of the JSON of ``test_saving.py``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+Figures = dict[tuple[str, str, str], float]
+"""Microseconds a row, by what was done, where, and by which library."""
+
+Row = tuple[str, float, str, float]
+"""What was asked, the ratio measured, the sense of the bound, and the bound."""
+
+
+def read(path: str) -> Figures:
+    """Return the figures of a run."""
+    figures: Figures = {}
+    for each in json.loads(Path(path).read_text("utf-8"))["benchmarks"]:
+        info = each["extra_info"]
+        measured = info.get("microseconds") or each["stats"]["min"] * 1e6 / info["number"]
+        figures[info["kind"], info["where"], info["peer"]] = measured
+    return figures
+
+
+def targets(figures: Figures) -> list[Row]:
+    """Return what was asked, and what was measured."""
+    rows: list[Row] = []
+    for where in ("SQLite", "PostgreSQL, asyncpg"):
+        for what in ("save", "update", "delete"):
+            core, ours = (figures.get((f"one {what}", where, peer)) for peer in ("Core", "aldis"))
+            if core and ours:
+                rows.append(
+                    (f"`{what}()`, 1 + 1 receivers, over Core's statement, {where}", ours / core, "at most", 1.35)
+                )
+        cost = figures.get(("5 + 5 receivers over none", where, "aldis"))
+        if cost:
+            rows.append((f"5 + 5 receivers over none, microseconds a save, {where}", cost, "at most", 5))
+    edgy, ours = (figures.get(("one save", "SQLite", peer)) for peer in ("Edgy", "aldis"))
+    if edgy and ours:
+        rows.append(("`save()` against Edgy's, SQLite", edgy / ours, "at least", 8))
+    return rows
+
+
+def tables(figures: Figures) -> list[str]:
+    """Return a table for each thing that is done: libraries against databases."""
+    lines = []
+    for what in dict.fromkeys(kind for kind, _, _ in figures):
+        places = list(dict.fromkeys(where for kind, where, _ in figures if kind == what))
+        peers = list(dict.fromkeys(peer for kind, _, peer in figures if kind == what))
+        lines += [f"| {what} | {' | '.join(places)} |", f"| --- |{' ---: |' * len(places)}"]
+        for peer in peers:
+            found = [figures.get((what, where, peer)) for where in places]
+            cells = ["" if value is None else f"{value:,.1f}" for value in found]
+            lines.append(f"| {peer} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def kept(figures: Figures) -> list[dict[str, object]]:
+    """Return the figures for the JSON that is kept with the page."""
+    return [
+        {"what": what, "where": where, "library": peer, "microseconds": round(value, 2)}
+        for (what, where, peer), value in figures.items()
+    ]

@@ -1,0 +1,81 @@
+"""One row at a time, 1,000 in one transaction; microseconds a row are in the JSON's ``extra_info``."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.util import find_spec
+from statistics import median
+from time import perf_counter
+
+import pytest
+
+from saving import PEERS, ROWS, URLS, Aldis
+
+PAIRS, SHORT = 200, 200
+"""Pairs of laps, and rows of a lap, where a small difference is measured."""
+
+CASES = [
+    pytest.param(where, what, peer, id=f"{where}-{what}-{peer}")
+    for where in URLS
+    for what in ("save", "update", "delete")
+    for peer, (kind, _) in PEERS.items()
+    if what in kind.does
+    and (where == "SQLite" or peer != "Edgy")
+    and (where in {"SQLite", "PostgreSQL, asyncpg"} or peer in {"Core", "aldis"})
+]
+
+
+@pytest.mark.parametrize(("where", "what", "peer"), CASES)
+def test_one_at_a_time(benchmark, tmp_path, where, what, peer) -> None:
+    if peer == "Edgy" and find_spec("edgy") is None:
+        pytest.skip("Edgy asks for SQLAlchemy 2.0")
+    kind, receivers = PEERS[peer]
+    with asyncio.Runner() as runner:
+        it = kind(URLS[where].format(folder=tmp_path, name="bench"), receivers)
+        try:
+            runner.run(it.begin())
+        except OSError as error:
+            pytest.skip(f"no answer from {where}: {error}")
+
+        def setup():
+            return (runner.run(it.rows(what)),), {}
+
+        benchmark.group = f"{what}, {where}"
+        benchmark.extra_info.update(peer=peer, kind=f"one {what}", where=where, number=ROWS)
+        benchmark.pedantic(
+            lambda work: runner.run(awaited(work)), setup=setup, rounds=3 if peer == "Edgy" else 9, warmup_rounds=1
+        )
+        runner.run(it.end())
+
+
+@pytest.mark.parametrize("where", ["SQLite", "PostgreSQL, asyncpg"])
+def test_cost_of_receivers(benchmark, tmp_path, where) -> None:
+    """5 + 5 receivers and none, in turn, in short laps; the median of the pairs' differences.
+
+    The difference is a twentieth of what a save varies by from one moment to the next: no two fastest laps show it.
+    """
+    with asyncio.Runner() as runner:
+        both = [Aldis(URLS[where].format(folder=tmp_path, name=f"bench{count}"), count) for count in (0, 5)]
+        for number, it in enumerate(both):
+            it.model.__table__.name = f"aldis_row_{number}"
+            runner.run(it.begin())
+        differences = []
+        for lap in range(PAIRS):
+            took = [0.0, 0.0]
+            for number in (0, 1) if lap % 2 else (1, 0):
+                instances = both[number].new()[:SHORT]
+                began = perf_counter()
+                runner.run(both[number].save(instances))
+                took[number] = perf_counter() - began
+            differences.append((took[1] - took[0]) * 1e6 / SHORT)
+        for it in both:
+            runner.run(it.end())
+    benchmark.group = "receivers (the time says nothing)"
+    measured = median(differences)
+    benchmark.extra_info.update(peer="aldis", kind="5 + 5 receivers over none", where=where, microseconds=measured)
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+async def awaited(work) -> None:
+    """Await what a lap is."""
+    await work()
