@@ -98,3 +98,12 @@ async def test_on_rollback_is_called_when_the_block_or_its_commit_fails(models) 
             async with models.database.transaction(lambda: undone.append("inner")):
                 raise ValueError("no")
     assert undone == ["inner", "outer"]
+
+
+async def test_transaction_that_is_rolled_back_by_hand(models, heard) -> None:
+    user = models.User(name="Ada")
+    async with models.database.transaction() as connection:
+        await user.save()
+        await connection.rollback()
+    assert (heard, inspect(user).transient, await models.stored()) == ([], True, [])
+    assert models.database.engine.pool.checkedout() == 0

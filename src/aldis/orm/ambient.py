@@ -46,13 +46,13 @@ async def outermost(
     queue = Queue()
     try:
         if connection is not None:
-            async with committed(connection), in_transaction(database, connection, queue, level) as transaction:
+            async with committed(connection, queue, level), in_transaction(database, connection, queue, level) as transaction:
                 yield transaction
         else:
             assert database is not None
             async with (
                 database.open_engine.connect() as new,
-                committed(new),
+                committed(new, queue, level),
                 in_transaction(database, new, queue, level) as transaction,
             ):
                 yield transaction
@@ -63,10 +63,10 @@ async def outermost(
 
 
 @asynccontextmanager
-async def committed(connection: AsyncConnection) -> AsyncIterator[None]:
+async def committed(connection: AsyncConnection, queue: Queue, level: Level) -> AsyncIterator[None]:
     """Begin a transaction, commit it when the block is over, and roll it back when that or the block raises.
 
-    A connection on which that fails is lost: it is given up, and the error that was first is the one that is raised.
+    Where the block itself has rolled back, nothing is left to commit, and nobody is told of one. A connection on which that fails is lost: it is given up, and the error that was first is the one that is raised.
 
     Raises:
         InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.
@@ -74,6 +74,10 @@ async def committed(connection: AsyncConnection) -> AsyncIterator[None]:
     begun = await connection.begin()
     try:
         yield
+        if not begun.is_active:
+            level.undo()
+            queue.forget_since(0)
+            return
         try:
             await begun.commit()
         except SQLAlchemyError:
