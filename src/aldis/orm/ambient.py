@@ -46,7 +46,10 @@ async def outermost(
     queue = Queue()
     try:
         if connection is not None:
-            async with committed(connection, queue, level), in_transaction(database, connection, queue, level) as transaction:
+            async with (
+                committed(connection, queue, level),
+                in_transaction(database, connection, queue, level) as transaction,
+            ):
                 yield transaction
         else:
             assert database is not None
@@ -66,7 +69,8 @@ async def outermost(
 async def committed(connection: AsyncConnection, queue: Queue, level: Level) -> AsyncIterator[None]:
     """Begin a transaction, commit it when the block is over, and roll it back when that or the block raises.
 
-    Where the block itself has rolled back, nothing is left to commit, and nobody is told of one. A connection on which that fails is lost: it is given up, and the error that was first is the one that is raised.
+    Where the block itself has rolled back, nothing is left to commit, and nobody is told of one. A connection on which
+    either fails is lost: it is given up, and the error that was first is the one that is raised.
 
     Raises:
         InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.

@@ -15,9 +15,11 @@ from ..errors import ConfigurationError, SkipOperation
 from . import flush, writers
 from .firing import fire
 from .flush import needs_flush
+from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
+from .row import NewRows, Row
 from .shape import attribute, shape_of
-from .snapshot import Snapshot, detach
+from .snapshot import Snapshot
 from .transaction import Level
 
 if TYPE_CHECKING:
@@ -25,29 +27,15 @@ if TYPE_CHECKING:
     from .queryset import QuerySet
     from .transaction import Transaction
 
-__all__ = ["BATCH_SIZE", "Bulk", "Row", "Rows", "bulk_create", "check_fields"]
+__all__ = ["BATCH_SIZE", "Bulk", "Rows", "bulk_create", "check_fields"]
+
+NOTHING_NAMED: Final[frozenset[str]] = frozenset()
 
 BATCH_SIZE: Final = 5000
 """Rows that are written at once, if the caller does not say."""
 
 Rows = Iterable[Any] | AsyncIterable[Any]
 """What a bulk method takes: instances, or mappings of their attributes."""
-
-
-class Row:
-    """One row on its way to the database."""
-
-    __slots__ = ("before", "count", "instance", "skipped", "state", "values", "written")
-
-    def __init__(self, instance: Any, values: Mapping[str, Any], written: dict[str, Any], before: Snapshot) -> None:
-        self.instance = instance
-        self.state: InstanceState[Any] = instance_state(instance)
-        self.values = values
-        self.written = written
-        self.before = before
-        self.skipped = False
-        self.count: int | None = 1
-        """Rows written: 0 where a conflict was ignored."""
 
 
 class Bulk:
@@ -79,7 +67,12 @@ class Bulk:
         self.ignore_conflicts = ignore_conflicts
         self.signals = meta_of(self.model).signals
         self.shape = shape_of(self.model)
-        self.done: list[Row] = []
+        self.changed: list[Row] = []
+        """The rows that were updated."""
+        self.batches: list[NewRows] = []
+        """Those that were inserted."""
+        self.extended: list[tuple[InstanceState[Any], Snapshot]] = []
+        """Instances that got further attributes, and what they were."""
         self.created = 0
         self.updated = 0
 
@@ -101,29 +94,47 @@ class Bulk:
 
     def put_back(self) -> None:
         """Make the instances what they were."""
-        for row in reversed(self.done):
-            row.before.put_back(row.state)
+        for row in reversed(self.changed):
+            row.put_back()
+        for batch in reversed(self.batches):
+            batch.put_all_back()
+        for state, before in self.extended:
+            before.put_back(state)
 
-    async def create(self, transaction: Transaction, rows: list[Row]) -> None:
+    async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert the rows, with their signals."""
-        refuse_twice(self.model, rows)
-        self.done += rows
-        await self.emit_before("pre_save", rows, False)
-        to_write = [row for row in rows if not row.skipped]
-        if any(needs_flush(self.shape, row.state, row.written) for row in to_write):
+        refuse_twice(self.model, rows.instances)
+        self.batches.append(rows)
+        await self.emit_before_insert(rows)
+        rows.counts = [1] * len(rows.instances)
+        shape = self.shape
+        if self.has_to_flush(rows):
             self.refuse_conflicts_of_flush()
-            await flush.write(transaction, self.shape, [(row.instance, row.written) for row in to_write], False)
-        elif self.ignore_conflicts:
-            for row in to_write:
-                row.count = int(await writers.insert_unless_conflict(transaction, self.shape, row.written))
-                if row.count:
-                    detach(self.shape, row.state, row.written)
+            rows.remember()
+            both = enumerate(zip(rows.instances, rows.written, strict=True))
+            await flush.write(transaction, shape, [pair for number, pair in both if number not in rows.skipped], False)
         else:
-            await writers.write(transaction, self.shape, [row.written for row in to_write])
-            for row in to_write:
-                detach(self.shape, row.state, row.written)
-        self.created += sum(row.count or 0 for row in to_write)
-        await self.emit_after("post_save", rows, False)
+            if self.ignore_conflicts:
+                for number, written in enumerate(rows.written):
+                    if number not in rows.skipped:
+                        rows.counts[number] = await writers.insert_unless_conflict(transaction, shape, written)
+            else:
+                await writers.write(transaction, shape, rows.to_write())
+            rows.mark_stored()
+        for number in rows.skipped:
+            rows.counts[number] = 0
+        self.created += sum(rows.counts)
+        await self.emit_after_insert(rows)
+
+    def has_to_flush(self, rows: NewRows) -> bool:
+        """Tell whether new rows have to go through a flush; all of a batch do if one does."""
+        if self.shape.reason is not None or self.shape.watches_expiry:
+            return True
+        if any(layout.related for layout in set(rows.layouts)):
+            return True
+        if self.shape.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
+            return True
+        return any(has_expressions(written.values()) for written in rows.written)
 
     def refuse_conflicts_of_flush(self) -> None:
         """Refuse to ignore conflicts where rows go through SQLAlchemy's unit of work.
@@ -139,9 +150,9 @@ class Bulk:
 
     async def update(self, transaction: Transaction, rows: list[Row]) -> None:
         """Update the rows, with their signals."""
-        refuse_twice(self.model, rows)
-        self.done += rows
-        await self.emit_before("pre_update", rows, True)
+        refuse_twice(self.model, [row.instance for row in rows])
+        self.changed += rows
+        await self.emit_before_update(rows)
         to_write = [row for row in rows if not row.skipped]
         if any(needs_flush(self.shape, row.state, row.written) for row in to_write):
             await flush.write(transaction, self.shape, [(row.instance, row.written) for row in to_write], True)
@@ -150,55 +161,88 @@ class Bulk:
         for row in to_write:
             row.count = 1 if row.written else 0
         self.updated += sum(row.count or 0 for row in to_write)
-        await self.emit_after("post_update", rows, True)
+        await self.emit_after_update(rows)
 
-    async def emit_before(self, name: str, rows: list[Row], is_update: bool) -> None:
-        """Fire a ``pre_*`` signal for each row."""
-        signal, model, caller = self.signals[name], self.model, self.queryset
+    async def emit_before_insert(self, rows: NewRows) -> None:
+        """Fire ``pre_save`` for each row."""
+        signal, model, caller = self.signals.pre_save, self.model, self.queryset
         if not signal.has_receivers_for(model):
             return
-        emit = getattr(emitters, name)
-        for row in rows:
-            tell(row)
+        emit = emitters.pre_save
+        for number, (instance, values, written) in enumerate(
+            zip(rows.instances, rows.values, rows.written, strict=True)
+        ):
+            tell(instance, values)
             try:
-                rest = emit(signal, model, caller, row.instance, row.values, row.written, is_update, False)
+                rest = emit(signal, model, caller, instance, values, written, False, False)
+                if rest is not None:
+                    await rest
+            except SkipOperation:
+                rows.skipped.add(number)
+                rows.put_back(number)
+            self.shape.refuse_unknown(written.keys())
+
+    async def emit_after_insert(self, rows: NewRows) -> None:
+        """Fire ``post_save`` for each row."""
+        signal, model, caller = self.signals.post_save, self.model, self.queryset
+        if not signal.has_receivers_for(model):
+            return
+        emit, skipped = emitters.post_save, rows.skipped
+        for number, (instance, values, written, count) in enumerate(
+            zip(rows.instances, rows.values, rows.written, rows.counts, strict=True)
+        ):
+            tell(instance, values)
+            rest = emit(signal, model, caller, instance, values, written, False, False, count, number in skipped)
+            if rest is not None:
+                await rest
+
+    async def emit_before_update(self, rows: Sequence[Row]) -> None:
+        """Fire ``pre_update`` for each row."""
+        signal, model, caller = self.signals.pre_update, self.model, self.queryset
+        if not signal.has_receivers_for(model):
+            return
+        for row in rows:
+            tell(row.instance, row.values)
+            try:
+                rest = emitters.pre_update(signal, model, caller, row.instance, row.values, row.written, True, False)
                 if rest is not None:
                     await rest
             except SkipOperation:
                 row.skipped, row.count = True, 0
-                row.before.put_back(row.state)
+                row.put_back()
             self.shape.refuse_unknown(row.written.keys())
 
-    async def emit_after(self, name: str, rows: list[Row], is_update: bool) -> None:
-        """Fire a ``post_*`` signal for each row."""
-        signal, model, caller = self.signals[name], self.model, self.queryset
+    async def emit_after_update(self, rows: Sequence[Row]) -> None:
+        """Fire ``post_update`` for each row."""
+        signal, model, caller = self.signals.post_update, self.model, self.queryset
         if not signal.has_receivers_for(model):
             return
-        emit = getattr(emitters, name)
         for row in rows:
-            tell(row)
-            told = (row.values, row.written, is_update, False, row.count, row.skipped)
-            rest = emit(signal, model, caller, row.instance, *told)
+            tell(row.instance, row.values)
+            told = (row.values, row.written, True, False, row.count, row.skipped)
+            rest = emitters.post_update(signal, model, caller, row.instance, *told)
             if rest is not None:
                 await rest
 
-    def new(self, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> Row:
+    def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
         """Take a new instance, or make one of a mapping.
 
         Args:
+            rows: The batch that it is added to.
             row: The instance, or its attributes by name.
-            number: Where it stands among the rows, for messages.
+            number: Where it stands among all rows, for messages.
             extra: Further attributes, which the row's own go before.
 
         Raises:
             TypeError: It is neither.
             ConfigurationError: The instance is stored already, or a session holds it.
         """
-        if isinstance(row, Mapping):
-            values: Mapping[str, Any] = {**extra, **row} if extra else row
+        values: Mapping[str, Any] = {}
+        if isinstance(row, self.model):
+            instance = row
+        elif isinstance(row, Mapping):
+            values = {**extra, **row} if extra else row
             instance = self.model(**values)
-        elif isinstance(row, self.model):
-            instance, values = row, {}
         else:
             raise TypeError(
                 f"row {number} is {row!r}: {self.name} takes instances of {self.model.__name__} or mappings of its "
@@ -208,26 +252,29 @@ class Bulk:
         if state.key is not None or state.session_id is not None:
             where = "is stored already" if state.session_id is None else "belongs to a session"
             raise ConfigurationError(f"row {number}, {instance!r}, {where}: {self.name} inserts new instances.")
-        before = Snapshot(state)
-        for name, value in (extra or {}).items():
-            if instance is row and name not in state.dict:
+        loaded = instance.__dict__
+        if extra and instance is row:
+            values = {name: value for name, value in extra.items() if name not in loaded}
+            before = Snapshot(state)
+            for name, value in values.items():
                 setattr(instance, name, value)
-        return Row(instance, values, self.shape.column_values(state.dict), before)
+            self.extended.append((state, before))
+        rows.add(instance, state, values, layout_of(self.shape, loaded))
 
 
-def tell(row: Row) -> None:
+def tell(instance: Any, values: Mapping[str, Any]) -> None:
     """Tell receivers, through the context, which row it is."""
-    CURRENT_MODEL_INSTANCE.set(row.instance)
-    EXPLICIT_SPECIFIED_VALUES.set(frozenset(row.values))
+    CURRENT_MODEL_INSTANCE.set(instance)
+    EXPLICIT_SPECIFIED_VALUES.set(frozenset(values) if values else NOTHING_NAMED)
 
 
-def refuse_twice(model: type[Any], rows: list[Row]) -> None:
+def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:
     """Refuse to write one instance as two rows.
 
     Raises:
         ConfigurationError: One was given twice.
     """
-    if len({id(row.instance) for row in rows}) < len(rows):
+    if len(set(map(id, instances))) < len(instances):
         raise ConfigurationError(f"one instance of {model.__name__} was given twice: each is one row.")
 
 
@@ -278,9 +325,17 @@ async def bulk_create(
     """Insert rows; return the instances that were."""
     bulk = Bulk(queryset, "bulk_create", batch_size, ignore_conflicts=ignore_conflicts)
 
+    answer: list[Any] = []
+    number = 0
+
     async def work(transaction: Transaction, batch: list[Any]) -> None:
-        first = len(bulk.done)
-        await bulk.create(transaction, [bulk.new(row, number) for number, row in enumerate(batch, first)])
+        nonlocal number
+        new = NewRows()
+        for number, row in enumerate(batch, number):  # noqa: B020 - it goes on counting
+            bulk.take(new, row, number)
+        number += 1
+        await bulk.create(transaction, new)
+        answer.extend(new.saved())
 
     await bulk.run(rows, using, work)
-    return [row.instance for row in bulk.done if row.count]
+    return answer

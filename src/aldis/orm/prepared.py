@@ -85,6 +85,16 @@ class Prepared:
             values = {**self.constants, **values}
         return tuple([values[name] if process is None else process(values[name]) for name, process in self.binds])
 
+    def all_parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """Return the driver's parameters of many rows."""
+        if self.constants:
+            return [self.parameters(values) for values in rows]
+        columns = [
+            [values[name] for values in rows] if process is None else [process(values[name]) for values in rows]
+            for name, process in self.binds
+        ]
+        return list(zip(*columns, strict=True))
+
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the values that came back, by column key."""
         return {

@@ -6,6 +6,7 @@ import difflib
 import weakref
 from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, Integer, Table, inspect
@@ -72,6 +73,18 @@ class Shape:
         default_factory=weakref.WeakKeyDictionary
     )
     """The statements that were compiled for it, see ``prepared.py``."""
+    layouts: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """How instances become rows, by the attributes that are set, see ``layout.py``."""
+
+    @cached_property
+    def identity_class(self) -> type[Any]:
+        """The class in the identity keys of its instances."""
+        return self.mapper.identity_key_from_primary_key(())[0]
+
+    @property
+    def watches_expiry(self) -> bool:
+        """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
+        return bool(self.mapper.class_manager.dispatch.expire)
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.

@@ -200,17 +200,21 @@ class Transaction:
 
     def direct(self) -> Driver | None:
         """Return the driver to talk to, unless somebody watches or redirects what SQLAlchemy does."""
-        sync = self.sync
-        if self.driver is None or sync._echo or sync.engine._has_events or sync.dialect._has_events:
+        if self.driver is None or self.is_watched():
             return None
-        nested = sync.get_nested_transaction()
+        nested = self.sync.get_nested_transaction()
         if not self.is_alive() or (nested is not None and not nested.is_active) or not self.driver.is_ready():
             return None
-        listeners = sync.dispatch
-        mine = int(self.is_listening)
-        if len(listeners.before_cursor_execute) > mine or listeners.after_cursor_execute or listeners.before_execute:
-            return None
         return self.driver
+
+    def is_watched(self) -> bool:
+        """Tell whether somebody listens to, or logs, what SQLAlchemy does on the connection."""
+        sync = self.sync
+        if sync._echo or sync.engine._has_events or sync.dialect._has_events:
+            return True
+        listeners, mine = sync.dispatch, int(self.is_listening)
+        others = len(listeners.before_cursor_execute) > mine
+        return others or bool(listeners.after_cursor_execute) or bool(listeners.before_execute)
 
     async def run(self, driver: Driver, prepared: Prepared, values: Mapping[str, Any]) -> Outcome:
         """Run a statement on the driver, in one trip with the savepoints that have to go before it.
@@ -228,6 +232,17 @@ class Transaction:
         except Exception as error:
             await raise_as_sqlalchemy(self.connection, error, prepared.sql, tuple(values.values()))
         return await driver.run(self, prepared, parameters)
+
+    async def bound(self, prepared: Prepared, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        """Return the driver's parameters of many rows.
+
+        Raises:
+            StatementError: A value cannot be one, as SQLAlchemy raises it.
+        """
+        try:
+            return prepared.all_parameters(rows)
+        except Exception as error:
+            await raise_as_sqlalchemy(self.connection, error, prepared.sql, tuple(rows[0].values()))
 
     async def roll_back_to(self, number: int) -> None:
         """Roll back to a savepoint."""

@@ -11,7 +11,8 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, MultipleObjectsReturned
-from .bulk import Bulk, Row, Rows, check_fields
+from .bulk import Bulk, Rows, check_fields
+from .row import NewRows, Row
 from .shape import Shape, refuse_unknown
 from .snapshot import Snapshot, store
 
@@ -39,7 +40,7 @@ async def bulk_update(
         check_fields(bulk.model, update_fields, "update_fields")
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
-        first = len(bulk.done)
+        first = len(bulk.changed)
         await bulk.update(
             transaction, [stored(bulk, row, number, update_fields) for number, row in enumerate(batch, first)]
         )
@@ -86,7 +87,7 @@ def updated_row(
     written = {shape.keys[name]: current[name] for name in names if name in shape.keys and name in current}
     if written:
         shape.complete(written, shape.onupdates)
-    return Row(instance, values, written, before)
+    return Row(instance, state, values, written, before)
 
 
 def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
@@ -192,12 +193,14 @@ async def bulk_get_or_create(
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
         found = await lookup.find(transaction, keys, False)
-        new: dict[Any, Row] = {}
+        new: dict[Any, int] = {}
+        rows = NewRows()
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key not in found and key not in new:
-                new[key] = bulk.new(row, number, create_params)
-        await bulk.create(transaction, list(new.values()))
-        found |= {key: row.instance for key, row in new.items() if row.count}
+                new[key] = len(new)
+                bulk.take(rows, row, number, create_params)
+        await bulk.create(transaction, rows)
+        found |= {key: rows.instances[place] for key, place in new.items() if rows.counts[place]}
         answer.extend(found[key] for key in keys if key in found)
 
     await bulk.run(rows, using, work)
@@ -224,8 +227,9 @@ async def bulk_update_or_create(
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
         found = await lookup.find(transaction, keys, True)
-        new: dict[Any, Row] = {}
+        new: dict[Any, int] = {}
         old: dict[Any, Row] = {}
+        rows = NewRows()
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key in new or key in old:
                 raise ConfigurationError(
@@ -236,11 +240,13 @@ async def bulk_update_or_create(
                 given = row if isinstance(row, Mapping) else instance_state(row).dict
                 old[key] = changed_row(bulk, found[key], given, update_fields, lookup.names, update_params)
             else:
-                new[key] = bulk.new(row, number, create_params)
-        await bulk.create(transaction, list(new.values()))
+                new[key] = len(new)
+                bulk.take(rows, row, number, create_params)
+        await bulk.create(transaction, rows)
         await bulk.update(transaction, list(old.values()))
-        written = {**new, **old}
-        answer.extend(written[key].instance for key in keys if not written[key].skipped)
+        written = {key: rows.instances[place] for key, place in new.items() if rows.counts[place]}
+        written |= {key: row.instance for key, row in old.items() if not row.skipped}
+        answer.extend(written[key] for key in keys if key in written)
 
     await bulk.run(rows, using, work)
     return answer

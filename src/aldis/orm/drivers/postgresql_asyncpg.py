@@ -136,6 +136,32 @@ class AsyncpgDriver:
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), prepared.sql, parameters)
 
+    async def copy(
+        self,
+        transaction: Transaction,
+        table: str,
+        schema: str | None,
+        columns: list[str],
+        rows: list[tuple[Any, ...]],
+    ) -> None:
+        """COPY rows into a table.
+
+        Args:
+            transaction: The transaction, whose due statements have run.
+            table: The table's name.
+            schema: Its schema, if it is not on the search path.
+            columns: The columns' names.
+            rows: The parameters, as those of an INSERT.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        async with self.adapter._execute_mutex:
+            try:
+                await self.driver.copy_records_to_table(table, records=rows, columns=columns, schema_name=schema)
+            except BaseException as error:
+                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), f"COPY {table}", rows[0])
+
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
         async with self.adapter._execute_mutex:

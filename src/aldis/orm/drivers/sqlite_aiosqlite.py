@@ -109,6 +109,55 @@ class AiosqliteDriver:
         outcome: Outcome = visit.result
         return outcome
 
+    async def insert_many(
+        self,
+        transaction: Transaction,
+        prepared: Prepared,
+        rows: list[tuple[Any, ...]],
+        first_key: Callable[[sqlite3.Connection], int | None],
+    ) -> int | None:
+        """Insert many rows, in one visit, and return the key of the first; ``None`` when nothing was done.
+
+        Args:
+            transaction: The transaction, whose due statements go first.
+            prepared: The INSERT of one row, without its key.
+            rows: The parameters.
+            first_key: Takes the write lock, and returns the key that the database will give to the first row; ``None``
+                when that cannot be told.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        connection: sqlite3.Connection = self.driver._conn
+        control = transaction.control()
+        done = False
+
+        def work() -> int | None:
+            nonlocal done
+            for statement in control:
+                connection.execute(statement)
+            done = True
+            first = first_key(connection)
+            if first is not None:
+                connection.executemany(prepared.sql, rows).close()
+                (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+                if last != first + len(rows) - 1:
+                    raise sqlite3.IntegrityError(
+                        f"{len(rows)} rows got keys up to {last}, where {first + len(rows) - 1} was expected: "
+                        "something in the database takes part in its INSERTs. Use batch_size=1."
+                    )
+            return first
+
+        try:
+            visit = await self.visit(work)
+        finally:
+            if done:
+                transaction.settled()
+        if visit.error is not None:
+            await raise_as_sqlalchemy(transaction.connection, visit.error, prepared.sql, rows[0])
+        first: int | None = visit.result
+        return first
+
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
         connection: sqlite3.Connection = self.driver._conn

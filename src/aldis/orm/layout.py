@@ -1,0 +1,89 @@
+"""How instances that have the same attributes set become rows: worked out once, used for each of a million."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ClauseElement
+
+from .shape import DefaultContext, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Layout", "has_expressions", "layout_of"]
+
+MOST: Final = 64
+"""Layouts of one class that are remembered: instances that each have other attributes could have any number."""
+
+PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
+"""Types that are known to be no SQL expressions'."""
+
+
+class Layout:
+    """The rows of new instances with the same attributes set.
+
+    Args:
+        shape: The shape of their class.
+        given: The names of the attributes that are set, in their order.
+    """
+
+    def __init__(self, shape: Shape, given: tuple[str, ...]) -> None:
+        self.shape = shape
+        self.given = frozenset(given)
+        self.order = tuple(name for name in given if name != "_sa_instance_state")
+        self.take_all = picker(self.order)
+        columns = [(name, key) for name, key in shape.columns if name in given]
+        self.names = tuple(name for name, _ in columns)
+        self.keys = tuple(key for _, key in columns)
+        self.take = picker(self.names)
+        self.defaults = tuple((key, default) for key, default in shape.defaults if key not in self.keys)
+        self.related = not shape.relationships.isdisjoint(given)
+        self.primary_key = tuple(key for key in shape.primary_key if key in self.keys)
+        written = {*self.keys, *(key for key, _ in self.defaults), *(column.key for column in shape.made_on_insert)}
+        self.expired = frozenset(name for name, key in shape.columns if key not in written)
+        """What the row has, and the instance does not know: a plain NULL, for example."""
+
+    def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an INSERT writes, by column key, with the client's defaults applied; see ``Shape``."""
+        written = dict(zip(self.keys, self.take(values), strict=True))
+        for key in self.primary_key:
+            if written[key] is None:
+                return self.shape.column_values(values)
+        if self.defaults:
+            context = DefaultContext(written)
+            for key, default in self.defaults:
+                written[key] = default(context)
+        return written
+
+
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these names; itemgetter of one returns no tuple, and there is none of nothing."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])
+
+
+def layout_of(shape: Shape, values: Mapping[str, Any]) -> Layout:
+    """Return the layout of an instance's attributes."""
+    given = tuple(values)
+    layout: Layout | None = shape.layouts.get(given)
+    if layout is None:
+        if len(shape.layouts) >= MOST:
+            shape.layouts.clear()
+        layout = shape.layouts[given] = Layout(shape, given)
+    return layout
+
+
+def has_expressions(values: Iterable[Any]) -> bool:
+    """Tell whether one of the values is a SQL expression; types are looked at once."""
+    types = set(map(type, values))
+    if PLAIN.issuperset(types):
+        return False
+    for each in types - PLAIN:
+        if issubclass(each, ClauseElement):
+            return True
+        PLAIN.add(each)
+    return False
