@@ -57,7 +57,7 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	    --rootdir $(BLINKER_SUITE) --config-file tests/blinker_suite/pytest.ini $(BLINKER_SUITE)/tests || exit 1; \
 	done
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
@@ -65,7 +65,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json
 
 # On SQLAlchemy 2.0, which Edgy asks for.
-bench-saving: $(VENV)/.bench
+bench-saving: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_saving.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/saving.json
 
 generate: $(VENV)/.test

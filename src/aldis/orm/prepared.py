@@ -128,7 +128,7 @@ def prepared_insert(dialect: Dialect, shape: Shape, keys: tuple[str, ...]) -> Pr
 
     def make() -> Prepared:
         missing = [column for column in shape.made_on_insert if column.key not in keys]
-        if dialect.name == "sqlite" and missing == [shape.rowid]:
+        if dialect.name == "sqlite" and len(missing) == 1 and missing[0] is shape.rowid:
             missing = []  # the driver tells it: lastrowid
         if missing and not dialect.insert_returning:
             raise Unprepared

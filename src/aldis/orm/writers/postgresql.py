@@ -64,17 +64,17 @@ async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any
     await connection.execute(text(f"LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE"))
     missing = [column for column in shape.made_on_insert if column.key not in rows[0]]
     column = missing[0] if missing else next(iter(table.primary_key))
+    keys = (*rows[0], column.key) if missing else tuple(rows[0])
+    driver, prepared = transaction.direct(), prepared_insert(transaction.sync.dialect, shape, keys)
+    if not isinstance(driver, AsyncpgDriver) or prepared is None or prepared.constants or prepared.returns:
+        return False
     found = (await connection.execute(LOOK, {"table": name, "column": column.name})).first()
     if found is None or (missing and found[0] is None):
         return False
     if missing:
-        keys = await connection.scalar(DRAW, {"sequence": found[0], "count": len(rows)})
-        for row, key in zip(rows, keys, strict=True):
+        drawn = await connection.scalar(DRAW, {"sequence": found[0], "count": len(rows)})
+        for row, key in zip(rows, drawn, strict=True):
             row[column.key] = key
-    driver = transaction.direct()
-    prepared = prepared_insert(transaction.sync.dialect, shape, tuple(rows[0]))
-    if not isinstance(driver, AsyncpgDriver) or prepared is None or prepared.constants or prepared.returns:
-        return False
     parameters = await transaction.bound(prepared, rows)
     columns = [table.c[key].name for key, _ in prepared.binds]
     await driver.copy(transaction, table.name, table.schema, columns, parameters)
