@@ -217,3 +217,20 @@ async def test_one_statement_for_several_tables_is_refused(shapes) -> None:
         await shapes.Dog.query.update(bark="x")
     with pytest.raises(aldis.ConfigurationError, match=refused):
         await shapes.Dog.query.delete()
+
+
+async def test_rollback_around_a_bulk_of_such_rows_puts_them_back(shapes) -> None:
+    @shapes.Base.meta.signals.pre_save.connect_via(shapes.Post)
+    async def touch(sender, model_instance):
+        model_instance.title = "touched"
+
+    comment = shapes.Comment(text="a")
+    posts = [shapes.Post(title="one", comments=[comment]), shapes.Post(title="two")]
+    with pytest.raises(ValueError, match="no"):
+        async with shapes.database.transaction():
+            await shapes.Post.query.bulk_create(posts)
+            raise ValueError("no")
+    assert [post.title for post in posts] == ["one", "two"]
+    assert [inspect(each).transient for each in (*posts, comment)] == [True] * 3
+    assert posts[0].comments == [comment]
+    assert await shapes.stored(shapes.Post) == []

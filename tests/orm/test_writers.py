@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import uuid
+import weakref
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -333,3 +335,31 @@ async def test_bad_row_is_named(models) -> None:
     stored = await models.User.query.create(name="ada")
     with pytest.raises(aldis.ConfigurationError, match="row 1, .* is stored already"):
         await models.User.query.bulk_create([{"name": "x"}, stored])
+
+
+async def test_many_bulks_in_a_transaction_are_put_back_and_keep_nobody_alive(models) -> None:
+    kept = [[models.User(name=f"{lap} {number}") for number in range(500)] for lap in range(4)]
+    dropped = []
+    with pytest.raises(ValueError, match="no"):
+        async with models.database.transaction():
+            for lap, users in enumerate(kept):
+                await models.User.query.bulk_create(users)
+                await users[0].update(name=f"{lap} changed")
+                others = await models.User.query.bulk_create(
+                    [{"name": f"{lap} other {number}"} for number in range(500)]
+                )
+                dropped.append(weakref.ref(others[-1]))
+                del others
+            gc.collect()
+            assert [reference() for reference in dropped] == [None] * 4
+            raise ValueError("no")
+    for lap, users in enumerate(kept):
+        for number, user in enumerate(users):
+            state = inspect(user)
+            assert (state.transient, state.modified, user.name, "id" in state.dict) == (
+                True,
+                True,
+                f"{lap} {number}",
+                False,
+            )
+    assert await models.stored() == []

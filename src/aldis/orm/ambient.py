@@ -13,7 +13,8 @@ from ..dispatch.deferral import AFTER_COMMIT, Queue
 from ..dispatch.receiver import describe
 from ..errors import ConfigurationError
 from .sqlite import begin
-from .transaction import Level, Transaction
+from .transaction import Transaction
+from .undoing import Level
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,12 +20,13 @@ from .meta import meta_of, operation
 from .row import NewRows, Row
 from .shape import attribute, shape_of
 from .snapshot import Snapshot
-from .transaction import Level
+from .undoing import Level
 
 if TYPE_CHECKING:
     from .database import Using
     from .queryset import QuerySet
     from .transaction import Transaction
+    from .undoing import Before
 
 __all__ = ["BATCH_SIZE", "Bulk", "Rows", "bulk_create", "check_fields"]
 
@@ -84,7 +85,7 @@ class Bulk:
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
         told = (self.queryset, self.name, rows, *self.told, self.ignore_conflicts)
-        async with operation(self.model, using, Level(calls=[self.put_back])) as transaction:
+        async with operation(self.model, using, Level(changes=self)) as transaction:
             with current(self.queryset, None, None):
                 skipped = await fire(self.signals, "pre_bulk", self.model, *told)
                 if not skipped:
@@ -94,12 +95,17 @@ class Bulk:
 
     def put_back(self) -> None:
         """Make the instances what they were."""
-        for row in reversed(self.changed):
-            row.put_back()
-        for batch in reversed(self.batches):
-            batch.put_all_back()
-        for state, before in self.extended:
+        for state, before in reversed([*self.befores()]):
             before.put_back(state)
+
+    def befores(self) -> Iterator[tuple[InstanceState[Any], Before]]:
+        """Return what each instance was, the oldest of an instance first."""
+        yield from self.extended
+        for batch in self.batches:
+            yield from batch.befores()
+        for row in self.changed:
+            if row.before is not None:
+                yield row.state, row.before
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert the rows, with their signals."""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from ..errors import ConfigurationError
 from .ambient import open_transaction, outermost
 from .sqlite import roll_back_what_is_given_up
-from .transaction import Level, Transaction
+from .transaction import Transaction
+from .undoing import Level
 
 __all__ = ["Database", "Using", "reading", "session_on"]
 

@@ -12,7 +12,8 @@ from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
 from .ambient import elsewhere, on_connection
 from .database import Database, Using
-from .transaction import Level, Transaction
+from .transaction import Transaction
+from .undoing import Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

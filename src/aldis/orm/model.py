@@ -17,7 +17,7 @@ from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
 from .shape import Shape, mapper_of, refuse_unknown, shape_of
 from .snapshot import Snapshot, store
-from .transaction import Level
+from .undoing import Level
 from .writing import write_delete, write_insert, write_update
 
 if TYPE_CHECKING:

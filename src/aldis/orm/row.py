@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import InstanceState
 
@@ -11,6 +11,7 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .layout import Layout
+    from .undoing import Before
 
 __all__ = ["NewRows", "Row"]
 
@@ -44,6 +45,29 @@ class Row:
         """Make the instance what it was."""
         if self.before is not None:
             self.before.put_back(self.state)
+
+
+class Given(NamedTuple):
+    """What a new instance was."""
+
+    layout: Layout
+    given: tuple[Any, ...]
+    """What it had set, in the order of its layout."""
+    committed: dict[str, Any] | None
+    """SQLAlchemy's record of that, if the instance is marked as stored."""
+
+    def put_back(self, state: InstanceState[Any]) -> None:
+        """Make the instance of that state what it was."""
+        layout = self.layout
+        values = state.dict
+        for name in [name for name in values if name not in layout.given]:
+            del values[name]
+        values.update(zip(layout.order, self.given, strict=True))
+        if self.committed is not None:
+            state.committed_state = self.committed
+            state.expired_attributes.clear()
+            state.key = None
+            state.modified = bool(self.committed)
 
 
 class NewRows:
@@ -84,7 +108,13 @@ class NewRows:
 
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
-        self.before = [(state, Snapshot(state)) for state in self.states]
+        for state, layout, given in zip(self.states, self.layouts, self.given, strict=True):
+            before = Snapshot(state)
+            before.values = {
+                "_sa_instance_state": state,
+                **dict(zip(layout.order, given, strict=True)),  # receivers may have set others meanwhile
+            }
+            self.before.append((state, before))
 
     def to_write(self) -> list[dict[str, Any]]:
         """Return what is to be written: all but what was skipped."""
@@ -117,24 +147,19 @@ class NewRows:
 
     def put_back(self, number: int) -> None:
         """Make an instance what it was."""
-        state, layout = self.states[number], self.layouts[number]
-        values = self.instances[number].__dict__
-        for name in [name for name in values if name not in layout.given]:
-            del values[name]
-        values.update(zip(layout.order, self.given[number], strict=True))
-        committed = self.committed[number] if number < len(self.committed) else None
-        if committed is not None:
-            state.committed_state = committed
-            state.expired_attributes.clear()
-            state.key = None
-            state.modified = bool(committed)
+        Given(self.layouts[number], self.given[number], self.record_of(number)).put_back(self.states[number])
 
-    def put_all_back(self) -> None:
-        """Make all instances what they were."""
-        for state, before in self.before:
-            before.put_back(state)
-        for number in range(len(self.instances)):
-            self.put_back(number)
+    def record_of(self, number: int) -> dict[str, Any] | None:
+        """Return SQLAlchemy's record of what was set on an instance, if it is marked as stored."""
+        return self.committed[number] if number < len(self.committed) else None
+
+    def befores(self) -> Iterator[tuple[InstanceState[Any], Before]]:
+        """Return what each instance was."""
+        if self.before:
+            yield from self.before
+            return
+        for number, state in enumerate(self.states):
+            yield state, Given(self.layouts[number], self.given[number], self.record_of(number))
 
     def saved(self) -> list[Any]:
         """Return the instances that were written."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -11,67 +10,17 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from .drivers import driver_for
 from .drivers.outcome import raise_as_sqlalchemy
+from .undoing import Level
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.orm import InstanceState
 
     from ..dispatch.deferral import Queue
     from .drivers import Driver, Outcome
     from .prepared import Prepared
-    from .snapshot import Snapshot
 
-__all__ = ["Level", "Savepoint", "Transaction"]
-
-
-class Level:
-    """What a transaction, or a savepoint of it, undoes beside the rows when it is rolled back.
-
-    Args:
-        state: The state of the instance that is written.
-        snapshot: What it was.
-        calls: What else is to be done then.
-    """
-
-    __slots__ = ("calls", "own", "snapshots")
-
-    def __init__(
-        self,
-        state: InstanceState[Any] | None = None,
-        snapshot: Snapshot | None = None,
-        calls: Iterable[Callable[[], None]] = (),
-    ) -> None:
-        self.own = None if state is None or snapshot is None else (state, snapshot)
-        self.calls = list(calls)
-        # Weak: what nobody holds any more need not be put back, and a loop of a million saves keeps no memory.
-        self.snapshots: weakref.WeakKeyDictionary[InstanceState[Any], Snapshot] | None = None
-
-    def remember(self, state: InstanceState[Any], snapshot: Snapshot) -> None:
-        """Put an instance back, too; what it was first is what counts."""
-        if self.snapshots is None:
-            self.snapshots = weakref.WeakKeyDictionary()
-        self.snapshots.setdefault(state, snapshot)
-
-    def undo(self) -> None:
-        """Put the instances back."""
-        for call in reversed(self.calls):
-            call()
-        for state, snapshot in list((self.snapshots or {}).items()):
-            snapshot.put_back(state)
-        if self.own is not None:
-            state, snapshot = self.own
-            snapshot.put_back(state)
-
-    def join(self, outer: Level) -> None:
-        """Let the outer level undo what this one would."""
-        if self.calls:
-            outer.calls += self.calls
-        if self.own is not None:
-            outer.remember(*self.own)
-        if self.snapshots is not None:
-            for state, snapshot in self.snapshots.items():
-                outer.remember(state, snapshot)
+__all__ = ["Savepoint", "Transaction"]
 
 
 class Transaction:
