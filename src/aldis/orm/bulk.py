@@ -20,13 +20,13 @@ from .meta import meta_of, operation
 from .row import NewRows, Row
 from .shape import attribute, shape_of
 from .snapshot import Snapshot
-from .undoing import Level
+from .undoing import Changed, Level
 
 if TYPE_CHECKING:
     from .database import Using
     from .queryset import QuerySet
     from .transaction import Transaction
-    from .undoing import Before
+    from .undoing import Change
 
 __all__ = ["BATCH_SIZE", "Bulk", "Rows", "bulk_create", "check_fields"]
 
@@ -95,17 +95,26 @@ class Bulk:
 
     def put_back(self) -> None:
         """Make the instances what they were."""
-        for state, before in reversed([*self.befores()]):
+        for row in reversed(self.changed):
+            row.put_back()
+        for batch in reversed(self.batches):
+            batch.put_back()
+        for state, before in self.extended:
             before.put_back(state)
 
-    def befores(self) -> Iterator[tuple[InstanceState[Any], Before]]:
-        """Return what each instance was, the oldest of an instance first."""
-        yield from self.extended
+    def loosened(self) -> Iterator[Change]:
+        """Let go of the instances, and return what is to be put back of those that somebody else holds."""
+        for state, before in self.extended:
+            yield Changed(state, before)
         for batch in self.batches:
-            yield from batch.befores()
+            if batch.before:
+                yield from (Changed(state, before) for state, before in batch.before)
+            else:
+                batch.loosen()
+                yield batch
         for row in self.changed:
             if row.before is not None:
-                yield row.state, row.before
+                yield Changed(row.state, row.before)
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert the rows, with their signals."""
@@ -185,7 +194,7 @@ class Bulk:
                     await rest
             except SkipOperation:
                 rows.skipped.add(number)
-                rows.put_back(number)
+                rows.put_one_back(number, rows.states[number])
             self.shape.refuse_unknown(written.keys())
 
     async def emit_after_insert(self, rows: NewRows) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.base import NO_VALUE
 
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .layout import Layout
-    from .undoing import Before
 
 __all__ = ["NewRows", "Row"]
+
+NOTHING_ELSE: Final = frozenset([NO_VALUE])
+"""What SQLAlchemy records of an attribute that was set for the first time."""
 
 
 class Row:
@@ -47,29 +51,6 @@ class Row:
             self.before.put_back(self.state)
 
 
-class Given(NamedTuple):
-    """What a new instance was."""
-
-    layout: Layout
-    given: tuple[Any, ...]
-    """What it had set, in the order of its layout."""
-    committed: dict[str, Any] | None
-    """SQLAlchemy's record of that, if the instance is marked as stored."""
-
-    def put_back(self, state: InstanceState[Any]) -> None:
-        """Make the instance of that state what it was."""
-        layout = self.layout
-        values = state.dict
-        for name in [name for name in values if name not in layout.given]:
-            del values[name]
-        values.update(zip(layout.order, self.given, strict=True))
-        if self.committed is not None:
-            state.committed_state = self.committed
-            state.expired_attributes.clear()
-            state.key = None
-            state.modified = bool(self.committed)
-
-
 class NewRows:
     """A batch of instances that are to be inserted, in lists side by side.
 
@@ -92,9 +73,11 @@ class NewRows:
         self.counts: list[int] = []
         """Rows written of each, once they are: 0 where a conflict was ignored."""
         self.committed: list[dict[str, Any] | None] = []
-        """SQLAlchemy's record of what was set, of those that are marked as stored."""
+        """SQLAlchemy's record of what was set, of those that are marked as stored; ``None``: all that is given was."""
         self.before: list[tuple[InstanceState[Any], Snapshot]] = []
         """The snapshots of those that SQLAlchemy itself changes."""
+        self.references: list[weakref.ref[InstanceState[Any]]] = []
+        """The states, once the operation is over."""
 
     def add(self, instance: Any, state: InstanceState[Any], values: Mapping[str, Any], layout: Layout) -> None:
         """Add a row."""
@@ -139,27 +122,50 @@ class NewRows:
             for key, value in written.items():
                 values[attributes[key]] = value
             state.key = (identity, tuple([written[key] for key in primary_key]), None)
-            committed.append(state.committed_state)
+            record = state.committed_state
+            is_plain = len(record) == len(layout.order) and NOTHING_ELSE.issuperset(record.values())
+            committed.append(None if is_plain else record)
             state.committed_state = {}
             state.modified = False
             if layout.expired:
                 state.expired_attributes.update(layout.expired)
 
-    def put_back(self, number: int) -> None:
-        """Make an instance what it was."""
-        Given(self.layouts[number], self.given[number], self.record_of(number)).put_back(self.states[number])
+    def put_one_back(self, number: int, state: InstanceState[Any]) -> None:
+        """Make the instance at a place, of that state, what it was."""
+        layout = self.layouts[number]
+        values = state.dict
+        for name in [name for name in values if name not in layout.given]:
+            del values[name]
+        values.update(zip(layout.order, self.given[number], strict=True))
+        if number < len(self.committed) and number not in self.skipped and self.counts[number]:
+            record = self.committed[number]
+            state.committed_state = dict.fromkeys(layout.order, NO_VALUE) if record is None else record
+            state.expired_attributes.clear()
+            state.key = None
+            state.modified = bool(state.committed_state)
 
-    def record_of(self, number: int) -> dict[str, Any] | None:
-        """Return SQLAlchemy's record of what was set on an instance, if it is marked as stored."""
-        return self.committed[number] if number < len(self.committed) else None
-
-    def befores(self) -> Iterator[tuple[InstanceState[Any], Before]]:
-        """Return what each instance was."""
+    def put_back(self) -> None:
+        """Make the instances, those that are still there, what they were."""
         if self.before:
-            yield from self.before
+            for state, before in self.before:
+                before.put_back(state)
             return
-        for number, state in enumerate(self.states):
-            yield state, Given(self.layouts[number], self.given[number], self.record_of(number))
+        states = [reference() for reference in self.references] if self.references else self.states
+        for number, held in enumerate(states):
+            if held is not None and held.obj() is not None:
+                self.put_one_back(number, held)
+
+    def loosen(self) -> None:
+        """Let go of the instances: they are put back only if somebody else holds them."""
+        self.references = [weakref.ref(state) for state in self.states]
+        self.instances, self.states, self.values, self.written = [], [], [], []
+
+    def is_gone(self) -> bool:
+        """Tell whether none of the instances is there any more, once they were let go of."""
+        return not any(reference() is not None for reference in self.references)
+
+    def __len__(self) -> int:
+        return len(self.layouts)
 
     def saved(self) -> list[Any]:
         """Return the instances that were written."""

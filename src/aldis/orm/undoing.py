@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
-__all__ = ["Before", "Changes", "Level"]
+__all__ = ["Before", "Change", "Changed", "Changes", "Level"]
 
 FEWEST: Final = 1024
-"""Entries from which on a level looks for those that can go."""
+"""Instances from which on a level looks for those that are gone."""
 
 
 class Before(Protocol):
@@ -22,15 +22,58 @@ class Before(Protocol):
         """Make the instance of that state what it was."""
 
 
+class Change(Protocol):
+    """What an operation that is over has changed of one instance or of many. It keeps none of them alive."""
+
+    def __len__(self) -> int:
+        """Return how many they were."""
+        ...
+
+    def put_back(self) -> None:
+        """Make those that are still there what they were."""
+
+    def is_gone(self) -> bool:
+        """Tell whether none of them is there any more."""
+        ...
+
+
 class Changes(Protocol):
-    """What an operation on many instances has changed of them."""
+    """What an operation on many instances changes of them."""
 
     def put_back(self) -> None:
         """Make them all what they were."""
 
-    def befores(self) -> Iterable[tuple[InstanceState[Any], Before]]:
-        """Return what each was, the oldest of an instance first."""
+    def loosened(self) -> Iterable[Change]:
+        """Let go of them, and return what is to be put back of those that somebody else holds; the oldest first."""
         ...
+
+
+class Changed:
+    """What one instance was."""
+
+    __slots__ = ("before", "reference")
+
+    def __init__(self, state: InstanceState[Any], before: Before) -> None:
+        self.reference = weakref.ref(state)
+        self.before = before
+
+    def __len__(self) -> int:
+        return 1
+
+    def state(self) -> InstanceState[Any] | None:
+        """Return the state of the instance, if that is still there."""
+        state = self.reference()
+        return None if state is None or state.obj() is None else state
+
+    def put_back(self) -> None:
+        """Make the instance what it was, if it is still there."""
+        state = self.state()
+        if state is not None:
+            self.before.put_back(state)
+
+    def is_gone(self) -> bool:
+        """Tell whether it is not there any more."""
+        return self.state() is None
 
 
 class Level:
@@ -43,7 +86,7 @@ class Level:
         calls: What else is to be done then.
     """
 
-    __slots__ = ("calls", "changes", "entries", "limit", "own")
+    __slots__ = ("calls", "changes", "count", "done", "limit", "own")
 
     def __init__(
         self,
@@ -55,37 +98,49 @@ class Level:
         self.own = None if state is None or before is None else (state, before)
         self.changes = changes
         self.calls = list(calls)
-        self.entries: list[tuple[weakref.ref[InstanceState[Any]], Before]] = []
-        """What operations inside, that are over, have changed. Weakly: what nobody holds need not be put back."""
+        self.done: list[Change] = []
+        """What operations inside, that are over, have changed, in their order."""
+        self.count = 0
+        """The instances in them; when they are many, those that are gone are looked for."""
         self.limit = FEWEST
 
     def remember(self, state: InstanceState[Any], before: Before) -> None:
-        """Put an instance back, too; what it was first is what counts."""
-        self.entries.append((weakref.ref(state), before))
-        if len(self.entries) >= self.limit:
+        """Put an instance back, too."""
+        self.add(Changed(state, before))
+
+    def add(self, change: Change) -> None:
+        """Put back what an operation has changed, too."""
+        self.done.append(change)
+        self.count += len(change)
+        if self.count >= self.limit:
             self.compact()
 
     def compact(self) -> None:
-        """Let go of instances that are gone, and of all but the first that is known of each.
+        """Let go of what is gone, and of all but the first that is known of a single instance.
 
         A transaction of a million saves keeps no more than the program itself does.
         """
-        kept: dict[int, tuple[Any, tuple[weakref.ref[InstanceState[Any]], Before]]] = {}
-        for entry in self.entries:
-            state = entry[0]()
-            if state is not None and state.obj() is not None:
-                kept.setdefault(id(state), (state, entry))
-        self.entries = [entry for _, entry in kept.values()]
-        self.limit = max(FEWEST, 2 * len(self.entries))
+        known: dict[int, InstanceState[Any]] = {}
+        kept: list[Change] = []
+        for change in self.done:
+            if isinstance(change, Changed):
+                state = change.state()
+                if state is None or id(state) in known:
+                    continue
+                known[id(state)] = state
+            elif change.is_gone():
+                continue
+            kept.append(change)
+        self.done = kept
+        self.count = sum(map(len, kept))
+        self.limit = max(FEWEST, 2 * self.count)
 
     def undo(self) -> None:
         """Put the instances back."""
         for call in reversed(self.calls):
             call()
-        for reference, before in reversed(self.entries):
-            state = reference()
-            if state is not None and state.obj() is not None:
-                before.put_back(state)
+        for change in reversed(self.done):
+            change.put_back()
         if self.changes is not None:
             self.changes.put_back()
         if self.own is not None:
@@ -94,14 +149,11 @@ class Level:
 
     def join(self, outer: Level) -> None:
         """Let the outer level undo what this one would."""
-        if self.calls:
-            outer.calls += self.calls
+        outer.calls += self.calls
         if self.own is not None:
             outer.remember(*self.own)
         if self.changes is not None:
-            for state, before in self.changes.befores():
-                outer.remember(state, before)
-        if self.entries:
-            outer.entries += self.entries
-            if len(outer.entries) >= outer.limit:
-                outer.compact()
+            for change in self.changes.loosened():
+                outer.add(change)
+        for change in self.done:
+            outer.add(change)
