@@ -139,7 +139,9 @@ class Transaction:
         dialect = connection.dialect
         self.is_settling = True
         try:
-            if self.stale:
+            # MySQL and MariaDB replace a savepoint by one of the same name (their manuals, "SAVEPOINT"): a trip less.
+            is_replaced = dialect.name in {"mysql", "mariadb"} and self.begun < self.stale <= self.depth
+            if self.stale and not is_replaced:
                 dialect.do_release_savepoint(connection, f"aldis_{self.stale}")
             for number in range(self.begun + 1, self.depth + 1):
                 dialect.do_savepoint(connection, f"aldis_{number}")

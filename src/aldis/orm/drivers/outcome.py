@@ -41,7 +41,9 @@ def _raise(connection: Connection, error: BaseException, sql: str, parameters: t
         try:
             raise error  # noqa: TRY301 - SQLAlchemy reads it from where it is handled
         except Exception as failure:
-            connection.connection.dbapi_connection._handle_exception(failure)  # type: ignore[union-attr]
+            translate = getattr(connection.connection.dbapi_connection, "_handle_exception", None)
+            if translate is not None:  # psycopg's errors need no translation
+                translate(failure)
             raise
     except BaseException as failure:
         connection._handle_dbapi_exception(failure, sql, parameters, None, None)
