@@ -121,11 +121,19 @@ class Transaction:
                 f"transaction() block and begin again. ({self.broken})"
             ) from self.broken
 
+    def has_to_release(self) -> bool:
+        """Tell whether a savepoint that is over has to be released before the next is begun.
+
+        MySQL and MariaDB replace one by another of the same name (their manuals, "SAVEPOINT"): a trip less.
+        """
+        replaces = self.sync.dialect.name in {"mysql", "mariadb"}
+        return bool(self.stale) and not (replaces and self.begun < self.stale <= self.depth)
+
     def control(self) -> tuple[str, ...]:
         """Return the statements that have to go before the next one."""
         if self.begun == self.depth and not self.stale:
             return ()
-        release = (f"RELEASE SAVEPOINT aldis_{self.stale}",) if self.stale else ()
+        release = (f"RELEASE SAVEPOINT aldis_{self.stale}",) if self.has_to_release() else ()
         return (*release, *[f"SAVEPOINT aldis_{number}" for number in range(self.begun + 1, self.depth + 1)])
 
     def settled(self) -> None:
@@ -139,9 +147,7 @@ class Transaction:
         dialect = connection.dialect
         self.is_settling = True
         try:
-            # MySQL and MariaDB replace a savepoint by one of the same name (their manuals, "SAVEPOINT"): a trip less.
-            is_replaced = dialect.name in {"mysql", "mariadb"} and self.begun < self.stale <= self.depth
-            if self.stale and not is_replaced:
+            if self.has_to_release():
                 dialect.do_release_savepoint(connection, f"aldis_{self.stale}")
             for number in range(self.begun + 1, self.depth + 1):
                 dialect.do_savepoint(connection, f"aldis_{number}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import postgresql_asyncpg, postgresql_psycopg, sqlite_aiosqlite
+from . import mariadb_asyncmy, postgresql_asyncpg, postgresql_psycopg, sqlite_aiosqlite
 from .outcome import Outcome
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def driver_for(connection: Connection) -> Driver | None:
     """Return what talks to the driver of a connection, where there is something that does."""
     if connection.get_execution_options().get("schema_translate_map"):
         return None
-    for module in (sqlite_aiosqlite, postgresql_asyncpg, postgresql_psycopg):
+    for module in (sqlite_aiosqlite, postgresql_asyncpg, postgresql_psycopg, mariadb_asyncmy):
         driver: Driver | None = module.driver_for(connection)
         if driver is not None:
             return driver
