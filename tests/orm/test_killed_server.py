@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def own_server(tmp_path_factory):
     """Return the URL of a PostgreSQL server of our own, what kills it with signal 9, and what starts it again."""
     if not BINARIES or os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("a server of our own needs PostgreSQL's binaries, and root to run them as another user")
-    folder = tmp_path_factory.mktemp("server")
+    folder, temporary = tmp_path_factory.mktemp("server"), Path(tempfile.gettempdir())
     bin_, data = BINARIES[-1].parent, folder / "data"
     for each in (folder, *folder.parents):
-        if each.is_relative_to("/tmp") and each != Path("/tmp"):
-            each.chmod(0o755)
+        if each != temporary and each.is_relative_to(temporary):
+            each.chmod(0o755)  # the other user has to get there
     shutil.chown(folder, "postgres", "postgres")
     as_postgres = {"user": "postgres", "group": "postgres", "check": True, "capture_output": True, "cwd": folder}
     with socket.socket() as free:
