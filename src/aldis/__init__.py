@@ -9,6 +9,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import context, dispatch, orm, signals
+    from .context import signals_disabled
     from .dispatch import backend
     from .dispatch.broadcaster import Broadcaster
     from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
@@ -41,6 +42,7 @@ _WHERE = {
     "SkipOperation": "errors",
     "backend": "dispatch",
     "signal": "dispatch.signal",
+    "signals_disabled": "context",
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
@@ -68,6 +70,7 @@ __all__ = [
     "orm",
     "signal",
     "signals",
+    "signals_disabled",
 ]
 
 

@@ -1,12 +1,13 @@
-"""What is going on while a receiver runs: the context variables."""
+"""What is going on while a receiver runs: the context variables. And the switch that turns the signals off."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-__all__ = ["CURRENT_INSTANCE", "CURRENT_MODEL_INSTANCE", "EXPLICIT_SPECIFIED_VALUES"]
+__all__ = ["CURRENT_INSTANCE", "CURRENT_MODEL_INSTANCE", "DISABLED", "EXPLICIT_SPECIFIED_VALUES", "signals_disabled"]
 
 EXPLICIT_SPECIFIED_VALUES: Final[ContextVar[frozenset[str] | None]] = ContextVar(
     "EXPLICIT_SPECIFIED_VALUES", default=None
@@ -18,6 +19,28 @@ CURRENT_INSTANCE: Final[ContextVar[Any]] = ContextVar("CURRENT_INSTANCE", defaul
 
 CURRENT_MODEL_INSTANCE: Final[ContextVar[Any]] = ContextVar("CURRENT_MODEL_INSTANCE", default=None)
 """The model instance that is written; ``None`` where a queryset writes many rows at once."""
+
+DISABLED: Final[ContextVar[bool]] = ContextVar("DISABLED", default=False)
+"""Models fire no signals in this context."""
+
+
+@contextmanager
+def signals_disabled() -> Iterator[None]:
+    """Let models fire no lifecycle signals inside the block, in this task and those that it starts.
+
+    A signal that is sent by hand is not concerned. One signal is turned off by ``signal.muted()``, those of one
+    SQLAlchemy session by ``session.info["aldis"] = False``.
+
+    Example:
+        >>> import aldis
+        >>> with aldis.signals_disabled():
+        ...     pass  # load fixtures, for example
+    """
+    token = DISABLED.set(True)
+    try:
+        yield
+    finally:
+        DISABLED.reset(token)
 
 
 class current:  # noqa: N801 - as contextlib's own

@@ -26,6 +26,10 @@ class Queue:
         """Drop the calls that were added after the first ``mark``: their savepoint was rolled back."""
         del self.calls[mark:]
 
+    def close(self) -> None:
+        """Take note that the transaction is over: what is called from now on does not wait."""
+        self.is_open = False
+
     async def run(self) -> None:
         """Make the calls, one after the other; whatever they save has transactions of its own.
 

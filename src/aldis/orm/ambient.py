@@ -17,11 +17,12 @@ from .transaction import Transaction
 from .undoing import Level
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from .database import Database
 
-__all__ = ["elsewhere", "on_connection", "open_transaction", "outermost"]
+__all__ = ["ambient_on", "begun_by_hand", "elsewhere", "joined", "on_connection", "open_transaction", "outermost"]
 
 AMBIENT: Final[ContextVar[Mapping[Database, Transaction] | None]] = ContextVar("AMBIENT", default=None)
 """The open transactions that the current context runs in."""
@@ -143,6 +144,14 @@ async def taking_part(database: Database | None, transaction: Transaction) -> As
         AMBIENT.reset(token)
 
 
+def ambient_on(connection: Connection) -> Transaction | None:
+    """Return the open ambient transaction that a connection is in, if aldis knows of it."""
+    for known in (AMBIENT.get() or {}).values():
+        if known.is_open and known.sync is connection:
+            return known
+    return None
+
+
 class Unmanaged(Queue):
     """The queue of a transaction that somebody else commits, unnoticed."""
 
@@ -160,10 +169,7 @@ def on_connection(
     """Return a transaction on a connection: a savepoint of the one that it is in, or one of its own."""
     if not connection.in_transaction():
         return outermost(database, connection, level)
-    for known in (AMBIENT.get() or {}).values():
-        if known.is_open and known.sync is connection.sync_connection:
-            return elsewhere(database, known.savepoint(level))
-    return begun_by_hand(database, connection, level)
+    return begun_by_hand(database, connection, Unmanaged(), level)
 
 
 def elsewhere(
@@ -181,14 +187,33 @@ def elsewhere(
 
 @asynccontextmanager
 async def begun_by_hand(
-    database: Database | None, connection: AsyncConnection, level: Level
+    database: Database | None, connection: AsyncConnection, queue: Queue, level: Level
 ) -> AsyncIterator[Transaction]:
-    """Run a block in a savepoint of a transaction that somebody else began."""
+    """Run a block in a savepoint of the transaction that a connection is in; see :func:`joined`."""
+    async with joined(database, connection, queue) as transaction, transaction.savepoint(level):
+        yield transaction
+
+
+@asynccontextmanager
+async def joined(database: Database | None, connection: AsyncConnection, queue: Queue) -> AsyncIterator[Transaction]:
+    """Run a block in the transaction that a connection is in, whoever began it.
+
+    Args:
+        database: Whose models' operations take part.
+        connection: The connection.
+        queue: What waits for the commit, if aldis does not know the transaction; else that one's does.
+    """
+    assert connection.sync_connection is not None
+    known = ambient_on(connection.sync_connection)
+    if known is not None:
+        async with taking_part(database, known):
+            yield known
+        return
     await begin(connection)
-    transaction = Transaction(connection, Unmanaged())
-    waiting = AFTER_COMMIT.set(transaction.queue)
+    transaction = Transaction(connection, queue)
+    waiting = AFTER_COMMIT.set(queue)
     try:
-        async with taking_part(database, transaction), transaction.savepoint(level):
+        async with taking_part(database, transaction):
             yield transaction
         await transaction.release()
     finally:

@@ -13,7 +13,7 @@ from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ..dispatch import emitters
 from ..errors import ConfigurationError, SkipOperation
 from . import flush, writers
-from .firing import fire
+from .firing import fire, is_heard
 from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
@@ -181,7 +181,7 @@ class Bulk:
     async def emit_before_insert(self, rows: NewRows) -> None:
         """Fire ``pre_save`` for each row."""
         signal, model, caller = self.signals.pre_save, self.model, self.queryset
-        if not signal.has_receivers_for(model):
+        if not is_heard(signal, model):
             return
         emit = emitters.pre_save
         for number, (instance, values, written) in enumerate(
@@ -200,7 +200,7 @@ class Bulk:
     async def emit_after_insert(self, rows: NewRows) -> None:
         """Fire ``post_save`` for each row."""
         signal, model, caller = self.signals.post_save, self.model, self.queryset
-        if not signal.has_receivers_for(model):
+        if not is_heard(signal, model):
             return
         emit, skipped = emitters.post_save, rows.skipped
         for number, (instance, values, written, count) in enumerate(
@@ -214,7 +214,7 @@ class Bulk:
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row."""
         signal, model, caller = self.signals.pre_update, self.model, self.queryset
-        if not signal.has_receivers_for(model):
+        if not is_heard(signal, model):
             return
         for row in rows:
             tell(row.instance, row.values)
@@ -230,7 +230,7 @@ class Bulk:
     async def emit_after_update(self, rows: Sequence[Row]) -> None:
         """Fire ``post_update`` for each row."""
         signal, model, caller = self.signals.post_update, self.model, self.queryset
-        if not signal.has_receivers_for(model):
+        if not is_heard(signal, model):
             return
         for row in rows:
             tell(row.instance, row.values)

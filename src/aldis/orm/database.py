@@ -168,5 +168,11 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
 
 
 def session_on(connection: AsyncConnection) -> AsyncSession:
-    """Return a session for one statement, which leaves the connection's transaction to whoever began it."""
-    return AsyncSession(connection, autoflush=False, expire_on_commit=False, join_transaction_mode="rollback_only")
+    """Return a session for one statement, which leaves the transaction and the signals to whoever began it."""
+    return AsyncSession(
+        connection,
+        autoflush=False,
+        expire_on_commit=False,
+        join_transaction_mode="rollback_only",
+        info={"aldis": False},
+    )

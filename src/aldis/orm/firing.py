@@ -6,17 +6,24 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from ..context import current
+from ..context import DISABLED, current
 from ..dispatch import emitters
 from ..errors import SkipOperation
 
 if TYPE_CHECKING:
+    import blinker
+
     from ..dispatch.broadcaster import Broadcaster
 
-__all__ = ["fire", "telling"]
+__all__ = ["fire", "is_heard", "telling"]
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+
+
+def is_heard(signal: blinker.Signal, model: type[Any]) -> bool:
+    """Tell whether anybody listens to the signal of a model, and signals are not turned off."""
+    return signal.has_receivers_for(model) and not DISABLED.get()
 
 
 def telling(
@@ -37,7 +44,7 @@ def telling(
         instance: The instance that is written, if it is one.
         named: The names of the attributes that the caller named.
     """
-    if signals[f"pre_{kind}"].has_receivers_for(model) or signals[f"post_{kind}"].has_receivers_for(model):
+    if is_heard(signals[f"pre_{kind}"], model) or is_heard(signals[f"post_{kind}"], model):
         return current(caller, instance, named)
     return NOTHING
 
@@ -55,7 +62,7 @@ async def fire(signals: Broadcaster, name: str, model: type[Any], *values: Any) 
         SkipOperation: A receiver of a ``post_*`` signal raised it, when there is nothing left to skip.
     """
     signal = signals[name]
-    if not signal.has_receivers_for(model):
+    if not is_heard(signal, model):
         return False
     try:
         rest = EMITTERS[name](signal, model, *values)

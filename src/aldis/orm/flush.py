@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,9 +42,16 @@ def is_expression(value: object) -> bool:
     return isinstance(value, ClauseElement)
 
 
-def unit_of_work(connection: AsyncConnection) -> AsyncSession:
-    """Return a session whose flush has a savepoint of its own."""
-    return AsyncSession(connection, autoflush=False, expire_on_commit=False, join_transaction_mode="create_savepoint")
+def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
+    """Return a session whose flush has a savepoint of its own.
+
+    It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
+    """
+    session = AsyncSession(
+        connection, autoflush=False, expire_on_commit=False, join_transaction_mode="create_savepoint"
+    )
+    session.info["aldis"] = frozenset(map(instance_state, instances))
+    return session
 
 
 async def write(
@@ -61,7 +68,7 @@ async def write(
         rows: Each instance with what is to be written of it, by column key; it gets what was.
         is_update: They are stored already.
     """
-    async with unit_of_work(transaction.connection) as session:
+    async with unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session:
         for instance, written in rows:
             take_over(shape, instance, written, is_update)
             session.add(instance)
@@ -97,7 +104,7 @@ async def delete(transaction: Transaction, instance: object) -> int:
         transaction: Where to delete; it also puts the related instances back when it is undone.
         instance: The instance.
     """
-    async with unit_of_work(transaction.connection) as session:
+    async with unit_of_work(transaction.connection, [instance]) as session:
         session.add(instance)
         await session.delete(instance)
         for each in list(session.new):

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
-from .ambient import elsewhere, on_connection
+from .ambient import begun_by_hand, elsewhere, on_connection
 from .database import Database, Using
+from .session.commit import queue_of
 from .transaction import Transaction
 from .undoing import Level
 
@@ -108,5 +109,7 @@ def operation(
 @asynccontextmanager
 async def in_session(database: Database | None, session: AsyncSession, level: Level) -> AsyncIterator[Transaction]:
     """Run a block in a savepoint of a session's transaction."""
-    async with on_connection(database, await session.connection(), level) as transaction:
+    connection = await session.connection()
+    queue = queue_of(session.sync_session, connection.sync_connection)
+    async with begun_by_hand(database, connection, queue, level) as transaction:
         yield transaction

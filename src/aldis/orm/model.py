@@ -15,6 +15,8 @@ from .firing import fire, telling
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
+from .session import held
+from .session.events import listen
 from .shape import Shape, mapper_of, refuse_unknown, shape_of
 from .snapshot import Snapshot, store
 from .undoing import Level
@@ -78,13 +80,14 @@ class Model:
         Args:
             force_insert: INSERT a stored instance as well.
             values: Values to set first, by attribute name.
-            using: Where to write, instead of the class's database.
+            using: Where to write, instead of the class's database; not of an instance that a session holds, which is
+                written through that.
 
         Returns:
             The instance; ``None`` when a receiver raised :class:`SkipOperation`.
 
         Raises:
-            ConfigurationError: The class has no database, or is in a session, or needs SQLAlchemy's unit of work.
+            ConfigurationError: The class has no database.
             ObjectNotFound: The row of a stored instance is gone.
             TypeError: ``values`` has a name that is no attribute.
 
@@ -98,7 +101,9 @@ class Model:
             >>> asyncio.run(main())
             1
         """
-        state = own_state(self)
+        state = state_of(self)
+        if state.session_id is not None:
+            return await held.save(self, values or {}, force_insert)
         before = Snapshot(state)
         if values:
             set_values(self, state, values, before)
@@ -116,7 +121,7 @@ class Model:
             The instance; ``None`` when a receiver raised :class:`SkipOperation`.
 
         Raises:
-            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
             TypeError: A name is no attribute.
 
@@ -131,7 +136,9 @@ class Model:
             >>> asyncio.run(main())
             'Ada L.'
         """
-        state = own_state(self)
+        state = state_of(self)
+        if state.session_id is not None:
+            return await held.update(self, values)
         if state.key is None:
             raise ConfigurationError(f"{self!r} cannot be updated: it has not been saved.")
         shape = shape_of(type(self))
@@ -156,10 +163,12 @@ class Model:
             The instance.
 
         Raises:
-            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
         """
-        state = own_state(self)
+        state = state_of(self)
+        if state.session_id is not None:
+            return await held.load(self)
         if state.key is None:
             raise ConfigurationError(f"{self!r} cannot be loaded: it has not been saved.")
         shape = shape_of(type(self))
@@ -183,9 +192,11 @@ class Model:
             The number of rows deleted; 0 when the row was gone, or a receiver raised :class:`SkipOperation`.
 
         Raises:
-            ConfigurationError: The instance is not stored, or is in a session, or its class has no database.
+            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
         """
-        state = own_state(self)
+        state = state_of(self)
+        if state.session_id is not None:
+            return await held.delete(self)
         if state.key is None:
             raise ConfigurationError(f"{self!r} cannot be deleted: it has not been saved.")
         model = type(self)
@@ -205,16 +216,14 @@ class Model:
         return row_count
 
 
-def own_state(instance: Model) -> InstanceState[Any]:
-    """Return SQLAlchemy's state of an instance that no session holds.
+def state_of(instance: Model) -> InstanceState[Any]:
+    """Return SQLAlchemy's state of an instance.
 
     Raises:
-        ConfigurationError: Its class is not mapped, or a session holds it.
+        ConfigurationError: Its class is not mapped.
     """
     mapper_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
-    if state.session is not None:
-        raise ConfigurationError(f"{instance!r} belongs to a session: save it with `await session.commit()`.")
     return state
 
 
@@ -291,3 +300,6 @@ def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
     """Return what an UPDATE of a stored instance writes, by column key."""
     committed, values = state.committed_state, state.dict
     return {key: values[name] for name, key in shape.columns if name in committed and name in values}
+
+
+listen(Model)

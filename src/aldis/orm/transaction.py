@@ -224,7 +224,8 @@ class Transaction:
 
     def close(self) -> None:
         """Take note that the transaction is over."""
-        self.is_open = self.queue.is_open = False
+        self.is_open = False
+        self.queue.close()
         if self.is_listening:
             event.remove(self.sync, "before_cursor_execute", self.before_statement)
             self.is_listening = False

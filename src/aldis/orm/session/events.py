@@ -1,0 +1,139 @@
+"""The bridge from SQLAlchemy's sessions to the signals: the events of the one fire the other.
+
+``session.info["aldis"] = False`` turns it off for one session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
+
+from ...context import DISABLED
+from .commit import committed, ended, rolled_back, savepoint_begun
+from .flush import ASKED, LIMIT, Asked, Flush, endless
+from .statements import around_statement
+from .waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import Result
+    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, UOWTransaction
+
+__all__ = ["ask_later", "is_flushing", "listen"]
+
+FLUSHES: Final[dict[int, Flush]] = {}
+"""The flushes that are going on, by the session's number."""
+
+FOLLOWED: Final[set[int]] = set()
+"""The sessions that flush what receivers of a flush have left."""
+
+
+def is_flushing(session: Session) -> bool:
+    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
+    return session._flushing
+
+
+def ask_later(session: Session, instance: object, asked: Asked) -> None:
+    """Have the end of a flush that is going on do what an instance's own method asks for, if it still has to."""
+    state = instance_state(instance)
+    flush = FLUSHES.get(session.hash_key)
+    if flush is None or not flush.knows(state):
+        ASKED[state] = asked
+
+
+def before_flush(session: Session, _context: UOWTransaction, instances: Sequence[object] | None) -> None:
+    """Fire the signals before."""
+    told = session.info.get("aldis", ())
+    if told is False or DISABLED.get():
+        return
+    flush = FLUSHES[session.hash_key] = Flush(session, instances, told if isinstance(told, frozenset) else ())
+    try:
+        if flush.concerned():
+            wait_for(flush.before(), flush.receivers())
+    except BaseException:
+        del FLUSHES[session.hash_key]
+        raise
+    if not flush.has_work():
+        del FLUSHES[session.hash_key]
+
+
+def after_flush(session: Session, _context: UOWTransaction) -> None:
+    """Fire the signals after, and flush what receivers have left; still in the flush's transaction."""
+    flush = FLUSHES.pop(session.hash_key, None)
+    if flush is None or not flush.done:
+        return
+    wait_for(flush.after(), flush.receivers())
+    if session.hash_key in FOLLOWED or flush.only is not None:
+        return
+    FOLLOWED.add(session.hash_key)
+    try:
+        for _ in range(LIMIT):
+            if not flush.has_work():
+                return
+            session._flush()
+        raise endless(session)
+    finally:
+        FOLLOWED.discard(session.hash_key)
+
+
+def before_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+    """Fire the signal before a row that was not known before the flush."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None and state not in flush.saved:
+        flush.late(state, is_delete=False)
+
+
+def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+    """Take note that a row was written."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None:
+        flush.written(state, is_delete=False)
+
+
+def before_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+    """Fire the signal before a row that was not known to be deleted before the flush."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None:
+        flush.late(state, is_delete=True)
+
+
+def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+    """Take note that a row was deleted."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None:
+        flush.written(state, is_delete=True)
+
+
+def after_rollback(session: Session, transaction: Any) -> None:
+    """Forget a flush that has failed, and what waited for the commit."""
+    FLUSHES.pop(session.hash_key, None)
+    rolled_back(session, transaction)
+
+
+def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
+    """Fire the signals of a statement on a model."""
+    if statement.is_select or statement.session.info.get("aldis", True) is False or DISABLED.get():
+        return None
+    return around_statement(statement)
+
+
+def listen(model: type[Any]) -> None:
+    """Listen to all sessions, and to the rows of the models that derive from a class."""
+    event.listen(Session, "before_flush", before_flush)
+    event.listen(Session, "after_flush_postexec", after_flush)
+    event.listen(Session, "do_orm_execute", on_statement)
+    event.listen(Session, "after_transaction_create", savepoint_begun)
+    event.listen(Session, "after_soft_rollback", after_rollback)
+    event.listen(Session, "after_commit", committed)
+    event.listen(Session, "after_transaction_end", ended)
+    for name in ("before_insert", "before_update"):
+        event.listen(model, name, before_row, raw=True, propagate=True)
+    for name in ("after_insert", "after_update"):
+        event.listen(model, name, after_row, raw=True, propagate=True)
+    event.listen(model, "before_delete", before_row_is_deleted, raw=True, propagate=True)
+    event.listen(model, "after_delete", after_row_is_deleted, raw=True, propagate=True)

@@ -1,0 +1,442 @@
+"""The signals of one flush: those before it, in the order of the unit of work, and those after, in that of its SQL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import async_session
+from sqlalchemy.orm import InstanceState, RelationshipDirection
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.util import greenlet_spawn
+
+from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ...dispatch import emitters
+from ...dispatch.deferral import AFTER_COMMIT
+from ...errors import ConfigurationError, SkipOperation
+from ..ambient import joined
+from ..database import Database
+from ..firing import is_heard
+from ..flush import take_over
+from ..layout import layout_of
+from ..meta import meta_of
+from ..shape import Shape, shape_of
+from .commit import queue_of
+from .order import in_order
+from .waiting import wait_for
+
+if TYPE_CHECKING:
+    import blinker
+    from sqlalchemy.orm import Session
+
+__all__ = ["ASKED", "LIMIT", "Asked", "Flush"]
+
+LIMIT: Final = 100
+"""How often receivers may give a flush more to write, before it is taken for an endless loop; as SQLAlchemy's own."""
+
+
+class Asked:
+    """What the caller of an instance's own ``save()``, ``update()`` or ``delete()`` has asked for.
+
+    Args:
+        kind: ``"save"``, ``"update"`` or ``"delete"``.
+        values: What the caller named.
+    """
+
+    def __init__(self, kind: str, values: dict[str, Any]) -> None:
+        self.kind = kind
+        self.values = values
+        self.skipped = False
+
+
+ASKED: Final[dict[InstanceState[Any], Asked]] = {}
+"""The instances whose own method is waiting for the flush that is to come."""
+
+
+class Heard:
+    """Who listens to a model class: its signals before and after, where anybody does."""
+
+    __slots__ = ("model", "post", "pre", "shape")
+
+    def __init__(self, model: type[Any]) -> None:
+        signals = meta_of(model).signals
+        self.model = model
+        self.pre: dict[str, blinker.Signal] = {}
+        self.post: dict[str, blinker.Signal] = {}
+        for kind in ("save", "update", "delete"):
+            for when, found in (("pre", self.pre), ("post", self.post)):
+                signal = signals[f"{when}_{kind}"]
+                if is_heard(signal, model):
+                    found[kind] = signal
+        self.shape: Shape | None = shape_of(model) if self.pre or self.post else None
+
+
+class Row:
+    """One row of the flush, and what is told of it."""
+
+    __slots__ = ("asked", "heard", "instance", "is_update", "kind", "skipped", "state", "values", "written")
+
+    def __init__(
+        self, heard: Heard, state: InstanceState[Any], kind: str, asked: Asked | None, written: dict[str, Any]
+    ) -> None:
+        self.heard = heard
+        self.state = state
+        self.instance = state.obj()
+        self.kind = kind
+        self.is_update = state.key is not None
+        self.asked = asked
+        self.values = {} if asked is None else asked.values
+        self.written = written
+        self.skipped = False
+
+    def skip(self) -> None:
+        """Take note that a receiver has left it out."""
+        self.skipped = True
+        if self.asked is not None:
+            self.asked.skipped = True
+
+
+class Flush:
+    """The signals of one flush of a session.
+
+    Args:
+        session: The session.
+        only: The instances that are flushed, if not all.
+        told: Instances whose signals somebody else fires.
+    """
+
+    def __init__(self, session: Session, only: Iterable[object] | None, told: Collection[InstanceState[Any]]) -> None:
+        self.session = session
+        self.asynchronous = async_session(session)
+        self.only = None if only is None else set(map(instance_state, only))
+        self.told = told
+        self.heard: dict[type[Any], Heard | None] = {}
+        self.saved: dict[InstanceState[Any], Row] = {}
+        self.deleted: dict[InstanceState[Any], Row] = {}
+        self.done: list[Row] = []
+        """The rows that were written, in the order in which they were."""
+
+    def listeners_of(self, model: type[Any]) -> Heard | None:
+        """Return who listens to a class, if it is a model and anybody does."""
+        try:
+            return self.heard[model]
+        except KeyError:
+            from ..model import Model
+
+            heard = Heard(model) if issubclass(model, Model) else None
+            found = self.heard[model] = heard if heard is not None and heard.shape is not None else None
+            return found
+
+    def concerned(self) -> bool:
+        """Tell whether anybody listens to a class of which the session has something to write."""
+        session = self.session
+        classes: set[type[Any]] = set()
+        for instances in (session.new, session.dirty, session.deleted):
+            classes.update(map(type, instances))
+        heard = [each for each in classes if self.listeners_of(each) is not None]
+        return bool(heard)
+
+    def receivers(self) -> Iterator[Callable[..., Any]]:
+        """Return the receivers that may be called."""
+        for heard in filter(None, list(self.heard.values())):
+            for signal in itertools.chain(heard.pre.values(), heard.post.values()):
+                yield from signal.receivers_for(heard.model)
+
+    async def before(self) -> None:
+        """Fire the signals before, until receivers give nothing more to write.
+
+        Raises:
+            ConfigurationError: They never stop.
+        """
+        async with self.around():
+            for _ in range(LIMIT):
+                rows = list(self.fresh())
+                if not rows:
+                    break
+                for row in rows:
+                    await self.emit_before(row)
+            else:
+                raise endless(self.session)
+            if self.done and not self.has_work():
+                await self.emit_after_all()
+
+    def has_work(self) -> bool:
+        """Tell whether receivers have left anything to write."""
+        session = self.session
+        return bool(session.new or session.deleted or session.dirty)
+
+    def fresh(self) -> Iterator[Row]:
+        """Return the rows that are to be written and of which nothing was told yet, in order."""
+        session = self.session
+        to_save: list[InstanceState[Any]] = []
+        to_delete: list[InstanceState[Any]] = []
+        for instances in (session.new, session.dirty):
+            for instance in instances:
+                if self.listeners_of(type(instance)) is not None:
+                    state = instance_state(instance)
+                    if state in self.saved or state in self.deleted or not self.takes_part(state):
+                        continue
+                    orphan = state.key is not None and state.mapper._is_orphan(state)
+                    (to_delete if orphan else to_save).append(state)
+        for instance in session.deleted:
+            if self.listeners_of(type(instance)) is not None:
+                state = instance_state(instance)
+                if state not in self.deleted and self.takes_part(state):
+                    to_delete.append(state)
+        for state in in_order(to_save):
+            row = self.row_to_save(state)
+            if row is not None:
+                self.saved[state] = row
+                yield row
+        for state in reversed(in_order(to_delete)):
+            row = self.deleted[state] = self.row_to_delete(state)
+            yield row
+
+    def takes_part(self, state: InstanceState[Any]) -> bool:
+        """Tell whether the flush writes an instance, and nobody else fires its signals."""
+        return (self.only is None or state in self.only) and state not in self.told
+
+    def row_to_save(self, state: InstanceState[Any]) -> Row | None:
+        """Return what is told of an instance that is inserted or updated, if it is."""
+        heard = self.listeners_of(state.class_)
+        assert heard is not None
+        shape = heard.shape
+        assert shape is not None
+        asked = ASKED.pop(state, None) if ASKED else None
+        if state.key is None:
+            written = layout_of(shape, state.dict).column_values(state.dict)
+        elif self.session.is_modified(state.obj(), include_collections=False):
+            written = changes(shape, state)
+            shape.complete(written, shape.onupdates)
+        elif asked is not None and asked.kind != "delete":
+            written = {}
+        else:
+            return None
+        if shape.relationships:
+            written.update(foreign_keys(shape, state))
+        return Row(heard, state, "save" if asked is None else asked.kind, asked, written)
+
+    def row_to_delete(self, state: InstanceState[Any]) -> Row:
+        """Return what is told of an instance that is deleted."""
+        heard = self.listeners_of(state.class_)
+        assert heard is not None
+        return Row(heard, state, "delete", ASKED.pop(state, None), {})
+
+    async def emit_before(self, row: Row) -> None:
+        """Fire the signal before a row is written."""
+        signal = row.heard.pre.get(row.kind)
+        shape = row.heard.shape
+        assert shape is not None
+        if signal is not None:
+            tell(row)
+            try:
+                if row.kind == "delete":
+                    rest = emitters.pre_delete(signal, row.heard.model, row.instance, row.instance, None)
+                else:
+                    emit = emitters.pre_save if row.kind == "save" else emitters.pre_update
+                    told = (row.instance, row.instance, row.values, row.written, row.is_update, False)
+                    rest = emit(signal, row.heard.model, *told)
+                if rest is not None:
+                    await rest
+            except SkipOperation:
+                self.skip(row)
+                return
+            if row.kind == "delete":
+                return
+            shape.refuse_unknown(row.written.keys())
+        elif row.kind == "delete" or row.is_update:
+            return
+        take_over(shape, row.instance, row.written, row.is_update)
+
+    def skip(self, row: Row) -> None:
+        """Leave a row out of the flush."""
+        session = self.session
+        row.skip()
+        self.done.append(row)
+        if row.kind == "delete":
+            session.add(row.instance)  # takes it off the list of those to delete
+            for _, _, state, _ in row.state.mapper.cascade_iterator("delete", row.state):
+                child = self.deleted.get(state)
+                if child is not None and not child.skipped:
+                    self.skip(child)
+                elif state in session._deleted:
+                    session.add(state.obj())
+        elif row.is_update:
+            put_back(session, row.state)
+        else:
+            session.expunge(row.instance)
+
+    def knows(self, state: InstanceState[Any]) -> bool:
+        """Tell whether an instance is written by this flush, and not yet."""
+        return state in self.saved and all(row.state is not state for row in self.done)
+
+    def late(self, state: InstanceState[Any], is_delete: bool) -> None:
+        """Fire the signal before a row that only the flush itself finds: a relationship's doing.
+
+        Raises:
+            ConfigurationError: A receiver raised :class:`SkipOperation`; it is too late for that.
+        """
+        known = self.deleted if is_delete else self.saved
+        if state in known or state in self.told or self.listeners_of(state.class_) is None:
+            return
+        row = self.row_to_delete(state) if is_delete else self.row_to_save(state)
+        if row is None:
+            return
+        known[state] = row
+
+        async def emit() -> None:
+            async with self.around():
+                await self.emit_before(row)
+
+        wait_for(emit(), self.receivers())
+        if row.skipped:
+            raise ConfigurationError(
+                f"a receiver of pre_{row.kind} raised SkipOperation for {row.instance!r}, which the flush writes "
+                "because of a relationship: it cannot leave that out. Raise another error to undo the flush."
+            )
+
+    def written(self, state: InstanceState[Any], is_delete: bool) -> None:
+        """Take note that a row was written."""
+        row = (self.deleted if is_delete else self.saved).get(state)
+        if row is None:
+            return
+        if row.is_update and not is_delete and row.heard.shape is not None:
+            row.written.update(changes(row.heard.shape, state))
+        self.done.append(row)
+
+    async def after(self) -> None:
+        """Fire the signals after."""
+        async with self.around():
+            await self.emit_after_all()
+
+    async def emit_after_all(self) -> None:
+        """Fire the signal after each row that was written."""
+        for row in self.done:
+            signal = row.heard.post.get(row.kind)
+            if signal is None:
+                continue
+            count = 0 if row.skipped else 1
+            if row.kind == "delete":
+                tell(row)
+                rest = emitters.post_delete(signal, row.heard.model, row.instance, row.instance, count, row.skipped)
+            else:
+                if not row.skipped:
+                    await self.complete(row)
+                    count = 1 if row.written else 0
+                tell(row)
+                emit = emitters.post_save if row.kind == "save" else emitters.post_update
+                told = (row.instance, row.instance, row.values, row.written, row.is_update, False)
+                rest = emit(signal, row.heard.model, *told, count, row.skipped)
+            if rest is not None:
+                await rest
+
+    async def complete(self, row: Row) -> None:
+        """Give a row what it has in the database now, read if the flush has not."""
+        shape, state = row.heard.shape, row.state
+        assert shape is not None
+        wanted = shape.columns if not row.is_update else [(shape.attributes[key], key) for key in row.written]
+        if row.is_update and row.written:
+            wanted = [*wanted, *((shape.attributes[column.key], column.key) for column in shape.made_on_update)]
+        expired = state.expired_attributes
+        if expired:
+            unknown = [name for name, _ in wanted if name in expired]
+            if unknown:
+                await self.call(self.session.refresh, row.instance, unknown)
+        values = state.dict
+        row.written.update({key: values[name] for name, key in wanted if name in values})
+
+    async def call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call a method of the session."""
+        if self.asynchronous is None:
+            function(*args)
+        else:
+            await greenlet_spawn(function, *args)
+
+    @asynccontextmanager
+    async def around(self) -> AsyncIterator[None]:
+        """Let what receivers do be in the session's transaction, and the context tell them what is written."""
+        asynchronous = self.asynchronous
+        async with AsyncExitStack() as stack:
+            connection = None
+            for database, model in self.databases().items():
+                assert asynchronous is not None
+                found = await asynchronous.connection(bind_arguments={"mapper": inspect(model)})
+                connection = connection or found.sync_connection
+                await stack.enter_async_context(joined(database, found, queue_of(self.session, connection)))
+            waiting = AFTER_COMMIT.set(queue_of(self.session, connection))
+            try:
+                with current(None, None, ()):
+                    yield
+            finally:
+                AFTER_COMMIT.reset(waiting)
+
+    def databases(self) -> dict[Database, type[Any]]:
+        """Return the databases of the models that somebody listens to, whose operations are the session's own now."""
+        if self.asynchronous is None:
+            return {}
+        found: dict[Database, type[Any]] = {}
+        for model, heard in self.heard.items():
+            database = getattr(model, "database", None)
+            if heard is not None and isinstance(database, Database):
+                found.setdefault(database, model)
+        return found
+
+
+def tell(row: Row) -> None:
+    """Tell receivers, through the context, which row it is."""
+    CURRENT_INSTANCE.set(row.instance)
+    CURRENT_MODEL_INSTANCE.set(row.instance)
+    if row.values:
+        EXPLICIT_SPECIFIED_VALUES.set(frozenset(row.values))
+
+
+def changes(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+    """Return what an UPDATE of an instance writes, by column key: what differs from its row."""
+    committed, values, manager = state.committed_state, state.dict, state.manager
+    found = {}
+    for name, key in shape.columns:
+        if name in committed and name in values:
+            old = committed[name]
+            if old is NO_VALUE or not manager[name].impl.is_equal(values[name], old):
+                found[key] = values[name]
+    return found
+
+
+def foreign_keys(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+    """Return the columns that the flush takes from parents that were set by object, as far as these have a key."""
+    found: dict[str, Any] = {}
+    touched = state.dict if state.key is None else state.committed_state
+    for name in shape.relationships.intersection(touched):
+        relationship = shape.mapper.relationships[name]
+        parent = state.dict.get(name)
+        if parent is None or relationship.direction is not RelationshipDirection.MANYTOONE:
+            continue
+        values = instance_state(parent).dict
+        for local, remote in relationship.local_remote_pairs or ():
+            value = values.get(relationship.mapper.get_property_by_column(remote).key)
+            if local.key in shape.attributes and value is not None:
+                found[str(local.key)] = value
+    return found
+
+
+def put_back(session: Session, state: InstanceState[Any]) -> None:
+    """Undo what was changed of a stored instance and not written."""
+    instance = state.obj()
+    for name, old in list(state.committed_state.items()):
+        if old is NO_VALUE or name not in state.dict:
+            session.expire(instance, [name])
+        else:
+            set_committed_value(instance, name, old)
+
+
+def endless(session: Session) -> ConfigurationError:
+    """Return the error of receivers that never stop giving a flush more to write."""
+    names = sorted({type(each).__name__ for each in (*session.new, *session.dirty, *session.deleted)})
+    return ConfigurationError(
+        f"receivers have given the session more to write {LIMIT} times over ({', '.join(names)}): one of them changes, "
+        "on each signal, what fires that signal again."
+    )

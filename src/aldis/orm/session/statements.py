@@ -1,0 +1,362 @@
+"""``session.execute(update(User)...)``, ``delete(User)`` and ``insert(User)``, with their signals."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BindParameter, FromClause, select
+from sqlalchemy.engine import IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.orm.attributes import instance_state
+
+from ...context import current
+from ..firing import fire, is_heard
+from ..meta import meta_of
+from ..shape import shape_of
+from ..snapshot import detach
+from ..statements import conditions_of
+from .flush import Flush
+from .waiting import wait_for
+
+if TYPE_CHECKING:
+    from sqlalchemy import Delete, Insert, Update
+    from sqlalchemy.engine import Result
+    from sqlalchemy.orm import ORMExecuteState
+
+    from ..queryset import QuerySet
+    from ..shape import Shape
+
+__all__ = ["around_statement"]
+
+
+class Skipped(IteratorResult[Any]):
+    """What a statement returns that a receiver has skipped: no rows."""
+
+    rowcount = 0
+
+
+def skipped_result() -> Result[Any]:
+    """Return the result of a statement that was skipped."""
+    return Skipped(SimpleResultMetaData([]), iter(()))
+
+
+def around_statement(state: ORMExecuteState) -> Result[Any] | None:
+    """Run a statement on a model between its signals; ``None`` leaves it to SQLAlchemy."""
+    from ..model import Model
+
+    mapper = state.bind_mapper
+    if mapper is None or not issubclass(mapper.class_, Model):
+        return None
+    model = mapper.class_
+    if state.is_delete:
+        return Statement(state, model, "delete").run(delete)
+    if state.is_update:
+        many = isinstance(state.parameters, Sequence)
+        return Statement(state, model, *(("update", "bulk") if many else ("update",))).run(
+            update_by_key if many else update
+        )
+    if state.is_insert:
+        return Statement(state, model, "save", "bulk").run(insert)
+    return None
+
+
+class Statement:
+    """One statement on a model.
+
+    Args:
+        state: What SQLAlchemy is about to run.
+        model: The model.
+        kinds: Of the signals that it may fire.
+    """
+
+    def __init__(self, state: ORMExecuteState, model: type[Any], *kinds: str) -> None:
+        self.state = state
+        self.model = model
+        self.kinds = kinds
+        self.signals = meta_of(model).signals
+        self.flush = Flush(state.session, None, ())
+        self.flush.listeners_of(model)
+
+    def is_heard(self, kind: str) -> bool:
+        """Tell whether anybody listens to the signals of a kind."""
+        return any(is_heard(self.signals[f"{when}_{kind}"], self.model) for when in ("pre", "post"))
+
+    def run(self, how: Callable[[Statement], Result[Any]]) -> Result[Any] | None:
+        """Run it, if anybody listens."""
+        return how(self) if any(map(self.is_heard, self.kinds)) else None
+
+    def wait_for(self, work: Callable[[], Awaitable[None]], caller: object, named: Sequence[str] | None) -> None:
+        """Run what fires the signals, in the session's transaction."""
+
+        async def inside() -> None:
+            async with self.flush.around():
+                with current(caller, None, named):
+                    await work()
+
+        signals = [self.signals[f"{when}_{kind}"] for kind in self.kinds for when in ("pre", "post")]
+        wait_for(inside(), (each for signal in signals for each in signal.receivers_for(self.model)))
+
+    def queryset(self) -> QuerySet[Any]:
+        """Return the rows that the statement is about."""
+        from ..queryset import QuerySet
+
+        where = getattr(self.state.statement, "whereclause", None)
+        found = select(self.model)
+        return QuerySet(self.model, found if where is None else found.where(where), self.flush.asynchronous)
+
+
+def delete(self: Statement) -> Result[Any]:
+    """Run a DELETE."""
+    queryset, injected, skipped = self.queryset(), list[Any](), False
+
+    async def before() -> None:
+        nonlocal skipped
+        skipped = await fire(self.signals, "pre_delete", self.model, queryset, None, injected)
+
+    async def after() -> None:
+        await fire(self.signals, "post_delete", self.model, queryset, None, row_count, skipped)
+
+    self.wait_for(before, queryset, None)
+    statement: Delete = self.state.statement  # type: ignore[assignment]
+    where = conditions_of(self.model, injected)
+    result = skipped_result() if skipped else self.state.invoke_statement(statement.where(*where))
+    row_count = counted(result)
+    self.wait_for(after, queryset, None)
+    return result
+
+
+def update(self: Statement) -> Result[Any]:
+    """Run an UPDATE of all rows that meet a condition."""
+    statement: Update = self.state.statement  # type: ignore[assignment]
+    shape = shape_of(self.model)
+    queryset, skipped = self.queryset(), False
+    values = values_of(shape, statement, self.state.parameters)
+    written = {shape.keys[name]: value for name, value in values.items() if name in shape.keys}
+    shape.complete(written, shape.onupdates)
+    told = (queryset, None, values, written, True, False)
+    asked = dict(written)
+
+    async def before() -> None:
+        nonlocal skipped
+        skipped = await fire(self.signals, "pre_update", self.model, *told)
+        shape.refuse_unknown(written.keys())
+
+    async def after() -> None:
+        await fire(self.signals, "post_update", self.model, *told, row_count, skipped)
+
+    self.wait_for(before, queryset, tuple(values))
+    if skipped or not written:
+        result = skipped_result()
+    elif written.keys() >= asked.keys():
+        result = self.state.invoke_statement(statement.values(by_attribute(self.model, shape, written)))
+    else:
+        fresh = statement._generate()
+        fresh._values = None
+        result = self.state.invoke_statement(fresh.values(by_attribute(self.model, shape, written)))
+    row_count = counted(result)
+    self.wait_for(after, queryset, tuple(values))
+    return result
+
+
+def by_attribute(model: type[Any], shape: Shape, written: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the values of a statement by the model's attributes."""
+    return {getattr(model, shape.attributes[key]): value for key, value in written.items()}
+
+
+def values_of(shape: Shape, statement: Update, parameters: Any) -> dict[str, Any]:
+    """Return what an UPDATE writes, by attribute name, as its caller gave it."""
+    found: dict[str, Any] = {}
+    given = dict(statement._values or ())
+    given.update(getattr(statement, "_ordered_values", None) or ())
+    for target, value in given.items():
+        name = name_of(shape, target)
+        found[name] = value.effective_value if isinstance(value, BindParameter) else value
+    found.update(parameters or {})
+    return found
+
+
+def name_of(shape: Shape, target: Any) -> str:
+    """Return the name of the attribute that a statement writes: it is given as one, as a column or by name."""
+    if isinstance(target, str):
+        return target
+    key: str = getattr(target, "key", str(target))
+    proxied: Any = getattr(target, "_annotations", {}).get("proxy_key")
+    return proxied or shape.attributes.get(key, key)
+
+
+def counted(result: Result[Any]) -> int | None:
+    """Return how many rows a statement has written, if the database tells."""
+    count = getattr(result, "rowcount", -1)
+    return count if isinstance(count, int) and count >= 0 else None
+
+
+def rows_of(parameters: Any) -> list[Any]:
+    """Return the parameters of a statement as a list, each of one row."""
+    return [] if parameters is None else list(parameters) if isinstance(parameters, Sequence) else [parameters]
+
+
+def update_by_key(self: Statement) -> Result[Any]:
+    """Run an UPDATE of many rows, each by its primary key and with its own values."""
+    shape = shape_of(self.model)
+    queryset = self.queryset()
+    raw = rows_of(self.state.parameters)
+    told = (queryset, "bulk_update", raw, None, None, None, False)
+    rows: list[tuple[dict[str, Any], dict[str, Any], list[bool]]] = []
+    skipped = False
+    keys = {shape.attributes[key] for key in shape.primary_key}
+
+    async def before() -> None:
+        nonlocal skipped
+        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+        for values in [] if skipped else raw:
+            written = {shape.keys[name]: value for name, value in values.items() if name not in keys}
+            shape.complete(written, shape.onupdates)
+            out = await fire(self.signals, "pre_update", self.model, queryset, None, values, written, True, False)
+            shape.refuse_unknown(written.keys())
+            rows.append((values, written, [out]))
+
+    async def after() -> None:
+        count = 0
+        for values, written, (out,) in rows:
+            both = {**written, **{shape.keys[name]: values[name] for name in keys}}
+            told_of_row = (queryset, None, values, both, True, False, int(not out), out)
+            await fire(self.signals, "post_update", self.model, *told_of_row)
+            count += not out
+        await fire(self.signals, "post_bulk", self.model, *told, 0, count, skipped)
+
+    self.wait_for(before, queryset, None)
+    to_write = [
+        {**shape.by_attribute(written), **{name: values[name] for name in keys}}
+        for values, written, (out,) in rows
+        if not out and written
+    ]
+    self.state.parameters = to_write
+    result = self.state.invoke_statement() if to_write else skipped_result()
+    self.wait_for(after, queryset, None)
+    return result
+
+
+def insert(self: Statement) -> Result[Any]:
+    """Run an INSERT, as ``bulk_create`` does: with the save signals of each row, if anybody listens to them."""
+    statement: Insert = self.state.statement  # type: ignore[assignment]
+    shape = shape_of(self.model)
+    queryset = self.queryset()
+    raw = values_to_insert(shape, statement, self.state.parameters)
+    told = (queryset, "bulk_create", raw, None, None, None, bool(statement._post_values_clause is not None))
+    rows: list[Row] = []
+    skipped, count = False, None
+    each_is_heard = self.is_heard("save")
+
+    async def before() -> None:
+        nonlocal skipped
+        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+        for values in raw if each_is_heard and not skipped else ():
+            row = Row(shape, values)
+            rows.append(row)
+            with current(queryset, row.instance, values):
+                saved = (queryset, row.instance, values, row.written, False, False)
+                row.skipped = await fire(self.signals, "pre_save", self.model, *saved)
+            shape.refuse_unknown(row.written.keys())
+
+    async def after() -> None:
+        for row in rows:
+            with current(queryset, row.instance, row.values):
+                saved = (queryset, row.instance, row.values, row.written, False, False, int(not row.skipped))
+                await fire(self.signals, "post_save", self.model, *saved, row.skipped)
+        await fire(self.signals, "post_bulk", self.model, *told, count, 0, skipped)
+
+    self.wait_for(before, queryset, None)
+    to_write = [row for row in rows if not row.skipped]
+    if skipped or (rows and not to_write):
+        result, count = skipped_result(), 0
+    elif not rows:
+        result, count = self.state.invoke_statement(), len(raw) or None
+    else:
+        result, count = insert_rows(self, statement, to_write), len(to_write)
+    self.wait_for(after, queryset, None)
+    return result
+
+
+class Row:
+    """One row of an INSERT."""
+
+    def __init__(self, shape: Shape, values: Mapping[str, Any]) -> None:
+        self.instance = shape.mapper.class_manager.new_instance()
+        self.state = instance_state(self.instance)
+        self.values = values
+        self.skipped = False
+        for name, value in values.items():
+            setattr(self.instance, name, value)
+        self.written = shape.column_values(self.state.dict)
+
+    def store(self, shape: Shape, key: Sequence[Any]) -> None:
+        """Take note of the key that the row got."""
+        self.written.update(zip(shape.primary_key, key, strict=True))
+        detach(shape, self.state, self.written)
+
+
+def values_to_insert(shape: Shape, statement: Insert, parameters: Any) -> list[dict[str, Any]]:
+    """Return the rows of an INSERT by attribute name, as its caller gave them; none, where a SELECT makes them."""
+    if parameters:
+        return [dict(each) for each in rows_of(parameters)]
+    many = [dict(each) for group in statement._multi_values for each in group]
+    if statement._values:
+        many.append(dict(statement._values))
+    return [
+        {
+            name_of(shape, target): value.effective_value if isinstance(value, BindParameter) else value
+            for target, value in each.items()
+        }
+        for each in many
+    ]
+
+
+def insert_rows(self: Statement, statement: Insert, rows: list[Row]) -> Result[Any]:
+    """Insert rows, and give them their keys where the database tells which is whose."""
+    shape = shape_of(self.model)
+    values = [shape.by_attribute(row.written) for row in rows]
+    by_parameters = bool(self.state.parameters)
+    if not by_parameters:
+        fresh = statement._generate()
+        fresh._values, fresh._multi_values = None, ()
+        statement = fresh.values(values if len(values) > 1 else values[0])
+    else:
+        self.state.parameters = values
+    if not by_parameters or not tells_keys(self, statement):
+        return self.state.invoke_statement(statement)
+    if statement._returning:
+        return insert_returning(self, statement, rows)
+    keys = [getattr(self.model, shape.attributes[key]) for key in shape.primary_key]
+    found = self.state.invoke_statement(statement.returning(*keys, sort_by_parameter_order=True)).all()
+    if len(found) == len(rows):
+        for row, key in zip(rows, found, strict=True):
+            row.store(shape, key)
+    result = skipped_result()
+    result.rowcount = len(found)  # type: ignore[attr-defined]
+    return result
+
+
+def insert_returning(self: Statement, statement: Insert, rows: list[Row]) -> Result[Any]:
+    """Insert rows, and return what the caller wants back of them: where these are the instances, the keys are known."""
+    shape = shape_of(self.model)
+    if [each for each in statement._returning if not is_entity(each, shape)] or len(statement._returning) > 1:
+        return self.state.invoke_statement(statement)
+    result = self.state.invoke_statement(statement.returning(sort_by_parameter_order=True)).freeze()
+    found = result().scalars().all()
+    if len(found) == len(rows):
+        for row, instance in zip(rows, found, strict=True):
+            row.store(shape, [getattr(instance, shape.attributes[key]) for key in shape.primary_key])
+    return result()
+
+
+def is_entity(returned: Any, shape: Shape) -> bool:
+    """Tell whether a RETURNING's element is the instances themselves."""
+    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is shape.mapper
+
+
+def tells_keys(self: Statement, statement: Insert) -> bool:
+    """Tell whether the database returns the keys of many rows in their order."""
+    dialect = self.state.session.get_bind(**self.state.bind_arguments).dialect
+    can = dialect.insert_returning and dialect.insert_executemany_returning_sort_by_parameter_order
+    return can and statement._post_values_clause is None
