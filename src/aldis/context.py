@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-__all__ = ["CURRENT_INSTANCE", "CURRENT_MODEL_INSTANCE", "DISABLED", "EXPLICIT_SPECIFIED_VALUES", "signals_disabled"]
+__all__ = [
+    "CURRENT_INSTANCE",
+    "CURRENT_MODEL_INSTANCE",
+    "DISABLED",
+    "EXPLICIT_SPECIFIED_VALUES",
+    "NONE",
+    "signals_disabled",
+]
 
 EXPLICIT_SPECIFIED_VALUES: Final[ContextVar[frozenset[str] | None]] = ContextVar(
     "EXPLICIT_SPECIFIED_VALUES", default=None

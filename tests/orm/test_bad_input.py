@@ -120,14 +120,8 @@ async def test_instance_in_a_session(models) -> None:
     await models.User.query.create(name="ada")
     async with AsyncSession(models.database.engine) as session:
         ada = await session.scalar(select(models.User))
-        for refused in (
-            lambda: ada.save(),
-            lambda: ada.update(name="x"),
-            lambda: ada.delete(),
-            lambda: models.User.query.bulk_update([ada]),
-        ):
-            with pytest.raises(aldis.ConfigurationError, match="belongs to a session"):
-                await refused()
+        with pytest.raises(aldis.ConfigurationError, match="belongs to a session"):
+            await models.User.query.bulk_update([ada])
     assert [row["name"] for row in await models.stored()] == ["ada"]
 
 

@@ -7,6 +7,7 @@ import types
 
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import AsyncSession
 
 import aldis
 
@@ -166,3 +167,55 @@ async def test_cancelled_saves_inside_a_transaction_are_all_or_nothing(models, s
     assert await cancel_everywhere(operation, check) > 5
     one, _ = tried[-1]
     assert (inspect(one).detached, one.name) == (True, "One")
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["commit", "save"])
+async def test_cancelled_session_is_all_or_nothing(models, settled, own) -> None:
+    @models.Base.meta.signals.pre_save.connect_via(models.User)
+    @models.Base.meta.signals.post_save.connect_via(models.User)
+    async def receiver(sender):
+        await asyncio.sleep(0)
+
+    tried = []
+
+    async def operation():
+        name = f"user {len(tried)}"
+        tried.append(name)
+        async with AsyncSession(models.database.engine) as session:
+            user = models.User(name=name)
+            session.add(user)
+            session.add(models.Log(text=name))
+            if own:
+                await user.save()
+            await session.commit()
+
+    async def check() -> None:
+        await settled()
+        stored = {row["name"] for row in await models.stored()}
+        logged = {row["text"] for row in await models.stored(models.Log)}
+        assert (tried[-1] in stored) == (tried[-1] in logged)
+
+    assert await cancel_everywhere(operation, check) > 5
+    assert tried[-1] in {row["name"] for row in await models.stored()}
+
+
+async def test_session_is_usable_after_a_cancelled_receiver(models, settled) -> None:
+    entered = asyncio.Event()
+
+    @models.Base.meta.signals.post_save.connect_via(models.User)
+    async def receiver(sender):
+        entered.set()
+        await asyncio.sleep(60)
+
+    async with AsyncSession(models.database.engine) as session:
+        session.add(models.User(name="ada"))
+        commit = asyncio.create_task(session.commit())
+        await entered.wait()
+        commit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await commit
+        await session.rollback()
+        session.add(models.Log(text="x"))
+        await session.commit()
+    await settled()
+    assert (await models.stored(), len(await models.stored(models.Log))) == ([], 1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
 
-from .shape import DefaultContext, Shape
+from .shape import DefaultContext, Shape, picker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +39,8 @@ class Layout:
         self.keys = tuple(key for _, key in columns)
         self.take = picker(self.names)
         self.defaults = tuple((key, default) for key, default in shape.defaults if key not in self.keys)
+        self.filled = tuple(key for key, _ in self.defaults)
+        """The keys of those that are filled in."""
         self.related = not shape.relationships.isdisjoint(given)
         self.primary_key = tuple(key for key in shape.primary_key if key in self.keys)
         written = {*self.keys, *(key for key, _ in self.defaults), *(column.key for column in shape.made_on_insert)}
@@ -57,13 +58,6 @@ class Layout:
             for key, default in self.defaults:
                 written[key] = default(context)
         return written
-
-
-def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of these names; itemgetter of one returns no tuple, and there is none of nothing."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda values: tuple([values[name] for name in names])
 
 
 def layout_of(shape: Shape, values: Mapping[str, Any]) -> Layout:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, Integer, Table, inspect
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .prepared import Prepared
 
-__all__ = ["Shape", "attribute", "mapper_of", "shape_of"]
+__all__ = ["Shape", "attribute", "mapper_of", "picker", "shape_of"]
 
 
 class DefaultContext:
@@ -80,6 +81,11 @@ class Shape:
     def identity_class(self) -> type[Any]:
         """The class in the identity keys of its instances."""
         return self.mapper.identity_key_from_primary_key(())[0]
+
+    @cached_property
+    def take(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """What takes the values of all columns out of an instance's; a KeyError, where it does not have them all."""
+        return picker(tuple(name for name, _ in self.columns))
 
     @property
     def watches_expiry(self) -> bool:
@@ -194,6 +200,13 @@ def refuse_unknown(model: type[Any], name: str) -> None:
     # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
     if not any(name in each.__dict__ for each in model.__mro__):
         attribute(model, name)
+
+
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these names; itemgetter of one returns no tuple, and there is none of nothing."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])
 
 
 def hint(name: str, known: Iterable[str]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sqlite3
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
@@ -35,7 +38,7 @@ def roll_back_what_is_given_up(engine: AsyncEngine) -> None:
     """Roll back a connection that SQLAlchemy gives up, as it does when a statement is cancelled, before it is closed.
 
     A closed connection waits for its statements (SQLite's manual, ``sqlite3_close_v2``), and these for the garbage
-    collector, if a traceback holds their cursors; until then it would keep its write lock.
+    collector, if a traceback holds their cursors; until then it would keep its locks. So these are closed first.
     """
     if engine.dialect.driver != "aiosqlite":
         return
@@ -51,7 +54,15 @@ def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -
     with suppress(AttributeError, ValueError, RuntimeError):
         future = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        driver._tx.put_nowait((future, driver._conn.rollback))
+        driver._tx.put_nowait((future, partial(let_go, driver._conn)))
+
+
+def let_go(connection: sqlite3.Connection) -> None:
+    """Close what has cursors open on a connection, and roll back; in the driver's thread."""
+    for each in gc.get_referrers(connection):
+        if isinstance(each, sqlite3.Cursor):
+            each.close()
+    connection.rollback()
 
 
 async def whole(connection: AsyncConnection, statement: Coroutine[Any, Any, T]) -> T:

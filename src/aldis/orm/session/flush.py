@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import async_session
-from sqlalchemy.orm import InstanceState, RelationshipDirection
+from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.util import greenlet_spawn
 
-from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
 from ...dispatch import emitters
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
 from ..firing import is_heard
-from ..flush import take_over
 from ..layout import layout_of
 from ..meta import meta_of
 from ..shape import Shape, shape_of
@@ -78,10 +78,28 @@ class Heard:
 class Row:
     """One row of the flush, and what is told of it."""
 
-    __slots__ = ("asked", "heard", "instance", "is_update", "kind", "skipped", "state", "values", "written")
+    __slots__ = (
+        "asked",
+        "count",
+        "filled",
+        "heard",
+        "instance",
+        "is_update",
+        "kind",
+        "skipped",
+        "state",
+        "values",
+        "written",
+    )
 
     def __init__(
-        self, heard: Heard, state: InstanceState[Any], kind: str, asked: Asked | None, written: dict[str, Any]
+        self,
+        heard: Heard,
+        state: InstanceState[Any],
+        kind: str,
+        asked: Asked | None,
+        written: dict[str, Any],
+        filled: Iterable[str] = (),
     ) -> None:
         self.heard = heard
         self.state = state
@@ -91,11 +109,14 @@ class Row:
         self.asked = asked
         self.values = {} if asked is None else asked.values
         self.written = written
+        self.filled = filled
+        """The keys of the defaults in it, which the instance gets too: the flush is not to make them again."""
         self.skipped = False
+        self.count = 1
 
     def skip(self) -> None:
         """Take note that a receiver has left it out."""
-        self.skipped = True
+        self.skipped, self.count = True, 0
         if self.asked is not None:
             self.asked.skipped = True
 
@@ -154,11 +175,10 @@ class Flush:
         """
         async with self.around():
             for _ in range(LIMIT):
-                rows = list(self.fresh())
+                rows = self.fresh()
                 if not rows:
                     break
-                for row in rows:
-                    await self.emit_before(row)
+                await self.emit_before(rows)
             else:
                 raise endless(self.session)
             if self.done and not self.has_work():
@@ -169,32 +189,36 @@ class Flush:
         session = self.session
         return bool(session.new or session.deleted or session.dirty)
 
-    def fresh(self) -> Iterator[Row]:
+    def fresh(self) -> list[Row]:
         """Return the rows that are to be written and of which nothing was told yet, in order."""
-        session = self.session
+        session, saved, deleted = self.session, self.saved, self.deleted
+        listeners_of, is_partial = self.listeners_of, self.only is not None or bool(self.told)
         to_save: list[InstanceState[Any]] = []
         to_delete: list[InstanceState[Any]] = []
-        for instances in (session.new, session.dirty):
-            for instance in instances:
-                if self.listeners_of(type(instance)) is not None:
-                    state = instance_state(instance)
-                    if state in self.saved or state in self.deleted or not self.takes_part(state):
-                        continue
-                    orphan = state.key is not None and state.mapper._is_orphan(state)
-                    (to_delete if orphan else to_save).append(state)
+        for instance in itertools.chain(session.new, session.dirty):
+            if listeners_of(type(instance)) is None:
+                continue
+            state = instance_state(instance)
+            if state in saved or state in deleted or (is_partial and not self.takes_part(state)):
+                continue
+            if state.key is not None and state.mapper._is_orphan(state):
+                to_delete.append(state)
+            else:
+                to_save.append(state)
         for instance in session.deleted:
-            if self.listeners_of(type(instance)) is not None:
-                state = instance_state(instance)
-                if state not in self.deleted and self.takes_part(state):
-                    to_delete.append(state)
+            state = instance_state(instance)
+            if listeners_of(type(instance)) is not None and state not in deleted and self.takes_part(state):
+                to_delete.append(state)
+        rows: list[Row] = []
         for state in in_order(to_save):
             row = self.row_to_save(state)
             if row is not None:
-                self.saved[state] = row
-                yield row
+                saved[state] = row
+                rows.append(row)
         for state in reversed(in_order(to_delete)):
-            row = self.deleted[state] = self.row_to_delete(state)
-            yield row
+            row = deleted[state] = self.row_to_delete(state)
+            rows.append(row)
+        return rows
 
     def takes_part(self, state: InstanceState[Any]) -> bool:
         """Tell whether the flush writes an instance, and nobody else fires its signals."""
@@ -207,18 +231,23 @@ class Flush:
         shape = heard.shape
         assert shape is not None
         asked = ASKED.pop(state, None) if ASKED else None
+        filled: Iterable[str] = ()
         if state.key is None:
-            written = layout_of(shape, state.dict).column_values(state.dict)
-        elif self.session.is_modified(state.obj(), include_collections=False):
-            written = changes(shape, state)
-            shape.complete(written, shape.onupdates)
-        elif asked is not None and asked.kind != "delete":
-            written = {}
+            values = state.obj().__dict__
+            layout = layout_of(shape, values)
+            written, filled = layout.column_values(values), layout.filled
         else:
-            return None
+            written = changes(shape, state)
+            if written or takes_key(shape, state):
+                own = len(written)
+                shape.complete(written, shape.onupdates)
+                for key in list(written)[own:]:
+                    setattr(state.obj(), shape.attributes[key], written[key])
+            elif asked is None:
+                return None
         if shape.relationships:
             written.update(foreign_keys(shape, state))
-        return Row(heard, state, "save" if asked is None else asked.kind, asked, written)
+        return Row(heard, state, "save" if asked is None else asked.kind, asked, written, filled)
 
     def row_to_delete(self, state: InstanceState[Any]) -> Row:
         """Return what is told of an instance that is deleted."""
@@ -226,31 +255,45 @@ class Flush:
         assert heard is not None
         return Row(heard, state, "delete", ASKED.pop(state, None), {})
 
-    async def emit_before(self, row: Row) -> None:
-        """Fire the signal before a row is written."""
-        signal = row.heard.pre.get(row.kind)
-        shape = row.heard.shape
-        assert shape is not None
-        if signal is not None:
-            tell(row)
-            try:
-                if row.kind == "delete":
-                    rest = emitters.pre_delete(signal, row.heard.model, row.instance, row.instance, None)
-                else:
-                    emit = emitters.pre_save if row.kind == "save" else emitters.pre_update
-                    told = (row.instance, row.instance, row.values, row.written, row.is_update, False)
-                    rest = emit(signal, row.heard.model, *told)
-                if rest is not None:
-                    await rest
-            except SkipOperation:
-                self.skip(row)
-                return
-            if row.kind == "delete":
-                return
-            shape.refuse_unknown(row.written.keys())
-        elif row.kind == "delete" or row.is_update:
-            return
-        take_over(shape, row.instance, row.written, row.is_update)
+    async def emit_before(self, rows: Iterable[Row]) -> None:
+        """Fire the signal before each row is written, and let the instance have what receivers made of its values."""
+        tell, tell_model = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set
+        for row in rows:
+            heard, kind, instance, written = row.heard, row.kind, row.instance, row.written
+            shape = heard.shape
+            assert shape is not None
+            signal = heard.pre.get(kind)
+            was = written
+            if signal is not None:
+                tell(instance)
+                tell_model(instance)
+                try:
+                    if kind == "delete":
+                        rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
+                    else:
+                        was = written.copy()
+                        emit = emitters.pre_save if kind == "save" else emitters.pre_update
+                        values = row.values
+                        if values:
+                            EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
+                        rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
+                        if values:
+                            EXPLICIT_SPECIFIED_VALUES.set(NONE)
+                    if rest is not None:
+                        await rest
+                except SkipOperation:
+                    self.skip(row)
+                    continue
+            if kind == "delete":
+                continue
+            if written.keys() != was.keys() or not all(map(is_, written.values(), was.values())):
+                shape.refuse_unknown(written.keys())
+                take_changes(shape, row.state, was, written)
+            if row.filled:
+                known = instance.__dict__
+                for key in row.filled:
+                    if key in written:
+                        known.setdefault(shape.attributes[key], written[key])
 
     def skip(self, row: Row) -> None:
         """Leave a row out of the flush."""
@@ -290,7 +333,7 @@ class Flush:
 
         async def emit() -> None:
             async with self.around():
-                await self.emit_before(row)
+                await self.emit_before([row])
 
         wait_for(emit(), self.receivers())
         if row.skipped:
@@ -302,35 +345,50 @@ class Flush:
     def written(self, state: InstanceState[Any], is_delete: bool) -> None:
         """Take note that a row was written."""
         row = (self.deleted if is_delete else self.saved).get(state)
-        if row is None:
+        if row is None or row.skipped:
             return
         if row.is_update and not is_delete and row.heard.shape is not None:
             row.written.update(changes(row.heard.shape, state))
         self.done.append(row)
 
     async def after(self) -> None:
-        """Fire the signals after."""
+        """Fire the signals after; those too of rows that were to be written, and for which there was no need."""
+        if len(self.done) < len(self.saved) + len(self.deleted):
+            done = set(map(id, self.done))
+            for row in itertools.chain(self.saved.values(), self.deleted.values()):
+                if id(row) not in done:
+                    row.count = 0
+                    self.done.append(row)
         async with self.around():
             await self.emit_after_all()
 
     async def emit_after_all(self) -> None:
         """Fire the signal after each row that was written."""
+        tell, tell_model = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set
         for row in self.done:
-            signal = row.heard.post.get(row.kind)
+            heard, kind, instance = row.heard, row.kind, row.instance
+            signal = heard.post.get(kind)
             if signal is None:
                 continue
-            count = 0 if row.skipped else 1
-            if row.kind == "delete":
-                tell(row)
-                rest = emitters.post_delete(signal, row.heard.model, row.instance, row.instance, count, row.skipped)
+            skipped = row.skipped
+            if kind == "delete":
+                tell(instance)
+                tell_model(instance)
+                rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, skipped)
             else:
-                if not row.skipped:
+                if not skipped:
                     await self.complete(row)
-                    count = 1 if row.written else 0
-                tell(row)
-                emit = emitters.post_save if row.kind == "save" else emitters.post_update
-                told = (row.instance, row.instance, row.values, row.written, row.is_update, False)
-                rest = emit(signal, row.heard.model, *told, count, row.skipped)
+                written, values = row.written, row.values
+                tell(instance)
+                tell_model(instance)
+                if values:
+                    EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
+                emit = emitters.post_save if kind == "save" else emitters.post_update
+                count = row.count if written else 0
+                told = (values, written, row.is_update, False, count, skipped)
+                rest = emit(signal, heard.model, instance, instance, *told)
+                if values:
+                    EXPLICIT_SPECIFIED_VALUES.set(NONE)
             if rest is not None:
                 await rest
 
@@ -338,14 +396,16 @@ class Flush:
         """Give a row what it has in the database now, read if the flush has not."""
         shape, state = row.heard.shape, row.state
         assert shape is not None
+        if not row.is_update and not state.expired_attributes:
+            with suppress(KeyError):  # a deferred column
+                row.written.update(zip(shape.attributes, shape.take(row.instance.__dict__), strict=True))
+                return
         wanted = shape.columns if not row.is_update else [(shape.attributes[key], key) for key in row.written]
         if row.is_update and row.written:
             wanted = [*wanted, *((shape.attributes[column.key], column.key) for column in shape.made_on_update)]
-        expired = state.expired_attributes
-        if expired:
-            unknown = [name for name, _ in wanted if name in expired]
-            if unknown:
-                await self.call(self.session.refresh, row.instance, unknown)
+        unknown = [name for name, _ in wanted if name in state.expired_attributes]
+        if unknown:
+            await self.call(self.session.refresh, row.instance, unknown)
         values = state.dict
         row.written.update({key: values[name] for name, key in wanted if name in values})
 
@@ -386,12 +446,18 @@ class Flush:
         return found
 
 
-def tell(row: Row) -> None:
-    """Tell receivers, through the context, which row it is."""
-    CURRENT_INSTANCE.set(row.instance)
-    CURRENT_MODEL_INSTANCE.set(row.instance)
-    if row.values:
-        EXPLICIT_SPECIFIED_VALUES.set(frozenset(row.values))
+def take_changes(shape: Shape, state: InstanceState[Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Give an instance what receivers have changed in its column values; what they took out is not written."""
+    instance, values = state.obj(), state.dict
+    for key, value in now.items():
+        if key not in was or was[key] is not value:
+            setattr(instance, shape.attributes[key], value)
+    for key in was.keys() - now.keys():
+        name = shape.attributes[key]
+        if name in state.committed_state and state.key is not None:
+            set_committed_value(instance, name, state.committed_state[name])
+        elif state.key is None:
+            values.pop(name, None)
 
 
 def changes(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
@@ -406,19 +472,31 @@ def changes(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
     return found
 
 
-def foreign_keys(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return the columns that the flush takes from parents that were set by object, as far as these have a key."""
-    found: dict[str, Any] = {}
+def parents(shape: Shape, state: InstanceState[Any]) -> Iterator[tuple[RelationshipProperty[Any], Any]]:
+    """Return the relationships of an instance that lead to a parent and were set, each with the parent."""
     touched = state.dict if state.key is None else state.committed_state
     for name in shape.relationships.intersection(touched):
         relationship = shape.mapper.relationships[name]
-        parent = state.dict.get(name)
-        if parent is None or relationship.direction is not RelationshipDirection.MANYTOONE:
+        if relationship.direction is RelationshipDirection.MANYTOONE and name in state.dict:
+            yield relationship, state.dict[name]
+
+
+def takes_key(shape: Shape, state: InstanceState[Any]) -> bool:
+    """Tell whether a stored instance has got another parent, whose key the flush puts into its row."""
+    committed = state.committed_state
+    return any(committed[relationship.key] is not parent for relationship, parent in parents(shape, state))
+
+
+def foreign_keys(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+    """Return the columns that the flush takes from parents that were set by object, as far as these have a key."""
+    found: dict[str, Any] = {}
+    for relationship, parent in parents(shape, state):
+        if state.key is None and parent is None:
             continue
-        values = instance_state(parent).dict
+        values = {} if parent is None else instance_state(parent).dict
         for local, remote in relationship.local_remote_pairs or ():
             value = values.get(relationship.mapper.get_property_by_column(remote).key)
-            if local.key in shape.attributes and value is not None:
+            if local.key in shape.attributes and (value is not None or parent is None):
                 found[str(local.key)] = value
     return found
 

@@ -126,7 +126,7 @@ async def flush(session: AsyncSession, instance: object, asked: Asked, change: C
         await done(change(), instance, asked)
         return True
     await begin(await session.connection())
-    pending = Pending(session)
+    pending = Pending(session, instance)
     sync._flushing = True  # or begin_nested() writes what is pending, outside of the savepoint
     try:
         nested = await session.begin_nested()
@@ -155,11 +155,11 @@ async def done(change: object, instance: object, asked: Asked) -> None:
 
 
 class Pending:
-    """What waits in a session to be written."""
+    """What waits in a session to be written, and an instance that is about to."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, instance: object) -> None:
         self.session = session.sync_session
-        instances = [*session.new, *session.dirty, *session.deleted]
+        instances = [instance, *session.new, *session.dirty, *session.deleted]
         self.before = {state: Snapshot(state) for state in map(instance_state, instances)}
         self.instances = instances
         """Held, so that none is gone when it is to be put back."""
