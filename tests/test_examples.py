@@ -50,6 +50,11 @@ def test_example_runs(name) -> None:
     assert run("-W", "error", str(ROOT / f"docs/examples/{name}.py"))
 
 
+def test_library_passes_its_own_tests(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "docs/examples/library")
+    assert "3 passed" in run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider")
+
+
 def test_bench_measures_every_kind_and_size() -> None:
     told = json.loads(run("-m", "aldis", "bench", "--json"))
     assert told["backend"] == aldis.backend

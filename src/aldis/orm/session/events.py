@@ -24,18 +24,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Result
     from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, UOWTransaction
 
-__all__ = ["ask_later", "is_flushing", "listen"]
+__all__ = ["ask_later", "listen"]
 
 FLUSHES: Final[dict[int, Flush]] = {}
 """The flushes that are going on, by the session's number."""
 
 FOLLOWED: Final[set[int]] = set()
 """The sessions that flush what receivers of a flush have left."""
-
-
-def is_flushing(session: Session) -> bool:
-    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
-    return session._flushing
 
 
 def ask_later(session: Session, instance: object, asked: Asked) -> None:

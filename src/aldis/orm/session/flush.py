@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     import blinker
     from sqlalchemy.orm import Session
 
-__all__ = ["ASKED", "LIMIT", "Asked", "Flush"]
+__all__ = ["ASKED", "LIMIT", "Asked", "Flush", "endless", "is_flushing"]
 
 LIMIT: Final = 100
 """How often receivers may give a flush more to write, before it is taken for an endless loop; as SQLAlchemy's own."""
+
+
+def is_flushing(session: Session) -> bool:
+    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
+    return session._flushing
 
 
 class Asked:

@@ -14,8 +14,8 @@ from ...errors import ConfigurationError, ObjectNotFound
 from ..shape import refuse_unknown
 from ..snapshot import Snapshot
 from ..sqlite import begin
-from .events import ask_later, is_flushing
-from .flush import ASKED, Asked
+from .events import ask_later
+from .flush import ASKED, Asked, is_flushing
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

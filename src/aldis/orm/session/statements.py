@@ -16,7 +16,7 @@ from ..meta import meta_of
 from ..shape import shape_of
 from ..snapshot import detach
 from ..statements import conditions_of
-from .flush import Flush
+from .flush import Flush, is_flushing
 from .waiting import wait_for
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ class Statement:
         return any(is_heard(self.signals[f"{when}_{kind}"], self.model) for when in ("pre", "post"))
 
     def run(self, how: Callable[[Statement], Result[Any]]) -> Result[Any] | None:
-        """Run it, if anybody listens."""
-        return how(self) if any(map(self.is_heard, self.kinds)) else None
+        """Run it, if anybody listens; what is pending goes to the database first, as before any statement."""
+        if not any(map(self.is_heard, self.kinds)):
+            return None
+        session = self.state.session
+        if session.autoflush and self.state.execution_options.get("autoflush", True) and not is_flushing(session):
+            session.flush()
+        return how(self)
 
     def wait_for(self, work: Callable[[], Awaitable[None]], caller: object, named: Sequence[str] | None) -> None:
         """Run what fires the signals, in the session's transaction."""

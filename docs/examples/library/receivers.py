@@ -1,0 +1,49 @@
+"""What happens when the library's rows change. The rest of the application knows nothing of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models import Book, Entry, Loan, Member
+from sqlalchemy.ext.asyncio import async_object_session
+
+from aldis.signals import post_delete, post_save, pre_save
+
+mailed: list[str] = []
+"""The mails that were sent."""
+
+
+class NoCopyLeft(Exception):
+    """All copies of a book are lent."""
+
+
+@pre_save.connect_via(Loan)
+async def take_a_copy(sender: type[Loan], instance: Loan, is_update: bool, **kwargs: Any) -> None:
+    """Lend a copy, if there is one: an exception undoes the whole request."""
+    if not is_update:
+        if instance.book.copies == 0:
+            raise NoCopyLeft(instance.book.title)
+        instance.book.copies -= 1
+
+
+@post_delete.connect_via(Loan)
+async def give_it_back(sender: type[Loan], instance: Loan, **kwargs: Any) -> None:
+    """Count the copy in again: the book is changed in the same transaction."""
+    instance.book.copies += 1
+
+
+@post_save.connect_via(Book)
+@post_save.connect_via(Loan)
+async def log(sender: type[Any], instance: Any, is_update: bool, **kwargs: Any) -> None:
+    """Write the audit log, in the session that has written the row."""
+    session = async_object_session(instance)
+    assert session is not None
+    what = "changed" if is_update else "new"
+    session.add(Entry(text=f"{what}: {sender.__name__} {instance.id}"))
+
+
+@post_save.connect_via(Member, after_commit=True)
+async def welcome(sender: type[Member], instance: Member, is_update: bool, **kwargs: Any) -> None:
+    """Send a mail, once the member is stored for good."""
+    if not is_update:
+        mailed.append(f"Welcome, {instance.name}!")
