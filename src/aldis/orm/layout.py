@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
 
-from .shape import DefaultContext, Shape, picker
+from .shape import DefaultContext, Shape, maker_of_rows, nullary, picker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,21 +35,23 @@ class Layout:
         self.order = tuple(name for name in given if name != "_sa_instance_state")
         self.take_all = picker(self.order)
         columns = [(name, key) for name, key in shape.columns if name in given]
-        self.names = tuple(name for name, _ in columns)
         self.keys = tuple(key for _, key in columns)
-        self.take = picker(self.names)
-        self.defaults = tuple((key, default) for key, default in shape.defaults if key not in self.keys)
-        self.filled = tuple(key for key, _ in self.defaults)
-        """The keys of those that are filled in."""
+        defaults = [(key, default) for key, default in shape.defaults if key not in self.keys]
+        plain = [(key, make) for key, default in defaults if (make := nullary(default)) is not None]
+        self.row_of = maker_of_rows([(key, name) for name, key in columns], plain)
+        self.defaults = tuple((key, default) for key, default in defaults if nullary(default) is None)
+        """Those that look at the row."""
+        self.filled = tuple((shape.attributes[key], key) for key, _ in defaults)
+        """Those that are filled in, by name and key."""
         self.related = not shape.relationships.isdisjoint(given)
         self.primary_key = tuple(key for key in shape.primary_key if key in self.keys)
-        written = {*self.keys, *(key for key, _ in self.defaults), *(column.key for column in shape.made_on_insert)}
+        written = {*self.keys, *(key for key, _ in defaults), *(column.key for column in shape.made_on_insert)}
         self.expired = frozenset(name for name, key in shape.columns if key not in written)
         """What the row has, and the instance does not know: a plain NULL, for example."""
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT writes, by column key, with the client's defaults applied; see ``Shape``."""
-        written = dict(zip(self.keys, self.take(values), strict=True))
+        written = self.row_of(values)
         for key in self.primary_key:
             if written[key] is None:
                 return self.shape.column_values(values)

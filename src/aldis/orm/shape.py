@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .prepared import Prepared
 
-__all__ = ["Shape", "attribute", "mapper_of", "picker", "shape_of"]
+__all__ = ["Shape", "attribute", "maker_of_rows", "mapper_of", "nullary", "picker", "shape_of"]
 
 
 class DefaultContext:
@@ -83,9 +83,9 @@ class Shape:
         return self.mapper.identity_key_from_primary_key(())[0]
 
     @cached_property
-    def take(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-        """What takes the values of all columns out of an instance's; a KeyError, where it does not have them all."""
-        return picker(tuple(name for name, _ in self.columns))
+    def row_of(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        """What makes the row of an instance's values, by column key; a KeyError, where it does not have them all."""
+        return maker_of_rows((key, name) for name, key in self.columns)
 
     @property
     def watches_expiry(self) -> bool:
@@ -174,9 +174,16 @@ def mapper_of(model: type[Any]) -> Mapper[Any]:
     return mapper
 
 
-def always(value: Any) -> Callable[[Any], Any]:
-    """Return a default that is the same for every row."""
-    return lambda _: value
+class Constant:
+    """A default that is the same for every row."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, _context: Any = None) -> Any:
+        return self.value
 
 
 def attribute(model: type[Any], name: str) -> Any:
@@ -207,6 +214,34 @@ def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, .
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple([values[name] for name in names])
+
+
+def maker_of_rows(
+    columns: Iterable[tuple[str, str]], defaults: Iterable[tuple[str, Callable[[], Any]]] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return what makes a dict of an instance's values, by column key instead of attribute name.
+
+    Written as Python's own dict display: a fourth of what ``dict(zip(...))`` takes.
+
+    Args:
+        columns: Each column's key, and the name of its attribute.
+        defaults: Further columns' keys, and what makes the value.
+    """
+    made = dict(defaults)
+    display = [f"{key!r}: values[{name!r}]" for key, name in columns]
+    display += [f"{key!r}: make_{number}()" for number, key in enumerate(made)]
+    makers = {f"make_{number}": make for number, make in enumerate(made.values())}
+    maker: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(f"lambda values: {{{', '.join(display)}}}", makers)  # noqa: S307
+    return maker
+
+
+def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
+    """Return what makes a default without a look at the row, if it can: SQLAlchemy has wrapped a plain function."""
+    if isinstance(default, Constant):
+        return default
+    function: Callable[[], Any] | None = getattr(default, "__wrapped__", None)
+    is_wrapped = getattr(default, "__globals__", {}).get("__name__") == "sqlalchemy.sql.schema"
+    return function if is_wrapped else None
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -272,7 +307,7 @@ def clients_defaults(
     for column in columns:
         default = which(column)
         if isinstance(default, ScalarElementColumnDefault):
-            found.append((column.key, always(default.arg)))
+            found.append((column.key, Constant(default.arg)))
         elif isinstance(default, CallableColumnDefault):
             found.append((column.key, cast("Callable[[Any], Any]", default.arg)))
     return tuple(found)

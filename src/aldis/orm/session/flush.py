@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from operator import is_
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
@@ -65,11 +64,12 @@ ASKED: Final[dict[InstanceState[Any], Asked]] = {}
 class Heard:
     """Who listens to a model class: its signals before and after, where anybody does."""
 
-    __slots__ = ("model", "post", "pre", "shape")
+    __slots__ = ("model", "post", "post_save", "pre", "pre_save", "shape")
 
     def __init__(self, model: type[Any]) -> None:
         signals = meta_of(model).signals
         self.model = model
+        self.shape: Shape = shape_of(model)
         self.pre: dict[str, blinker.Signal] = {}
         self.post: dict[str, blinker.Signal] = {}
         for kind in ("save", "update", "delete"):
@@ -77,7 +77,8 @@ class Heard:
                 signal = signals[f"{when}_{kind}"]
                 if is_heard(signal, model):
                     found[kind] = signal
-        self.shape: Shape | None = shape_of(model) if self.pre or self.post else None
+        self.pre_save = self.pre.get("save")
+        self.post_save = self.post.get("save")
 
 
 class Row:
@@ -104,7 +105,7 @@ class Row:
         kind: str,
         asked: Asked | None,
         written: dict[str, Any],
-        filled: Iterable[str] = (),
+        filled: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.heard = heard
         self.state = state
@@ -115,7 +116,7 @@ class Row:
         self.values = {} if asked is None else asked.values
         self.written = written
         self.filled = filled
-        """The keys of the defaults in it, which the instance gets too: the flush is not to make them again."""
+        """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
         self.skipped = False
         self.count = 1
 
@@ -141,10 +142,11 @@ class Flush:
         self.only = None if only is None else set(map(instance_state, only))
         self.told = told
         self.heard: dict[type[Any], Heard | None] = {}
-        self.saved: dict[InstanceState[Any], Row] = {}
+        self.saved: dict[InstanceState[Any], Row | dict[str, Any]] = {}
+        """The rows to insert and update; of one that is plainly new, its column values alone."""
         self.deleted: dict[InstanceState[Any], Row] = {}
-        self.done: list[Row] = []
-        """The rows that were written, in the order in which they were."""
+        self.done: list[Any] = []
+        """The rows that were written, in the order in which they were; of one that is plainly new, its instance."""
 
     def listeners_of(self, model: type[Any]) -> Heard | None:
         """Return who listens to a class, if it is a model and anybody does."""
@@ -154,7 +156,7 @@ class Flush:
             from ..model import Model
 
             heard = Heard(model) if issubclass(model, Model) else None
-            found = self.heard[model] = heard if heard is not None and heard.shape is not None else None
+            found = self.heard[model] = heard if heard is not None and (heard.pre or heard.post) else None
             return found
 
     def concerned(self) -> bool:
@@ -180,10 +182,14 @@ class Flush:
         """
         async with self.around():
             for _ in range(LIMIT):
-                rows = self.fresh()
-                if not rows:
+                to_save, to_delete = self.fresh()
+                known = len(self.saved)
+                await self.emit_before_saves(to_save)
+                for state in to_delete:
+                    row = self.deleted[state] = self.row_to_delete(state)
+                    await self.emit_before(row)
+                if len(self.saved) == known and not to_delete:
                     break
-                await self.emit_before(rows)
             else:
                 raise endless(self.session)
             if self.done and not self.has_work():
@@ -194,17 +200,18 @@ class Flush:
         session = self.session
         return bool(session.new or session.deleted or session.dirty)
 
-    def fresh(self) -> list[Row]:
-        """Return the rows that are to be written and of which nothing was told yet, in order."""
+    def fresh(self) -> tuple[list[InstanceState[Any]], list[InstanceState[Any]]]:
+        """Return what is to be saved and what to be deleted, each in order, and of which nothing was told yet."""
         session, saved, deleted = self.session, self.saved, self.deleted
         listeners_of, is_partial = self.listeners_of, self.only is not None or bool(self.told)
         to_save: list[InstanceState[Any]] = []
         to_delete: list[InstanceState[Any]] = []
+        is_first = not saved and not deleted and not is_partial
         for instance in itertools.chain(session.new, session.dirty):
             if listeners_of(type(instance)) is None:
                 continue
-            state = instance_state(instance)
-            if state in saved or state in deleted or (is_partial and not self.takes_part(state)):
+            state = instance.__dict__["_sa_instance_state"]
+            if not is_first and (state in saved or state in deleted or not self.takes_part(state)):
                 continue
             if state.key is not None and state.mapper._is_orphan(state):
                 to_delete.append(state)
@@ -214,16 +221,7 @@ class Flush:
             state = instance_state(instance)
             if listeners_of(type(instance)) is not None and state not in deleted and self.takes_part(state):
                 to_delete.append(state)
-        rows: list[Row] = []
-        for state in in_order(to_save):
-            row = self.row_to_save(state)
-            if row is not None:
-                saved[state] = row
-                rows.append(row)
-        for state in reversed(in_order(to_delete)):
-            row = deleted[state] = self.row_to_delete(state)
-            rows.append(row)
-        return rows
+        return in_order(to_save), in_order(to_delete)[::-1]
 
     def takes_part(self, state: InstanceState[Any]) -> bool:
         """Tell whether the flush writes an instance, and nobody else fires its signals."""
@@ -234,9 +232,8 @@ class Flush:
         heard = self.listeners_of(state.class_)
         assert heard is not None
         shape = heard.shape
-        assert shape is not None
         asked = ASKED.pop(state, None) if ASKED else None
-        filled: Iterable[str] = ()
+        filled: Iterable[tuple[str, str]] = ()
         if state.key is None:
             values = state.obj().__dict__
             layout = layout_of(shape, values)
@@ -260,45 +257,77 @@ class Flush:
         assert heard is not None
         return Row(heard, state, "delete", ASKED.pop(state, None), {})
 
-    async def emit_before(self, rows: Iterable[Row]) -> None:
-        """Fire the signal before each row is written, and let the instance have what receivers made of its values."""
-        tell, tell_model = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set
-        for row in rows:
-            heard, kind, instance, written = row.heard, row.kind, row.instance, row.written
+    async def emit_before_saves(self, states: Iterable[InstanceState[Any]]) -> None:
+        """Fire the signal before each row is saved. New ones, which may be a million, have a road of their own."""
+        session, saved = self.session, self.saved
+        tell, tell_model, pre_save = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set, emitters.pre_save
+        for state in states:
+            instance = state.obj()
+            heard = self.heard[type(instance)]
+            assert heard is not None
             shape = heard.shape
-            assert shape is not None
-            signal = heard.pre.get(kind)
-            was = written
+            values = instance.__dict__
+            layout = None
+            if state.key is None and not ASKED:
+                layout = shape.layouts.get(tuple(values)) or layout_of(shape, values)
+            if layout is None or layout.related:
+                if state.session_id is None or state in session._deleted:
+                    continue  # a receiver of another row has seen to it
+                row = self.row_to_save(state)
+                if row is not None:
+                    saved[state] = row
+                    await self.emit_before(row)
+                continue
+            if state.session_id is None:
+                continue
+            written = saved[state] = layout.column_values(values)
+            signal = heard.pre_save
             if signal is not None:
+                was = written.copy()
                 tell(instance)
                 tell_model(instance)
                 try:
-                    if kind == "delete":
-                        rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
-                    else:
-                        was = written.copy()
-                        emit = emitters.pre_save if kind == "save" else emitters.pre_update
-                        values = row.values
-                        if values:
-                            EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
-                        rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
-                        if values:
-                            EXPLICIT_SPECIFIED_VALUES.set(NONE)
+                    rest = pre_save(signal, heard.model, instance, instance, {}, written, False, False)
                     if rest is not None:
                         await rest
                 except SkipOperation:
+                    row = saved[state] = Row(heard, state, "save", None, written)
                     self.skip(row)
                     continue
-            if kind == "delete":
-                continue
-            if written.keys() != was.keys() or not all(map(is_, written.values(), was.values())):
-                shape.refuse_unknown(written.keys())
-                take_changes(shape, row.state, was, written)
-            if row.filled:
-                known = instance.__dict__
-                for key in row.filled:
-                    if key in written:
-                        known.setdefault(shape.attributes[key], written[key])
+                if differ(written, was):
+                    take_changes(shape, state, was, written)
+            for name, key in layout.filled:
+                if key in written:
+                    values.setdefault(name, written[key])
+
+    async def emit_before(self, row: Row) -> None:
+        """Fire the signal before a row is written, and let the instance have what receivers made of its values."""
+        heard, kind, instance, written, values = row.heard, row.kind, row.instance, row.written, row.values
+        signal = heard.pre.get(kind)
+        was = written.copy()
+        if signal is not None:
+            CURRENT_INSTANCE.set(instance)
+            CURRENT_MODEL_INSTANCE.set(instance)
+            EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
+            try:
+                if kind == "delete":
+                    rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
+                else:
+                    emit = emitters.pre_save if kind == "save" else emitters.pre_update
+                    rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
+                if rest is not None:
+                    await rest
+            except SkipOperation:
+                self.skip(row)
+                return
+            finally:
+                EXPLICIT_SPECIFIED_VALUES.set(NONE)
+        if kind != "delete":
+            take_changes(heard.shape, row.state, was, written)
+            known = row.state.dict
+            for name, key in row.filled:
+                if key in written:
+                    known.setdefault(name, written[key])
 
     def skip(self, row: Row) -> None:
         """Leave a row out of the flush."""
@@ -320,7 +349,8 @@ class Flush:
 
     def knows(self, state: InstanceState[Any]) -> bool:
         """Tell whether an instance is written by this flush, and not yet."""
-        return state in self.saved and all(row.state is not state for row in self.done)
+        row = self.saved.get(state)
+        return row is not None and not any(each is row or each is state.obj() for each in self.done)
 
     def late(self, state: InstanceState[Any], is_delete: bool) -> None:
         """Fire the signal before a row that only the flush itself finds: a relationship's doing.
@@ -338,7 +368,7 @@ class Flush:
 
         async def emit() -> None:
             async with self.around():
-                await self.emit_before([row])
+                await self.emit_before(row)
 
         wait_for(emit(), self.receivers())
         if row.skipped:
@@ -350,18 +380,20 @@ class Flush:
     def written(self, state: InstanceState[Any], is_delete: bool) -> None:
         """Take note that a row was written."""
         row = (self.deleted if is_delete else self.saved).get(state)
-        if row is None or row.skipped:
-            return
-        if row.is_update and not is_delete and row.heard.shape is not None:
-            row.written.update(changes(row.heard.shape, state))
-        self.done.append(row)
+        if type(row) is not Row:
+            if row is not None:
+                self.done.append(state.obj())
+        elif not row.skipped:
+            if row.is_update and not is_delete:
+                row.written.update(changes(row.heard.shape, state))
+            self.done.append(row)
 
     async def after(self) -> None:
         """Fire the signals after; those too of rows that were to be written, and for which there was no need."""
         if len(self.done) < len(self.saved) + len(self.deleted):
             done = set(map(id, self.done))
             for row in itertools.chain(self.saved.values(), self.deleted.values()):
-                if id(row) not in done:
+                if type(row) is Row and id(row) not in done:
                     row.count = 0
                     self.done.append(row)
         async with self.around():
@@ -369,50 +401,63 @@ class Flush:
 
     async def emit_after_all(self) -> None:
         """Fire the signal after each row that was written."""
-        tell, tell_model = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set
-        for row in self.done:
-            heard, kind, instance = row.heard, row.kind, row.instance
-            signal = heard.post.get(kind)
+        tell, tell_model, post_save = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set, emitters.post_save
+        for instance in self.done:
+            if type(instance) is Row:
+                await self.emit_after(instance)
+                continue
+            heard = self.heard[type(instance)]
+            assert heard is not None
+            signal = heard.post_save
             if signal is None:
                 continue
-            skipped = row.skipped
-            if kind == "delete":
-                tell(instance)
-                tell_model(instance)
-                rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, skipped)
-            else:
-                if not skipped:
-                    await self.complete(row)
-                written, values = row.written, row.values
-                tell(instance)
-                tell_model(instance)
-                if values:
-                    EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
-                emit = emitters.post_save if kind == "save" else emitters.post_update
-                count = row.count if written else 0
-                told = (values, written, row.is_update, False, count, skipped)
-                rest = emit(signal, heard.model, instance, instance, *told)
-                if values:
-                    EXPLICIT_SPECIFIED_VALUES.set(NONE)
+            try:
+                written = heard.shape.row_of(instance.__dict__)
+            except KeyError:  # something has expired, or is deferred
+                state = instance_state(instance)
+                written = self.saved[state]  # type: ignore[assignment]
+                await self.complete(heard.shape, state, written, is_update=False)
+            tell(instance)
+            tell_model(instance)
+            rest = post_save(signal, heard.model, instance, instance, {}, written, False, False, 1, False)
             if rest is not None:
                 await rest
 
-    async def complete(self, row: Row) -> None:
-        """Give a row what it has in the database now, read if the flush has not."""
-        shape, state = row.heard.shape, row.state
-        assert shape is not None
-        if not row.is_update and not state.expired_attributes:
-            with suppress(KeyError):  # a deferred column
-                row.written.update(zip(shape.attributes, shape.take(row.instance.__dict__), strict=True))
-                return
-        wanted = shape.columns if not row.is_update else [(shape.attributes[key], key) for key in row.written]
-        if row.is_update and row.written:
-            wanted = [*wanted, *((shape.attributes[column.key], column.key) for column in shape.made_on_update)]
+    async def emit_after(self, row: Row) -> None:
+        """Fire the signal after a row was written, or skipped."""
+        heard, kind, instance, written, values = row.heard, row.kind, row.instance, row.written, row.values
+        signal = heard.post.get(kind)
+        if signal is None:
+            return
+        if kind != "delete" and not row.skipped:
+            await self.complete(heard.shape, row.state, written, row.is_update)
+        CURRENT_INSTANCE.set(instance)
+        CURRENT_MODEL_INSTANCE.set(instance)
+        EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
+        try:
+            if kind == "delete":
+                rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, row.skipped)
+            else:
+                emit = emitters.post_save if kind == "save" else emitters.post_update
+                told = (values, written, row.is_update, False, row.count if written else 0, row.skipped)
+                rest = emit(signal, heard.model, instance, instance, *told)
+            if rest is not None:
+                await rest
+        finally:
+            EXPLICIT_SPECIFIED_VALUES.set(NONE)
+
+    async def complete(self, shape: Shape, state: InstanceState[Any], written: dict[str, Any], is_update: bool) -> None:
+        """Give column values what the row has in the database now, read if the flush has not."""
+        wanted: list[tuple[str, str]] = list(shape.columns)
+        if is_update:
+            wanted = [(shape.attributes[key], key) for key in written]
+            if written:
+                wanted += [(shape.attributes[column.key], column.key) for column in shape.made_on_update]
         unknown = [name for name, _ in wanted if name in state.expired_attributes]
         if unknown:
-            await self.call(self.session.refresh, row.instance, unknown)
+            await self.call(self.session.refresh, state.obj(), unknown)
         values = state.dict
-        row.written.update({key: values[name] for name, key in wanted if name in values})
+        written.update({key: values[name] for name, key in wanted if name in values})
 
     async def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Call a method of the session."""
@@ -451,8 +496,21 @@ class Flush:
         return found
 
 
+def differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two rows differ; values that cannot be compared do, unless they are the same objects."""
+    try:
+        return one != other
+    except Exception:
+        return True
+
+
 def take_changes(shape: Shape, state: InstanceState[Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Give an instance what receivers have changed in its column values; what they took out is not written."""
+    """Give an instance what receivers have changed in its column values; what they took out is not written.
+
+    Raises:
+        TypeError: They have put in what is no column.
+    """
+    shape.refuse_unknown(now.keys())
     instance, values = state.obj(), state.dict
     for key, value in now.items():
         if key not in was or was[key] is not value:

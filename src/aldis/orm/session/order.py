@@ -32,7 +32,9 @@ def in_order(states: Iterable[InstanceState[Any]]) -> list[InstanceState[Any]]:
         classes.setdefault(state.mapper.base_mapper, []).append(state)
     ordered: list[InstanceState[Any]] = []
     for mapper in sorted(classes, key=rank):
-        found = sorted(classes[mapper], key=place)
+        found = classes[mapper]
+        if any(state.key is not None for state in found):  # new ones are given in their order
+            found.sort(key=place)
         loops = [loop for each in mapper.self_and_descendants for loop in relationships_to_itself(each)]
         ordered += parents_first(found, loops) if loops and len(found) > 1 else found
     return ordered
