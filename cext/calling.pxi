@@ -147,8 +147,12 @@ send_async = new_method(
 )
 
 
+cdef dict PARAMETERS = {}
+
+
 cdef object new_emitter(str name, tuple names, void *function):
     """Make a Python function of an emitter."""
+    PARAMETERS[name] = names
     text = f"(signal, sender, {', '.join(names)})"
     return PyCFunction_NewEx(define(getattr(pure_emitters, name), text, function), NULL, __name__)
 

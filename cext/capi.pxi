@@ -57,6 +57,8 @@ cdef extern from "Python.h":
     PyObject *Py_NewRef(PyObject *value)
     object PyLong_FromVoidPtr(void *address)
     Py_ssize_t PyList_GET_SIZE(object value)
+    bint PyList_CheckExact(object value)
+    object PyContextVar_Set(object variable, object value)
     PyObject *PyList_GET_ITEM(object value, Py_ssize_t index)
     PyObject **PySequence_Fast_ITEMS(object value)
     void Py_DECREF(PyObject *value)

@@ -422,3 +422,4 @@ cdef object emit(object signal, PyObject *const *args, tuple names):
 
 include "sending.pxi"
 include "calling.pxi"
+include "series.pxi"

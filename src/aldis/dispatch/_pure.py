@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextvars import ContextVar
 from inspect import iscoroutinefunction
 from itertools import dropwhile
 from operator import itemgetter
@@ -15,7 +16,7 @@ import blinker
 from .deferral import Deferred
 from .receiver import Accepts, accepts, annotate, arrange, strong
 
-__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "send", "send_async", "sender_key"]
+__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "send", "send_async", "sender_key"]
 
 ANY_KEY: Final = 0
 """The key of :data:`blinker.ANY` among the plans: no object has the address 0."""
@@ -375,3 +376,68 @@ async def send_async(
         annotate(error, self, sender, receiver)
         raise
     return results
+
+
+class Series:
+    """One lifecycle signal, fired for many rows, one after the other.
+
+    Args:
+        emitter: The signal's emitter.
+        signal: The signal to send through.
+        sender: The sender.
+        columns: The signal's parameters in their order: a list has a value for each row, all else is for all of them.
+        told: Context variables to set before each row, each with its list of values.
+
+    Raises:
+        TypeError: The signal has more parameters, or fewer.
+        ValueError: The lists are of different lengths.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import core, emitters
+        >>> deleted = aldis.Signal()
+        >>> @deleted.connect
+        ... def receiver(sender, instance, row_count):
+        ...     print(instance, row_count)
+        >>> core.Series(emitters.post_delete, deleted, str, (["a", "b"], ["a", "b"], 1, False)).go()
+        a 1
+        b 1
+    """
+
+    __slots__ = ("columns", "count", "emitter", "position", "sender", "signal", "told")
+
+    def __init__(
+        self,
+        emitter: Callable[..., Any],
+        signal: Any,
+        sender: Any,
+        columns: tuple[Any, ...],
+        told: tuple[tuple[ContextVar[Any], list[Any]], ...] = (),
+    ) -> None:
+        width = emitter.__code__.co_argcount - 2
+        if len(columns) != width:
+            raise TypeError(f"{emitter.__name__} takes {width} values, not {len(columns)}")
+        self.emitter, self.signal, self.sender, self.columns, self.told = emitter, signal, sender, columns, told
+        lengths = {len(column) for column in columns if type(column) is list} | {len(column) for _, column in told}
+        if len(lengths) != 1:
+            raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
+        self.count = lengths.pop()
+        self.position = -1
+
+    def go(self) -> Any:
+        """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.
+
+        Else what is to be awaited for the rest of one row, after which to go on. So it is when a receiver raises: the
+        ``position`` is that of its row.
+        """
+        emit, signal, sender, columns, told = self.emitter, self.signal, self.sender, self.columns, self.told
+        while self.position + 1 < self.count:
+            self.position += 1
+            number = self.position
+            for variable, values in told:
+                variable.set(values[number])
+            arguments = [column[number] if type(column) is list else column for column in columns]
+            rest = emit(signal, sender, *arguments)
+            if rest is not None:
+                return rest
+        return None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
-from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
 from ..dispatch import emitters
-from ..errors import ConfigurationError, SkipOperation
+from ..errors import ConfigurationError
 from . import flush, writers
-from .firing import fire, is_heard
+from .firing import Series, fire, is_heard, skipped_of
 from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .undoing import Change
 
 __all__ = ["BATCH_SIZE", "Bulk", "Rows", "bulk_create", "check_fields"]
-
-NOTHING_NAMED: Final[frozenset[str]] = frozenset()
 
 BATCH_SIZE: Final = 5000
 """Rows that are written at once, if the caller does not say."""
@@ -183,18 +182,12 @@ class Bulk:
         signal, model, caller = self.signals.pre_save, self.model, self.queryset
         if not is_heard(signal, model):
             return
-        emit = emitters.pre_save
-        for number, (instance, values, written) in enumerate(
-            zip(rows.instances, rows.values, rows.written, strict=True)
-        ):
-            tell(instance, values)
-            try:
-                rest = emit(signal, model, caller, instance, values, written, False, False)
-                if rest is not None:
-                    await rest
-            except SkipOperation:
-                rows.skipped.add(number)
-                rows.put_one_back(number, rows.states[number])
+        columns = (caller, rows.instances, rows.values, rows.written, False, False)
+        series = Series(emitters.pre_save, signal, model, columns, told_of(rows.instances, rows.values))
+        async for number in skipped_of(series):
+            rows.skipped.add(number)
+            rows.put_one_back(number, rows.states[number])
+        for written in rows.written:
             self.shape.refuse_unknown(written.keys())
 
     async def emit_after_insert(self, rows: NewRows) -> None:
@@ -202,29 +195,25 @@ class Bulk:
         signal, model, caller = self.signals.post_save, self.model, self.queryset
         if not is_heard(signal, model):
             return
-        emit, skipped = emitters.post_save, rows.skipped
-        for number, (instance, values, written, count) in enumerate(
-            zip(rows.instances, rows.values, rows.written, rows.counts, strict=True)
-        ):
-            tell(instance, values)
-            rest = emit(signal, model, caller, instance, values, written, False, False, count, number in skipped)
-            if rest is not None:
-                await rest
+        skipped = [number in rows.skipped for number in range(len(rows.instances))]
+        columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
+        series = Series(emitters.post_save, signal, model, columns, told_of(rows.instances, rows.values))
+        while (rest := series.go()) is not None:
+            await rest
 
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row."""
         signal, model, caller = self.signals.pre_update, self.model, self.queryset
         if not is_heard(signal, model):
             return
+        instances, values, written = columns_of(rows)
+        columns = (caller, instances, values, written, True, False)
+        series = Series(emitters.pre_update, signal, model, columns, told_of(instances, values))
+        async for number in skipped_of(series):
+            row = rows[number]
+            row.skipped, row.count = True, 0
+            row.put_back()
         for row in rows:
-            tell(row.instance, row.values)
-            try:
-                rest = emitters.pre_update(signal, model, caller, row.instance, row.values, row.written, True, False)
-                if rest is not None:
-                    await rest
-            except SkipOperation:
-                row.skipped, row.count = True, 0
-                row.put_back()
             self.shape.refuse_unknown(row.written.keys())
 
     async def emit_after_update(self, rows: Sequence[Row]) -> None:
@@ -232,12 +221,12 @@ class Bulk:
         signal, model, caller = self.signals.post_update, self.model, self.queryset
         if not is_heard(signal, model):
             return
-        for row in rows:
-            tell(row.instance, row.values)
-            told = (row.values, row.written, True, False, row.count, row.skipped)
-            rest = emitters.post_update(signal, model, caller, row.instance, *told)
-            if rest is not None:
-                await rest
+        instances, values, written = columns_of(rows)
+        counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
+        columns = (caller, instances, values, written, True, False, counts, skipped)
+        series = Series(emitters.post_update, signal, model, columns, told_of(instances, values))
+        while (rest := series.go()) is not None:
+            await rest
 
     def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
         """Take a new instance, or make one of a mapping.
@@ -277,10 +266,17 @@ class Bulk:
         rows.add(instance, state, values, layout_of(self.shape, loaded))
 
 
-def tell(instance: Any, values: Mapping[str, Any]) -> None:
-    """Tell receivers, through the context, which row it is."""
-    CURRENT_MODEL_INSTANCE.set(instance)
-    EXPLICIT_SPECIFIED_VALUES.set(frozenset(values) if values else NOTHING_NAMED)
+def told_of(
+    instances: list[Any], values: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[ContextVar[Any], list[Any]], tuple[ContextVar[Any], list[Any]]]:
+    """Return what tells receivers, through the context, which row it is."""
+    named = [frozenset(each) if each else NONE for each in values]
+    return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
+
+
+def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return the instances, the values and the column values of rows."""
+    return [row.instance for row in rows], [row.values for row in rows], [row.written for row in rows]
 
 
 def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context import DISABLED, current
-from ..dispatch import emitters
+from ..dispatch import core, emitters
 from ..errors import SkipOperation
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from ..dispatch.broadcaster import Broadcaster
 
-__all__ = ["fire", "is_heard", "telling"]
+__all__ = ["Series", "fire", "is_heard", "skipped_of", "telling"]
+
+Series = core.Series
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
@@ -73,3 +75,15 @@ async def fire(signals: Broadcaster, name: str, model: type[Any], *values: Any) 
             raise
         return True
     return False
+
+
+async def skipped_of(series: Series) -> AsyncIterator[int]:
+    """Fire the signal of a series; yield the rows for which a receiver raises :class:`SkipOperation`."""
+    while True:
+        try:
+            while (rest := series.go()) is not None:
+                await rest
+        except SkipOperation:
+            yield series.position
+        else:
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
@@ -20,7 +21,7 @@ from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
-from ..firing import is_heard
+from ..firing import Series, is_heard, skipped_of
 from ..layout import layout_of
 from ..meta import meta_of
 from ..shape import Shape, shape_of
@@ -41,6 +42,13 @@ LIMIT: Final = 100
 def is_flushing(session: Session) -> bool:
     """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
     return session._flushing
+
+
+NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The ``values`` of a row that a flush has found."""
+
+CHUNK: Final = 500
+"""Rows that are made ready, told of and compared at once: they are still in the processor's caches then."""
 
 
 class Asked:
@@ -113,7 +121,7 @@ class Row:
         self.kind = kind
         self.is_update = state.key is not None
         self.asked = asked
-        self.values = {} if asked is None else asked.values
+        self.values: Mapping[str, Any] = NOTHING_PASSED if asked is None else asked.values
         self.written = written
         self.filled = filled
         """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
@@ -202,24 +210,27 @@ class Flush:
 
     def fresh(self) -> tuple[list[InstanceState[Any]], list[InstanceState[Any]]]:
         """Return what is to be saved and what to be deleted, each in order, and of which nothing was told yet."""
-        session, saved, deleted = self.session, self.saved, self.deleted
-        listeners_of, is_partial = self.listeners_of, self.only is not None or bool(self.told)
-        to_save: list[InstanceState[Any]] = []
+        session, saved, deleted, heard = self.session, self.saved, self.deleted, self.heard
+        new, dirty, to_remove = list(session.new), session.dirty, session.deleted
+        for model in {*map(type, new), *map(type, dirty), *map(type, to_remove)}:
+            self.listeners_of(model)
+        to_save: list[InstanceState[Any]] = [
+            each.__dict__["_sa_instance_state"] for each in new if heard[type(each)] is not None
+        ]
+        if saved or deleted or self.only is not None or self.told:
+            to_save = [state for state in to_save if state not in saved and self.takes_part(state)]
         to_delete: list[InstanceState[Any]] = []
-        is_first = not saved and not deleted and not is_partial
-        for instance in itertools.chain(session.new, session.dirty):
-            if listeners_of(type(instance)) is None:
-                continue
-            state = instance.__dict__["_sa_instance_state"]
-            if not is_first and (state in saved or state in deleted or not self.takes_part(state)):
+        for instance in dirty:
+            state = instance_state(instance)
+            if heard[type(instance)] is None or state in saved or state in deleted or not self.takes_part(state):
                 continue
             if state.key is not None and state.mapper._is_orphan(state):
                 to_delete.append(state)
             else:
                 to_save.append(state)
-        for instance in session.deleted:
+        for instance in to_remove:
             state = instance_state(instance)
-            if listeners_of(type(instance)) is not None and state not in deleted and self.takes_part(state):
+            if heard[type(instance)] is not None and state not in deleted and self.takes_part(state):
                 to_delete.append(state)
         return in_order(to_save), in_order(to_delete)[::-1]
 
@@ -259,46 +270,56 @@ class Flush:
 
     async def emit_before_saves(self, states: Iterable[InstanceState[Any]]) -> None:
         """Fire the signal before each row is saved. New ones, which may be a million, have a road of their own."""
-        session, saved = self.session, self.saved
-        tell, tell_model, pre_save = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set, emitters.pre_save
-        for state in states:
-            instance = state.obj()
-            heard = self.heard[type(instance)]
-            assert heard is not None
-            shape = heard.shape
-            values = instance.__dict__
-            layout = None
-            if state.key is None and not ASKED:
-                layout = shape.layouts.get(tuple(values)) or layout_of(shape, values)
-            if layout is None or layout.related:
-                if state.session_id is None or state in session._deleted:
+        for model, group in itertools.groupby(states, self.is_plainly_new):
+            if model is not None:
+                while chunk := list(itertools.islice(group, CHUNK)):
+                    await self.emit_before_inserts(model, chunk)
+                continue
+            for state in group:
+                if state.session_id is None or state in self.session._deleted:
                     continue  # a receiver of another row has seen to it
                 row = self.row_to_save(state)
                 if row is not None:
-                    saved[state] = row
+                    self.saved[state] = row
                     await self.emit_before(row)
-                continue
-            if state.session_id is None:
-                continue
-            written = saved[state] = layout.column_values(values)
-            signal = heard.pre_save
-            if signal is not None:
-                was = written.copy()
-                tell(instance)
-                tell_model(instance)
-                try:
-                    rest = pre_save(signal, heard.model, instance, instance, {}, written, False, False)
-                    if rest is not None:
-                        await rest
-                except SkipOperation:
-                    row = saved[state] = Row(heard, state, "save", None, written)
-                    self.skip(row)
-                    continue
-                if differ(written, was):
-                    take_changes(shape, state, was, written)
+
+    def is_plainly_new(self, state: InstanceState[Any]) -> type[Any] | None:
+        """Return the class of an instance that is new, and of which nothing but its columns is written."""
+        if state.key is not None or ASKED:
+            return None
+        model = state.manager.class_
+        heard = self.heard[model]
+        assert heard is not None
+        relationships = heard.shape.relationships
+        return model if not relationships or relationships.isdisjoint(state.dict) else None
+
+    async def emit_before_inserts(self, model: type[Any], states: list[InstanceState[Any]]) -> None:
+        """Fire ``pre_save`` for new instances of one class, of which nothing but their columns is written."""
+        heard = self.heard[model]
+        assert heard is not None
+        shape, signal, saved = heard.shape, heard.pre_save, self.saved
+        instances = [state.obj() for state in states]
+        known = [instance.__dict__ for instance in instances]
+        find = shape.layouts.get
+        layouts = [find(tuple(values)) or layout_of(shape, values) for values in known]
+        written = [layout.column_values(values) for layout, values in zip(layouts, known, strict=True)]
+        saved.update(zip(states, written, strict=True))
+        if signal is not None:
+            was = list(map(dict.copy, written))
+            told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
+            columns = (instances, instances, NOTHING_PASSED, written, False, False)
+            series = Series(emitters.pre_save, signal, model, columns, told)
+            async for number in skipped_of(series):
+                row = saved[states[number]] = Row(heard, states[number], "save", None, written[number])
+                self.skip(row)
+            if differ(written, was):
+                for state, now, before in zip(states, written, was, strict=True):
+                    if differ(now, before):
+                        take_changes(shape, state, before, now)
+        for layout, values, row_values in zip(layouts, known, written, strict=True):
             for name, key in layout.filled:
-                if key in written:
-                    values.setdefault(name, written[key])
+                if name not in values and key in row_values:
+                    values[name] = row_values[key]
 
     async def emit_before(self, row: Row) -> None:
         """Fire the signal before a row is written, and let the instance have what receivers made of its values."""
@@ -401,27 +422,31 @@ class Flush:
 
     async def emit_after_all(self) -> None:
         """Fire the signal after each row that was written."""
-        tell, tell_model, post_save = CURRENT_INSTANCE.set, CURRENT_MODEL_INSTANCE.set, emitters.post_save
-        for instance in self.done:
-            if type(instance) is Row:
-                await self.emit_after(instance)
+        for kind, group in itertools.groupby(self.done, type):
+            if kind is Row:
+                for row in group:
+                    await self.emit_after(row)
                 continue
-            heard = self.heard[type(instance)]
-            assert heard is not None
-            signal = heard.post_save
-            if signal is None:
-                continue
-            try:
-                written = heard.shape.row_of(instance.__dict__)
-            except KeyError:  # something has expired, or is deferred
-                state = instance_state(instance)
-                written = self.saved[state]  # type: ignore[assignment]
-                await self.complete(heard.shape, state, written, is_update=False)
-            tell(instance)
-            tell_model(instance)
-            rest = post_save(signal, heard.model, instance, instance, {}, written, False, False, 1, False)
-            if rest is not None:
-                await rest
+            while chunk := list(itertools.islice(group, CHUNK)):
+                await self.emit_after_inserts(kind, chunk)
+
+    async def emit_after_inserts(self, model: type[Any], instances: list[Any]) -> None:
+        """Fire ``post_save`` for new instances of one class."""
+        heard = self.heard[model]
+        assert heard is not None
+        signal, shape = heard.post_save, heard.shape
+        if signal is None:
+            return
+        row_of = shape.row_of
+        try:
+            written = [row_of(instance.__dict__) for instance in instances]
+        except KeyError:  # something has expired, or is deferred
+            written = [await self.completed(shape, instance_state(instance)) for instance in instances]
+        told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
+        columns = (instances, instances, NOTHING_PASSED, written, False, False, 1, False)
+        series = Series(emitters.post_save, signal, model, columns, told)
+        while (rest := series.go()) is not None:
+            await rest
 
     async def emit_after(self, row: Row) -> None:
         """Fire the signal after a row was written, or skipped."""
@@ -445,6 +470,12 @@ class Flush:
                 await rest
         finally:
             EXPLICIT_SPECIFIED_VALUES.set(NONE)
+
+    async def completed(self, shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+        """Return the column values of a new row."""
+        written: dict[str, Any] = self.saved[state]  # type: ignore[assignment]
+        await self.complete(shape, state, written, is_update=False)
+        return written
 
     async def complete(self, shape: Shape, state: InstanceState[Any], written: dict[str, Any], is_update: bool) -> None:
         """Give column values what the row has in the database now, read if the flush has not."""
@@ -496,10 +527,10 @@ class Flush:
         return found
 
 
-def differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether two rows differ; values that cannot be compared do, unless they are the same objects."""
+def differ(one: object, other: object) -> bool:
+    """Tell whether rows differ; values that cannot be compared do, unless they are the same objects."""
     try:
-        return one != other
+        return bool(one != other)
     except Exception:
         return True
 

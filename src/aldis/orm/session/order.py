@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import MetaData
@@ -21,15 +20,19 @@ __all__ = ["in_order"]
 RANKS: Final[weakref.WeakKeyDictionary[MetaData, dict[Table, int]]] = weakref.WeakKeyDictionary()
 
 
-def in_order(states: Iterable[InstanceState[Any]]) -> list[InstanceState[Any]]:
+def in_order(states: list[InstanceState[Any]]) -> list[InstanceState[Any]]:
     """Sort the states of instances that are to be saved; those to be deleted are in the reverse of it.
 
     Classes go by their tables' foreign keys. Within one, new instances are in the order in which they were added and
     stored ones in that of their keys; where rows of a table refer to each other, parents go first.
     """
-    classes: dict[Mapper[Any], list[InstanceState[Any]]] = {}
-    for state in states:
-        classes.setdefault(state.mapper.base_mapper, []).append(state)
+    managers = {state.manager for state in states}
+    classes: dict[Mapper[Any], list[InstanceState[Any]]] = {each.mapper.base_mapper: [] for each in managers}
+    if len(classes) == 1:
+        classes = dict.fromkeys(classes, states)
+    else:
+        for state in states:
+            classes[state.manager.mapper.base_mapper].append(state)
     ordered: list[InstanceState[Any]] = []
     for mapper in sorted(classes, key=rank):
         found = classes[mapper]
