@@ -10,10 +10,11 @@ import itertools
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table, bindparam, delete, insert, make_url, update
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
@@ -163,6 +164,57 @@ class Aldis:
         async with self.base.database.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.drop_all)
         await self.base.database.dispose()
+
+
+class PlainSession:
+    """SQLAlchemy's unit of work, without aldis: what the signals of a session are measured against."""
+
+    mixin: tuple[type[Any], ...] = ()
+
+    def __init__(self, url: str, receivers: int) -> None:
+        class Base(*self.mixin, DeclarativeBase): ...
+
+        class Row(Base):
+            __tablename__ = "session_row"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str] = mapped_column(String(50))
+            email: Mapped[str] = mapped_column(String(50))
+            age: Mapped[int]
+            created: Mapped[datetime] = mapped_column(default=now)
+
+        self.engine, self.base, self.model, self.kept = create_async_engine(url), Base, Row, []
+        for when, _ in itertools.product(("pre", "post"), range(receivers)):
+
+            async def receiver(sender: Any, instance: Any, **kwargs: Any) -> None: ...
+
+            self.kept.append(Row.meta.signals[f"{when}_save"].connect(receiver, Row))
+
+    async def begin(self) -> None:
+        """Make the table."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(self.base.metadata.create_all)
+
+    async def flush(self, count: int) -> float:
+        """Flush new instances, and roll back; return the seconds of the flush alone."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            session.add_all(
+                [self.model(name=f"name {number}", email="a@example.org", age=number) for number in range(count)]
+            )
+            began = perf_counter()
+            await session.flush()
+            took = perf_counter() - began
+            await session.rollback()
+        return took
+
+    async def end(self) -> None:
+        """Disconnect."""
+        await self.engine.dispose()
+
+
+class AldisSession(PlainSession):
+    """The same with the mixin."""
+
+    mixin = (aldis.Model,)
 
 
 class Edgy:

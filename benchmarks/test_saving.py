@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from importlib.util import find_spec
 from statistics import median
 from time import perf_counter
 
 import pytest
 
-from saving import PEERS, ROWS, URLS, Aldis
+from saving import PEERS, ROWS, URLS, Aldis, AldisSession, PlainSession
+
+TURNS, FLUSHED = 15, 10_000
+"""Turns of the three sessions, and how many instances each flushes."""
 
 PAIRS, SHORT = 200, 200
 """Pairs of laps, and rows of a lap, where a small difference is measured."""
@@ -73,6 +77,45 @@ def test_cost_of_receivers(benchmark, tmp_path, where) -> None:
     benchmark.group = "receivers (the time says nothing)"
     measured = median(differences)
     benchmark.extra_info.update(peer="aldis", kind="5 + 5 receivers over none", where=where, microseconds=measured)
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+@pytest.mark.parametrize("where", ["SQLite"])
+def test_flush(benchmark, tmp_path, where) -> None:
+    """A session's flush of 10,000 new instances: without aldis, with it and nobody listening, and with receivers.
+
+    In turn, again and again, and the medians of what each is slower than the one before it in the same turn.
+    """
+    with asyncio.Runner() as runner:
+        all_three = [
+            kind(URLS[where].format(folder=tmp_path, name=f"flush{number}"), count)
+            for number, (kind, count) in enumerate([(PlainSession, 0), (AldisSession, 0), (AldisSession, 1)])
+        ]
+        for each in all_three:
+            runner.run(each.begin())
+        took = []
+        for turn in range(TURNS):
+            times = [0.0, 0.0, 0.0]
+            for number in (0, 1, 2) if turn % 2 else (2, 1, 0):
+                gc.collect()
+                times[number] = runner.run(all_three[number].flush(FLUSHED)) * 1e6 / FLUSHED
+            took.append(times)
+        for each in all_three:
+            runner.run(each.end())
+    quiet = median(b / a for a, b, _ in took)
+    more = median((c - b) / 2 for _, b, c in took)
+    plain, unheard, heard = (median(column) for column in zip(*took, strict=True))
+    benchmark.group = "flush (the time says nothing)"
+    benchmark.extra_info.update(
+        where=where,
+        figures=[
+            ["a session's flush of 10,000", "SQLAlchemy", plain],
+            ["a session's flush of 10,000", "aldis, nobody listens", unheard],
+            ["a session's flush of 10,000", "aldis, 1 + 1 receivers", heard],
+            ["flush, nobody listens, over SQLAlchemy's", "aldis", quiet],
+            ["flush, a row and receiver", "aldis", more],
+        ],
+    )
     benchmark.pedantic(lambda: None, rounds=1)
 
 

@@ -32,6 +32,7 @@ def gather() -> SimpleNamespace:
         ANY=dispatch.ANY,
         Broadcaster=modules["aldis.dispatch.broadcaster"].Broadcaster,
         emitters=modules["aldis.dispatch.emitters"],
+        Series=importlib.import_module("aldis.dispatch").core.Series,
         signals=modules["aldis.signals"],
         SignalError=modules["aldis.errors"].SignalError,
         module=dispatch,

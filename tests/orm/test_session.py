@@ -7,9 +7,10 @@ from importlib.metadata import version
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import delete, func, insert, inspect, select, update
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, delete, func, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 import aldis
 from aldis.context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES
@@ -736,3 +737,71 @@ async def test_two_sessions_at_once(models) -> None:
     await asyncio.gather(write("first"), write("second"))
     assert done == ["first", "second"]
     assert len(await models.stored(models.Log)) == 2
+
+
+async def test_receiver_of_a_row_that_the_flush_itself_finds(models, session) -> None:
+    class Desk(models.Base):
+        __tablename__ = "desk"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+    models.User.desks = relationship(Desk)
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(models.Base.metadata.create_all)
+    user = models.User(name="ada", desks=[Desk(name="a"), Desk(name="b")])
+    session.add(user)
+    await session.commit()
+
+    @models.Base.meta.signals.pre_save.connect_via(Desk)
+    async def change(sender, instance, column_values, is_update):
+        assert (is_update, column_values) == (True, {"user_id": None})
+        await models.Log.query.create(text=instance.name)
+        if instance.name == "b":
+            column_values["name"] = "free"
+
+    await session.delete(user)
+    await session.commit()
+    assert [(row["name"], row["user_id"]) for row in await models.stored(Desk)] == [("a", None), ("free", None)]
+    assert sorted(row["text"] for row in await models.stored(models.Log)) == ["a", "b"]
+
+    @models.Base.meta.signals.pre_save.connect_via(Desk)
+    async def skip(sender):
+        raise aldis.SkipOperation
+
+    models.Base.meta.signals.pre_save.disconnect(change, Desk)
+    eve = models.User(name="eve", desks=[])
+    session.add(eve)
+    await session.commit()
+    with aldis.signals_disabled():
+        eve.desks.append(Desk(name="c"))
+        await session.commit()
+    await session.delete(eve)
+    with pytest.raises(aldis.ConfigurationError, match="because of a relationship: it cannot leave that out"):
+        await session.commit()
+    await session.rollback()
+    assert await stored_names(models) == ["eve"]
+
+
+async def test_class_that_is_mapped_imperatively(models, session, told) -> None:
+    table = Table("plain", models.Base.metadata, Column("id", Integer, primary_key=True), Column("name", String(20)))
+
+    class Plain(aldis.Model):
+        def __init__(self, name) -> None:
+            self.name = name
+
+    models.Base.registry.map_imperatively(Plain, table)
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(models.Base.metadata.create_all)
+    seen = []
+    kept = [
+        signal.connect_via(Plain)(lambda sender, instance, name=signal.name: seen.append(name))
+        for signal in LIFECYCLE
+        if signal.name.endswith(("_save", "_delete"))
+    ]
+    plain = Plain("x")
+    session.add(plain)
+    await session.commit()
+    await session.delete(plain)
+    await session.commit()
+    assert (seen, len(kept)) == (["pre_save", "post_save", "pre_delete", "post_delete"], 4)

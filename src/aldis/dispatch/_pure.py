@@ -431,11 +431,13 @@ class Series:
         ``position`` is that of its row.
         """
         emit, signal, sender, columns, told = self.emitter, self.signal, self.sender, self.columns, self.told
+        resumed = self.position + 1
         while self.position + 1 < self.count:
             self.position += 1
             number = self.position
             for variable, values in told:
-                variable.set(values[number])
+                if number == resumed or values[number] is not values[number - 1]:
+                    variable.set(values[number])
             arguments = [column[number] if type(column) is list else column for column in columns]
             rest = emit(signal, sender, *arguments)
             if rest is not None:

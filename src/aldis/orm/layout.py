@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -12,7 +12,7 @@ from .shape import DefaultContext, Shape, maker_of_rows, nullary, picker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Layout", "has_expressions", "layout_of"]
+__all__ = ["Layout", "has_expressions", "layout_of", "rows_of"]
 
 MOST: Final = 64
 """Layouts of one class that are remembered: instances that each have other attributes could have any number."""
@@ -71,6 +71,19 @@ def layout_of(shape: Shape, values: Mapping[str, Any]) -> Layout:
             shape.layouts.clear()
         layout = shape.layouts[given] = Layout(shape, given)
     return layout
+
+
+def rows_of(layouts: Sequence[Layout], instances: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what an INSERT writes of each of many instances, which mostly have one layout.
+
+    Args:
+        layouts: Each one's layout.
+        instances: Each one's values.
+    """
+    first = layouts[0]
+    if not first.primary_key and not first.defaults and layouts.count(first) == len(layouts):
+        return list(map(first.row_of, instances))
+    return [layout.column_values(values) for layout, values in zip(layouts, instances, strict=True)]
 
 
 def has_expressions(values: Iterable[Any]) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import Result
-    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, UOWTransaction
+    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, SessionTransaction, UOWTransaction
 
 __all__ = ["ask_later", "listen"]
 
@@ -104,10 +104,17 @@ def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: I
         flush.written(state, is_delete=True)
 
 
-def after_rollback(session: Session, transaction: Any) -> None:
+def after_rollback(session: Session, transaction: SessionTransaction) -> None:
     """Forget a flush that has failed, and what waited for the commit."""
     FLUSHES.pop(session.hash_key, None)
     rolled_back(session, transaction)
+
+
+def after_end(session: Session, transaction: SessionTransaction) -> None:
+    """Call what waited for the commit; a flush that found nothing to do is over by now, too."""
+    if transaction.parent is None:
+        FLUSHES.pop(session.hash_key, None)
+    ended(session, transaction)
 
 
 def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
@@ -125,7 +132,7 @@ def listen(model: type[Any]) -> None:
     event.listen(Session, "after_transaction_create", savepoint_begun)
     event.listen(Session, "after_soft_rollback", after_rollback)
     event.listen(Session, "after_commit", committed)
-    event.listen(Session, "after_transaction_end", ended)
+    event.listen(Session, "after_transaction_end", after_end)
     for name in ("before_insert", "before_update"):
         event.listen(model, name, before_row, raw=True, propagate=True)
     for name in ("after_insert", "after_update"):

@@ -22,7 +22,7 @@ from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
 from ..firing import Series, is_heard, skipped_of
-from ..layout import layout_of
+from ..layout import layout_of, rows_of
 from ..meta import meta_of
 from ..shape import Shape, shape_of
 from .commit import queue_of
@@ -302,7 +302,7 @@ class Flush:
         known = [instance.__dict__ for instance in instances]
         find = shape.layouts.get
         layouts = [find(tuple(values)) or layout_of(shape, values) for values in known]
-        written = [layout.column_values(values) for layout, values in zip(layouts, known, strict=True)]
+        written = rows_of(layouts, known)
         saved.update(zip(states, written, strict=True))
         if signal is not None:
             was = list(map(dict.copy, written))
@@ -439,7 +439,7 @@ class Flush:
             return
         row_of = shape.row_of
         try:
-            written = [row_of(instance.__dict__) for instance in instances]
+            written = list(map(row_of, [instance.__dict__ for instance in instances]))
         except KeyError:  # something has expired, or is deferred
             written = [await self.completed(shape, instance_state(instance)) for instance in instances]
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)

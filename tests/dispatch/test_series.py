@@ -1,0 +1,138 @@
+"""One signal for many rows: in order, with what the context tells, through suspensions and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import weakref
+
+import blinker
+import pytest
+
+ROW = contextvars.ContextVar("ROW", default=None)
+
+
+def series_of(core, signal, instances, told=()):
+    """Return a series of post_delete, with a row count that is each row's own."""
+    counts = list(range(len(instances)))
+    return core.Series(core.emitters.post_delete, signal, str, (instances, instances, counts, False), told)
+
+
+async def run(series) -> list[int]:
+    """Run a series to its end; return the rows that had to be waited for."""
+    waited = []
+    while (rest := series.go()) is not None:
+        await rest
+        waited.append(series.position)
+    return waited
+
+
+async def test_rows_and_receivers_in_order(core) -> None:
+    signal, steps = core.Signal(), []
+
+    @signal.connect
+    def plain(sender, instance, **kwargs):
+        steps.append(("plain", sender, instance, kwargs))
+
+    @signal.connect
+    async def waits(sender, instance, row_count):
+        if instance == "b":
+            await asyncio.sleep(0)
+        steps.append(("waits", instance, row_count, ROW.get()))
+
+    told = ((ROW, [1, 2, 3]),)
+    assert await run(series_of(core, signal, ["a", "b", "c"], told)) == [1]
+    rest = [{"model_instance": each, "row_count": n, "operation_skipped": False} for n, each in enumerate("abc")]
+    assert steps == [
+        ("plain", str, "a", rest[0]),
+        ("waits", "a", 0, 1),
+        ("plain", str, "b", rest[1]),
+        ("waits", "b", 1, 2),
+        ("plain", str, "c", rest[2]),
+        ("waits", "c", 2, 3),
+    ]
+
+
+async def test_it_goes_on_after_a_row_whose_receiver_raised(core) -> None:
+    signal, seen = core.Signal(), []
+
+    @signal.connect
+    async def receiver(sender, instance):
+        if instance == "b":
+            await asyncio.sleep(0)
+        if instance in "bc":
+            raise ValueError(instance)
+        seen.append(instance)
+
+    series = series_of(core, signal, list("abcd"))
+    failed = []
+    while True:
+        try:
+            await run(series)
+        except ValueError as error:
+            failed.append((series.position, str(error), "aldis: at the receiver" in error.__notes__[0]))
+        else:
+            break
+    assert (seen, failed) == (["a", "d"], [(1, "b", True), (2, "c", True)])
+
+
+async def test_receivers_that_come_and_go_meanwhile(core) -> None:
+    signal, seen = core.Signal(), []
+
+    def late(sender, instance):
+        seen.append(("late", instance))
+
+    @signal.connect
+    def first(sender, instance):
+        seen.append(("first", instance))
+        if instance == "a":
+            signal.connect(late)
+        if instance == "b":
+            signal.disconnect(late)
+
+    await run(series_of(core, signal, list("abc")))
+    assert seen == [("first", "a"), ("first", "b"), ("late", "b"), ("first", "c")]
+
+
+async def test_foreign_signal_and_nobody(core) -> None:
+    signal, seen = blinker.Signal(), []
+    assert series_of(core, signal, ["a"]).go() is None
+
+    @signal.connect
+    async def receiver(sender, instance, **kwargs):
+        await asyncio.sleep(0)
+        seen.append(instance)
+
+    assert await run(series_of(core, signal, ["a", "b"])) == [0, 1]
+    assert seen == ["a", "b"]
+
+
+def test_no_rows(core) -> None:
+    assert series_of(core, core.Signal(), []).go() is None
+
+
+def test_what_does_not_fit_is_refused(core) -> None:
+    make = core.emitters.post_delete
+    with pytest.raises(TypeError, match="post_delete takes 4 values, not 1"):
+        core.Series(make, core.Signal(), str, ([],))
+    with pytest.raises(ValueError, match=r"the lists of a series are of one length, not of \[1, 2\]"):
+        core.Series(make, core.Signal(), str, ([1], [1, 2], 1, False))
+
+
+def test_nothing_is_kept(core) -> None:
+    class Thing:
+        pass
+
+    signal = core.Signal()
+
+    @signal.connect
+    def receiver(sender, instance): ...
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+    series = series_of(core, signal, [thing], ((ROW, [None]),))
+    series.go()
+    del thing, series
+    gc.collect()
+    assert gone() is None
