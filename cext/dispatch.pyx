@@ -79,6 +79,7 @@ cdef class Call:
     cdef Py_ssize_t count
     cdef tuple keywords
     cdef tuple order
+    cdef dict template
     cdef Py_ssize_t small[SMALL]
 
     def __cinit__(self, Receiver receiver, tuple names):
@@ -93,6 +94,7 @@ cdef class Call:
         live = receiver.live()
         function = getattr(live, "__func__", live)
         self.has_twin = names_all and self.count < SMALL and positional_twin(function) is not None
+        self.template = dict.fromkeys(self.keywords or ())
         if order is None:
             self.order = None
 
@@ -134,7 +136,7 @@ cdef class Call:
     cdef int pack(self, PyObject *const *args, Packed packed) except -1:
         """Make the dict of what does not go by position."""
         cdef Py_ssize_t i
-        packed.values = {}
+        packed.values = PyDict_Copy(self.template)  # has the room: seven keys into an empty dict make it grow once
         packed.keywords = <PyObject *>self.keywords
         for i in range(self.count - self.positional):
             packed.values[self.keywords[i]] = <object>args[self.small[self.positional + i]]
