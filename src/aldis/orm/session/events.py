@@ -13,7 +13,8 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...context import DISABLED
 from .commit import committed, ended, rolled_back, savepoint_begun
-from .flush import ASKED, LIMIT, Asked, Flush, endless
+from .flush import LIMIT, Flush, endless
+from .row import ASKED, Asked
 from .statements import around_statement
 from .waiting import wait_for
 

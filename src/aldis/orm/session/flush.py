@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import async_session
-from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty
-from sqlalchemy.orm.attributes import instance_state, set_committed_value
-from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import greenlet_spawn
 
 from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
@@ -21,118 +19,25 @@ from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
-from ..firing import Series, is_heard, skipped_of
+from ..firing import Series, skipped_of
 from ..layout import layout_of, rows_of
-from ..meta import meta_of
-from ..shape import Shape, shape_of
+from ..shape import Shape
+from .changes import changes, differ, foreign_keys, put_back, take_changes, takes_key
 from .commit import queue_of
 from .order import in_order
+from .row import ASKED, NOTHING_PASSED, Heard, Row
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    import blinker
     from sqlalchemy.orm import Session
 
-__all__ = ["ASKED", "LIMIT", "Asked", "Flush", "endless", "is_flushing"]
+__all__ = ["LIMIT", "Flush", "endless"]
 
 LIMIT: Final = 100
 """How often receivers may give a flush more to write, before it is taken for an endless loop; as SQLAlchemy's own."""
 
-
-def is_flushing(session: Session) -> bool:
-    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
-    return session._flushing
-
-
-NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
-"""The ``values`` of a row that a flush has found."""
-
 CHUNK: Final = 500
 """Rows that are made ready, told of and compared at once: they are still in the processor's caches then."""
-
-
-class Asked:
-    """What the caller of an instance's own ``save()``, ``update()`` or ``delete()`` has asked for.
-
-    Args:
-        kind: ``"save"``, ``"update"`` or ``"delete"``.
-        values: What the caller named.
-    """
-
-    def __init__(self, kind: str, values: dict[str, Any]) -> None:
-        self.kind = kind
-        self.values = values
-        self.skipped = False
-
-
-ASKED: Final[dict[InstanceState[Any], Asked]] = {}
-"""The instances whose own method is waiting for the flush that is to come."""
-
-
-class Heard:
-    """Who listens to a model class: its signals before and after, where anybody does."""
-
-    __slots__ = ("model", "post", "post_save", "pre", "pre_save", "shape")
-
-    def __init__(self, model: type[Any]) -> None:
-        signals = meta_of(model).signals
-        self.model = model
-        self.shape: Shape = shape_of(model)
-        self.pre: dict[str, blinker.Signal] = {}
-        self.post: dict[str, blinker.Signal] = {}
-        for kind in ("save", "update", "delete"):
-            for when, found in (("pre", self.pre), ("post", self.post)):
-                signal = signals[f"{when}_{kind}"]
-                if is_heard(signal, model):
-                    found[kind] = signal
-        self.pre_save = self.pre.get("save")
-        self.post_save = self.post.get("save")
-
-
-class Row:
-    """One row of the flush, and what is told of it."""
-
-    __slots__ = (
-        "asked",
-        "count",
-        "filled",
-        "heard",
-        "instance",
-        "is_update",
-        "kind",
-        "skipped",
-        "state",
-        "values",
-        "written",
-    )
-
-    def __init__(
-        self,
-        heard: Heard,
-        state: InstanceState[Any],
-        kind: str,
-        asked: Asked | None,
-        written: dict[str, Any],
-        filled: Iterable[tuple[str, str]] = (),
-    ) -> None:
-        self.heard = heard
-        self.state = state
-        self.instance = state.obj()
-        self.kind = kind
-        self.is_update = state.key is not None
-        self.asked = asked
-        self.values: Mapping[str, Any] = NOTHING_PASSED if asked is None else asked.values
-        self.written = written
-        self.filled = filled
-        """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
-        self.skipped = False
-        self.count = 1
-
-    def skip(self) -> None:
-        """Take note that a receiver has left it out."""
-        self.skipped, self.count = True, 0
-        if self.asked is not None:
-            self.asked.skipped = True
 
 
 class Flush:
@@ -171,7 +76,7 @@ class Flush:
         """Tell whether anybody listens to a class of which the session has something to write."""
         session = self.session
         classes: set[type[Any]] = set()
-        for instances in (session.new, session.dirty, session.deleted):
+        for instances in (session._new.values(), session.dirty, session.deleted):
             classes.update(map(type, instances))
         heard = [each for each in classes if self.listeners_of(each) is not None]
         return bool(heard)
@@ -206,16 +111,17 @@ class Flush:
     def has_work(self) -> bool:
         """Tell whether receivers have left anything to write."""
         session = self.session
-        return bool(session.new or session.deleted or session.dirty)
+        return bool(session._new or session._deleted or session.dirty)
 
     def fresh(self) -> tuple[list[InstanceState[Any]], list[InstanceState[Any]]]:
         """Return what is to be saved and what to be deleted, each in order, and of which nothing was told yet."""
         session, saved, deleted, heard = self.session, self.saved, self.deleted, self.heard
-        new, dirty, to_remove = list(session.new), session.dirty, session.deleted
-        for model in {*map(type, new), *map(type, dirty), *map(type, to_remove)}:
+        dirty, to_remove = session.dirty, session.deleted
+        for model in {*map(type, session._new.values()), *map(type, dirty), *map(type, to_remove)}:
             self.listeners_of(model)
+        # Not session.new, which makes a set of them: a tenth of what a receiver takes.
         to_save: list[InstanceState[Any]] = [
-            each.__dict__["_sa_instance_state"] for each in new if heard[type(each)] is not None
+            state for state, instance in session._new.items() if heard[type(instance)] is not None
         ]
         if saved or deleted or self.only is not None or self.told:
             to_save = [state for state in to_save if state not in saved and self.takes_part(state)]
@@ -291,7 +197,7 @@ class Flush:
         heard = self.heard[model]
         assert heard is not None
         relationships = heard.shape.relationships
-        return model if not relationships or relationships.isdisjoint(state.dict) else None
+        return None if relationships and not relationships.isdisjoint(state.dict) else model
 
     async def emit_before_inserts(self, model: type[Any], states: list[InstanceState[Any]]) -> None:
         """Fire ``pre_save`` for new instances of one class, of which nothing but their columns is written."""
@@ -525,84 +431,6 @@ class Flush:
             if heard is not None and isinstance(database, Database):
                 found.setdefault(database, model)
         return found
-
-
-def differ(one: object, other: object) -> bool:
-    """Tell whether rows differ; values that cannot be compared do, unless they are the same objects."""
-    try:
-        return bool(one != other)
-    except Exception:
-        return True
-
-
-def take_changes(shape: Shape, state: InstanceState[Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Give an instance what receivers have changed in its column values; what they took out is not written.
-
-    Raises:
-        TypeError: They have put in what is no column.
-    """
-    shape.refuse_unknown(now.keys())
-    instance, values = state.obj(), state.dict
-    for key, value in now.items():
-        if key not in was or was[key] is not value:
-            setattr(instance, shape.attributes[key], value)
-    for key in was.keys() - now.keys():
-        name = shape.attributes[key]
-        if name in state.committed_state and state.key is not None:
-            set_committed_value(instance, name, state.committed_state[name])
-        elif state.key is None:
-            values.pop(name, None)
-
-
-def changes(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return what an UPDATE of an instance writes, by column key: what differs from its row."""
-    committed, values, manager = state.committed_state, state.dict, state.manager
-    found = {}
-    for name, key in shape.columns:
-        if name in committed and name in values:
-            old = committed[name]
-            if old is NO_VALUE or not manager[name].impl.is_equal(values[name], old):
-                found[key] = values[name]
-    return found
-
-
-def parents(shape: Shape, state: InstanceState[Any]) -> Iterator[tuple[RelationshipProperty[Any], Any]]:
-    """Return the relationships of an instance that lead to a parent and were set, each with the parent."""
-    touched = state.dict if state.key is None else state.committed_state
-    for name in shape.relationships.intersection(touched):
-        relationship = shape.mapper.relationships[name]
-        if relationship.direction is RelationshipDirection.MANYTOONE and name in state.dict:
-            yield relationship, state.dict[name]
-
-
-def takes_key(shape: Shape, state: InstanceState[Any]) -> bool:
-    """Tell whether a stored instance has got another parent, whose key the flush puts into its row."""
-    committed = state.committed_state
-    return any(committed[relationship.key] is not parent for relationship, parent in parents(shape, state))
-
-
-def foreign_keys(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return the columns that the flush takes from parents that were set by object, as far as these have a key."""
-    found: dict[str, Any] = {}
-    for relationship, parent in parents(shape, state):
-        if state.key is None and parent is None:
-            continue
-        values = {} if parent is None else instance_state(parent).dict
-        for local, remote in relationship.local_remote_pairs or ():
-            value = values.get(relationship.mapper.get_property_by_column(remote).key)
-            if local.key in shape.attributes and (value is not None or parent is None):
-                found[str(local.key)] = value
-    return found
-
-
-def put_back(session: Session, state: InstanceState[Any]) -> None:
-    """Undo what was changed of a stored instance and not written."""
-    instance = state.obj()
-    for name, old in list(state.committed_state.items()):
-        if old is NO_VALUE or name not in state.dict:
-            session.expire(instance, [name])
-        else:
-            set_committed_value(instance, name, old)
 
 
 def endless(session: Session) -> ConfigurationError:

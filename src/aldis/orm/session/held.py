@@ -15,7 +15,7 @@ from ..shape import refuse_unknown
 from ..snapshot import Snapshot
 from ..sqlite import begin
 from .events import ask_later
-from .flush import ASKED, Asked, is_flushing
+from .row import ASKED, Asked, is_flushing
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

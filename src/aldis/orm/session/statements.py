@@ -16,7 +16,8 @@ from ..meta import meta_of
 from ..shape import shape_of
 from ..snapshot import detach
 from ..statements import conditions_of
-from .flush import Flush, is_flushing
+from .flush import Flush
+from .row import is_flushing
 from .waiting import wait_for
 
 if TYPE_CHECKING:

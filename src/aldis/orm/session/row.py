@@ -1,0 +1,111 @@
+"""One row of a flush: who listens, what is told of it, and what an instance's own method has asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.orm import InstanceState
+
+from ..firing import is_heard
+from ..meta import meta_of
+from ..shape import Shape, shape_of
+
+if TYPE_CHECKING:
+    import blinker
+    from sqlalchemy.orm import Session
+
+__all__ = ["ASKED", "NOTHING_PASSED", "Asked", "Heard", "Row", "is_flushing"]
+
+NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The ``values`` of a row that a flush has found."""
+
+
+def is_flushing(session: Session) -> bool:
+    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
+    return session._flushing
+
+
+class Asked:
+    """What the caller of an instance's own ``save()``, ``update()`` or ``delete()`` has asked for.
+
+    Args:
+        kind: ``"save"``, ``"update"`` or ``"delete"``.
+        values: What the caller named.
+    """
+
+    def __init__(self, kind: str, values: dict[str, Any]) -> None:
+        self.kind = kind
+        self.values = values
+        self.skipped = False
+
+
+ASKED: Final[dict[InstanceState[Any], Asked]] = {}
+"""The instances whose own method is waiting for the flush that is to come."""
+
+
+class Heard:
+    """Who listens to a model class: its signals before and after, where anybody does."""
+
+    __slots__ = ("model", "post", "post_save", "pre", "pre_save", "shape")
+
+    def __init__(self, model: type[Any]) -> None:
+        signals = meta_of(model).signals
+        self.model = model
+        self.shape: Shape = shape_of(model)
+        self.pre: dict[str, blinker.Signal] = {}
+        self.post: dict[str, blinker.Signal] = {}
+        for kind in ("save", "update", "delete"):
+            for when, found in (("pre", self.pre), ("post", self.post)):
+                signal = signals[f"{when}_{kind}"]
+                if is_heard(signal, model):
+                    found[kind] = signal
+        self.pre_save = self.pre.get("save")
+        self.post_save = self.post.get("save")
+
+
+class Row:
+    """One row of the flush, and what is told of it."""
+
+    __slots__ = (
+        "asked",
+        "count",
+        "filled",
+        "heard",
+        "instance",
+        "is_update",
+        "kind",
+        "skipped",
+        "state",
+        "values",
+        "written",
+    )
+
+    def __init__(
+        self,
+        heard: Heard,
+        state: InstanceState[Any],
+        kind: str,
+        asked: Asked | None,
+        written: dict[str, Any],
+        filled: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.heard = heard
+        self.state = state
+        self.instance = state.obj()
+        self.kind = kind
+        self.is_update = state.key is not None
+        self.asked = asked
+        self.values: Mapping[str, Any] = NOTHING_PASSED if asked is None else asked.values
+        self.written = written
+        self.filled = filled
+        """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
+        self.skipped = False
+        self.count = 1
+
+    def skip(self) -> None:
+        """Take note that a receiver has left it out."""
+        self.skipped, self.count = True, 0
+        if self.asked is not None:
+            self.asked.skipped = True
