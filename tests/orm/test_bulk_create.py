@@ -181,3 +181,29 @@ async def test_bulk_create_in_a_receiver_leaves_the_context_as_it_was(models) ->
     models.Base.meta.signals.pre_save.connect(lambda sender: None, weak=False)
     await models.User.query.create(name="a")
     assert seen == [True]
+
+
+@pytest.mark.parametrize("when", ["pre", "post"])
+async def test_row_and_receiver_that_failed_are_named(models, when) -> None:
+    def picky(sender, model_instance):
+        if model_instance.name == "c":
+            raise ValueError("not c")
+
+    models.Base.meta.signals[f"{when}_save"].connect(picky, models.User)
+    models.Base.meta.signals[f"{when}_update"].connect(picky, models.User)
+    with pytest.raises(ValueError, match="not c") as caught:
+        await models.User.query.bulk_create([{"name": name} for name in "abcd"], batch_size=2)
+    receiver, row = caught.value.__notes__
+    assert "picky" in receiver
+    assert row == "aldis: at row 2 of bulk_create"
+    with aldis.signals_disabled():
+        users = await models.User.query.bulk_create([{"name": name} for name in "abcd"])
+    for user in users:
+        user.mail = "x"
+    with pytest.raises(ValueError, match="not c") as caught:
+        await models.User.query.bulk_update(users)
+    assert caught.value.__notes__[-1] == "aldis: at row 2 of bulk_update"
+    with pytest.raises(ValueError, match="not c") as caught:
+        rows = [{"name": name, "mail": "x"} for name in "xyzc"]
+        await models.User.query.bulk_update_or_create(rows, unique_fields=["name"])
+    assert caught.value.__notes__[-1] == "aldis: at row 3 of bulk_update_or_create"

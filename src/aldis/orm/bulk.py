@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -184,9 +185,10 @@ class Bulk:
             return
         columns = (caller, rows.instances, rows.values, rows.written, False, False)
         series = Series(emitters.pre_save, signal, model, columns, told_of(rows.instances, rows.values))
-        async for number in skipped_of(series):
-            rows.skipped.add(number)
-            rows.put_one_back(number, rows.states[number])
+        with self.naming(series, rows.numbers):
+            async for number in skipped_of(series):
+                rows.skipped.add(number)
+                rows.put_one_back(number, rows.states[number])
         for written in rows.written:
             self.shape.refuse_unknown(written.keys())
 
@@ -198,8 +200,9 @@ class Bulk:
         skipped = [number in rows.skipped for number in range(len(rows.instances))]
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
         series = Series(emitters.post_save, signal, model, columns, told_of(rows.instances, rows.values))
-        while (rest := series.go()) is not None:
-            await rest
+        with self.naming(series, rows.numbers):
+            while (rest := series.go()) is not None:
+                await rest
 
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row."""
@@ -209,10 +212,11 @@ class Bulk:
         instances, values, written = columns_of(rows)
         columns = (caller, instances, values, written, True, False)
         series = Series(emitters.pre_update, signal, model, columns, told_of(instances, values))
-        async for number in skipped_of(series):
-            row = rows[number]
-            row.skipped, row.count = True, 0
-            row.put_back()
+        with self.naming(series, [row.number for row in rows]):
+            async for number in skipped_of(series):
+                row = rows[number]
+                row.skipped, row.count = True, 0
+                row.put_back()
         for row in rows:
             self.shape.refuse_unknown(row.written.keys())
 
@@ -225,8 +229,18 @@ class Bulk:
         counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
         columns = (caller, instances, values, written, True, False, counts, skipped)
         series = Series(emitters.post_update, signal, model, columns, told_of(instances, values))
-        while (rest := series.go()) is not None:
-            await rest
+        with self.naming(series, [row.number for row in rows]):
+            while (rest := series.go()) is not None:
+                await rest
+
+    @contextmanager
+    def naming(self, series: Series, numbers: Sequence[int]) -> Iterator[None]:
+        """Name, in a note to an exception, the row whose receiver has raised it: the receiver is named already."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"aldis: at row {numbers[series.position]} of {self.name}")
+            raise
 
     def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
         """Take a new instance, or make one of a mapping.
@@ -263,7 +277,7 @@ class Bulk:
             for name, value in values.items():
                 setattr(instance, name, value)
             self.extended.append((state, before))
-        rows.add(instance, state, values, layout_of(self.shape, loaded))
+        rows.add(number, instance, state, values, layout_of(self.shape, loaded))
 
 
 def told_of(

@@ -23,16 +23,19 @@ NOTHING_ELSE: Final = frozenset([NO_VALUE])
 class Row:
     """A stored instance that is to be updated."""
 
-    __slots__ = ("before", "count", "instance", "skipped", "state", "values", "written")
+    __slots__ = ("before", "count", "instance", "number", "skipped", "state", "values", "written")
 
     def __init__(
         self,
+        number: int,
         instance: Any,
         state: InstanceState[Any],
         values: Mapping[str, Any],
         written: dict[str, Any],
         before: Snapshot | None,
     ) -> None:
+        self.number = number
+        """Where it stands among all rows of the operation."""
         self.instance = instance
         self.state = state
         self.values = values
@@ -59,6 +62,8 @@ class NewRows:
     """
 
     def __init__(self) -> None:
+        self.numbers: list[int] = []
+        """Where each stands among all rows of the operation."""
         self.instances: list[Any] = []
         self.states: list[InstanceState[Any]] = []
         self.values: list[Mapping[str, Any]] = []
@@ -79,9 +84,12 @@ class NewRows:
         self.references: list[weakref.ref[InstanceState[Any]]] = []
         """The states, once the operation is over."""
 
-    def add(self, instance: Any, state: InstanceState[Any], values: Mapping[str, Any], layout: Layout) -> None:
+    def add(
+        self, number: int, instance: Any, state: InstanceState[Any], values: Mapping[str, Any], layout: Layout
+    ) -> None:
         """Add a row."""
         loaded = instance.__dict__
+        self.numbers.append(number)
         self.instances.append(instance)
         self.states.append(state)
         self.values.append(values)

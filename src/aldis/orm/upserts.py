@@ -71,10 +71,11 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         raise ConfigurationError(f"row {number}, {row!r}, {where}: {bulk.name} updates stored instances.")
     before = Snapshot(state)
     names = update_fields if update_fields is not None else tuple(state.committed_state)
-    return updated_row(shape, row, state, values, names, before)
+    return updated_row(number, shape, row, state, values, names, before)
 
 
 def updated_row(
+    number: int,
     shape: Shape,
     instance: Any,
     state: InstanceState[Any],
@@ -87,7 +88,7 @@ def updated_row(
     written = {shape.keys[name]: current[name] for name in names if name in shape.keys and name in current}
     if written:
         shape.complete(written, shape.onupdates)
-    return Row(instance, state, values, written, before)
+    return Row(number, instance, state, values, written, before)
 
 
 def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
@@ -238,7 +239,7 @@ async def bulk_update_or_create(
                 )
             if key in found:
                 given = row if isinstance(row, Mapping) else instance_state(row).dict
-                old[key] = changed_row(bulk, found[key], given, update_fields, lookup.names, update_params)
+                old[key] = changed_row(number, bulk, found[key], given, update_fields, lookup.names, update_params)
             else:
                 new[key] = len(new)
                 bulk.take(rows, row, number, create_params)
@@ -253,6 +254,7 @@ async def bulk_update_or_create(
 
 
 def changed_row(
+    number: int,
     bulk: Bulk,
     instance: Any,
     given: Mapping[str, Any],
@@ -269,4 +271,4 @@ def changed_row(
     values |= update_params or {}
     for name, value in values.items():
         setattr(instance, name, value)
-    return updated_row(shape, instance, state, values, values, before)
+    return updated_row(number, shape, instance, state, values, values, before)
