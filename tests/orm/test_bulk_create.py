@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
@@ -207,3 +209,36 @@ async def test_row_and_receiver_that_failed_are_named(models, when) -> None:
         rows = [{"name": name, "mail": "x"} for name in "xyzc"]
         await models.User.query.bulk_update_or_create(rows, unique_fields=["name"])
     assert caught.value.__notes__[-1] == "aldis: at row 3 of bulk_update_or_create"
+
+
+async def test_progress(models, capsys) -> None:
+    told = []
+    names = list("abcde")
+    query = models.User.query
+
+    def tell(done, total):
+        told.append((done, total))
+
+    users = await query.bulk_create([{"name": name} for name in names], batch_size=2, progress=tell)
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    told.clear()
+    await query.bulk_update((user for user in users), ["mail"], batch_size=3, progress=tell)
+    assert told == [(3, None), (5, None)]
+    told.clear()
+    await query.bulk_get_or_create([{"name": "a"}], unique_fields=["name"], progress=tell)
+    await query.bulk_update_or_create([{"name": "a"}], unique_fields=["name"], progress=tell)
+    assert told == [(1, 1), (1, 1)]
+    await query.bulk_create([{"name": name} for name in "xyz"], progress=True)
+    shown = capsys.readouterr().out
+    assert "bulk_create" in shown
+    assert "3/3" in shown
+    with pytest.raises(TypeError, match="progress is 'yes': give True, or a callable"):
+        await query.bulk_create([{"name": "q"}], progress="yes")
+    assert await query.count() == 8
+
+
+async def test_progress_without_rich(models, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    with pytest.raises(aldis.ConfigurationError, match=r"pip install 'aldis\[cli\]'"):
+        await models.User.query.bulk_create([{"name": "a"}], progress=True)
+    assert await models.User.query.count() == 0

@@ -19,6 +19,7 @@ from .firing import Series, fire, is_heard, skipped_of
 from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
+from .progress import Progress, following
 from .row import NewRows, Row
 from .shape import attribute, shape_of
 from .snapshot import Snapshot
@@ -48,6 +49,7 @@ class Bulk:
         batch_size: How many rows are written at once.
         told: The parameters of the bulk signals between ``raw_values`` and ``ignore_conflicts``.
         ignore_conflicts: Rows that conflict with others are passed over.
+        progress: What is told how far it is.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Bulk:
         batch_size: int,
         told: tuple[Any, Any, Any] = (None, None, None),
         ignore_conflicts: bool = False,
+        progress: Progress = False,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
@@ -66,6 +69,7 @@ class Bulk:
         self.batch_size = batch_size
         self.told = told
         self.ignore_conflicts = ignore_conflicts
+        self.progress = progress
         self.signals = meta_of(self.model).signals
         self.shape = shape_of(self.model)
         self.changed: list[Row] = []
@@ -89,8 +93,12 @@ class Bulk:
             with current(self.queryset, None, None):
                 skipped = await fire(self.signals, "pre_bulk", self.model, *told)
                 if not skipped:
-                    async for batch in batches(rows, self.batch_size):
-                        await work(transaction, batch)
+                    done = 0
+                    with following(self.progress, rows, self.name) as tell:
+                        async for batch in batches(rows, self.batch_size):
+                            await work(transaction, batch)
+                            done += len(batch)
+                            tell(done)
                 await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
 
     def put_back(self) -> None:
@@ -345,10 +353,11 @@ async def bulk_create(
     rows: Rows,
     batch_size: int,
     ignore_conflicts: bool,
+    progress: Progress,
     using: Using | None,
 ) -> list[Any]:
     """Insert rows; return the instances that were."""
-    bulk = Bulk(queryset, "bulk_create", batch_size, ignore_conflicts=ignore_conflicts)
+    bulk = Bulk(queryset, "bulk_create", batch_size, ignore_conflicts=ignore_conflicts, progress=progress)
 
     answer: list[Any] = []
     number = 0

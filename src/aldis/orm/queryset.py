@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ..errors import SkipOperation
 from .bulk import BATCH_SIZE, Rows, bulk_create
 from .meta import operation
+from .progress import Progress
 from .query import Query
 from .snapshot import Snapshot
 from .statements import delete_rows, update_rows
@@ -80,7 +81,14 @@ class QuerySet(Query[M]):
         instance = self.model(**values)
         return await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
 
-    async def bulk_create(self, rows: Rows, *, batch_size: int = BATCH_SIZE, ignore_conflicts: bool = False) -> list[M]:
+    async def bulk_create(
+        self,
+        rows: Rows,
+        *,
+        batch_size: int = BATCH_SIZE,
+        ignore_conflicts: bool = False,
+        progress: Progress = False,
+    ) -> list[M]:
         """Insert many rows, in one transaction. Fires the bulk signals once, and the save signals for each row.
 
         Args:
@@ -88,6 +96,8 @@ class QuerySet(Query[M]):
             batch_size: How many rows are written at once.
             ignore_conflicts: Pass over rows that are in conflict with others (``ON CONFLICT DO NOTHING``; MariaDB's
                 ``INSERT IGNORE``, which passes over other mistakes too). ``post_save`` then says ``row_count=0``.
+            progress: ``True`` for a bar on the terminal (rich's), or what is called after each batch with the number
+                of rows done and of all, ``None`` where they have no length.
 
         Returns:
             The instances, saved, their keys set; those aside for which a receiver raised :class:`SkipOperation`, or a
@@ -108,10 +118,15 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
-        return await bulk_create(self, rows, batch_size, ignore_conflicts, self._using)
+        return await bulk_create(self, rows, batch_size, ignore_conflicts, progress, self._using)
 
     async def bulk_update(
-        self, rows: Rows, update_fields: Sequence[str] | None = None, *, batch_size: int = BATCH_SIZE
+        self,
+        rows: Rows,
+        update_fields: Sequence[str] | None = None,
+        *,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress = False,
     ) -> int:
         """Update many stored rows, each with its own values. Fires the bulk signals once, the update signals a row.
 
@@ -119,6 +134,7 @@ class QuerySet(Query[M]):
             rows: Stored instances, or mappings of attributes with the primary key; as in :meth:`bulk_create`.
             update_fields: The attributes to write; by default what was changed on each instance.
             batch_size: How many rows are written at once.
+            progress: As in :meth:`bulk_create`.
 
         Returns:
             The number of rows updated.
@@ -140,7 +156,7 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             2
         """
-        return await bulk_update(self, rows, update_fields, batch_size, self._using)
+        return await bulk_update(self, rows, update_fields, batch_size, progress, self._using)
 
     async def bulk_get_or_create(
         self,
@@ -149,6 +165,7 @@ class QuerySet(Query[M]):
         unique_fields: Sequence[str] | None = None,
         create_params: Mapping[str, Any] | None = None,
         batch_size: int = BATCH_SIZE,
+        progress: Progress = False,
     ) -> list[M]:
         """Find the stored row of each row, and create those that there are none of.
 
@@ -159,6 +176,7 @@ class QuerySet(Query[M]):
             unique_fields: The attributes that tell rows apart; by default the primary key.
             create_params: Further attributes of those that are created.
             batch_size: How many rows are looked up and written at once.
+            progress: As in :meth:`bulk_create`.
 
         Returns:
             The stored instances, in the order of the rows; a row that is there twice is created once.
@@ -179,7 +197,7 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
-        return await bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, self._using)
+        return await bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using)
 
     async def bulk_update_or_create(
         self,
@@ -190,6 +208,7 @@ class QuerySet(Query[M]):
         create_params: Mapping[str, Any] | None = None,
         update_params: Mapping[str, Any] | None = None,
         batch_size: int = BATCH_SIZE,
+        progress: Progress = False,
     ) -> list[M]:
         """Update the stored row of each row, and create those that there are none of.
 
@@ -202,6 +221,7 @@ class QuerySet(Query[M]):
             create_params: Further attributes of those that are created.
             update_params: Further attributes of those that are found.
             batch_size: How many rows are looked up and written at once.
+            progress: As in :meth:`bulk_create`.
 
         Returns:
             The stored instances, in the order of the rows.
@@ -225,7 +245,7 @@ class QuerySet(Query[M]):
             ['Eve', 'Bob']
         """
         return await bulk_update_or_create(
-            self, rows, update_fields, unique_fields, create_params, update_params, batch_size, self._using
+            self, rows, update_fields, unique_fields, create_params, update_params, batch_size, progress, self._using
         )
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:

@@ -18,6 +18,7 @@ from .snapshot import Snapshot, store
 
 if TYPE_CHECKING:
     from .database import Using
+    from .progress import Progress
     from .queryset import QuerySet
     from .transaction import Transaction
 
@@ -32,10 +33,11 @@ async def bulk_update(
     rows: Rows,
     update_fields: Sequence[str] | None,
     batch_size: int,
+    progress: Progress,
     using: Using | None,
 ) -> int:
     """Update stored rows; return how many."""
-    bulk = Bulk(queryset, "bulk_update", batch_size, (None, None, update_fields))
+    bulk = Bulk(queryset, "bulk_update", batch_size, (None, None, update_fields), progress=progress)
     if update_fields is not None:
         check_fields(bulk.model, update_fields, "update_fields")
 
@@ -184,10 +186,11 @@ async def bulk_get_or_create(
     unique_fields: Sequence[str] | None,
     create_params: Mapping[str, Any] | None,
     batch_size: int,
+    progress: Progress,
     using: Using | None,
 ) -> list[Any]:
     """Return the stored instance of each row, created where there is none."""
-    bulk = Bulk(queryset, "bulk_get_or_create", batch_size, (create_params, None, None))
+    bulk = Bulk(queryset, "bulk_get_or_create", batch_size, (create_params, None, None), progress=progress)
     lookup = Lookup(bulk, unique_fields)
     answer: list[Any] = []
 
@@ -216,10 +219,13 @@ async def bulk_update_or_create(
     create_params: Mapping[str, Any] | None,
     update_params: Mapping[str, Any] | None,
     batch_size: int,
+    progress: Progress,
     using: Using | None,
 ) -> list[Any]:
     """Update the stored instance of each row; create it where there is none."""
-    bulk = Bulk(queryset, "bulk_update_or_create", batch_size, (create_params, update_params, update_fields))
+    bulk = Bulk(
+        queryset, "bulk_update_or_create", batch_size, (create_params, update_params, update_fields), progress=progress
+    )
     lookup = Lookup(bulk, unique_fields)
     if update_fields is not None:
         check_fields(bulk.model, update_fields, "update_fields")
