@@ -48,6 +48,7 @@ def targets(figures: Figures) -> list[Row]:
             1.03,
         ),
         "flush, a row and receiver": ("the same, 1 + 1 receivers over none, microseconds a row and receiver", 1.3),
+        "stream of 2,000,000 rows, MiB": ("growth of a process over a stream of 2,000,000 rows, MiB", 64),
     }
     for kind, (text, bound) in asked.items():
         if (measured := figures.get((kind, "SQLite", "aldis"))) is not None:

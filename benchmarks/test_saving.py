@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -115,6 +118,18 @@ def test_flush(benchmark, tmp_path, where) -> None:
             ["flush, a row and receiver", "aldis", (heard - unheard) / 2],
         ],
     )
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+def test_memory_of_a_stream(benchmark, tmp_path) -> None:
+    """How a process grows that loads 2,000,000 rows, in MiB."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the size of a process is read from Linux's /proc")
+    script = Path(__file__).with_name("stream_memory.py")
+    command = [sys.executable, str(script), URLS["SQLite"].format(folder=tmp_path, name="stream")]
+    grown = float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    benchmark.group = "memory (the time says nothing)"
+    benchmark.extra_info.update(where="SQLite", figures=[["stream of 2,000,000 rows, MiB", "aldis", grown]])
     benchmark.pedantic(lambda: None, rounds=1)
 
 

@@ -101,6 +101,12 @@ class Bulk:
                             tell(done)
                 await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
 
+    def let_go(self, level: Level) -> None:
+        """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
+        for change in self.loosened():
+            level.add(change)
+        self.changed, self.batches, self.extended = [], [], []
+
     def put_back(self) -> None:
         """Make the instances what they were."""
         for row in reversed(self.changed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from .progress import Progress
 from .query import Query
 from .snapshot import Snapshot
 from .statements import delete_rows, update_rows
+from .stream import bulk_create_stream
 from .upserts import bulk_get_or_create, bulk_update, bulk_update_or_create
 
 if TYPE_CHECKING:
@@ -119,6 +120,52 @@ class QuerySet(Query[M]):
             [1, 2]
         """
         return await bulk_create(self, rows, batch_size, ignore_conflicts, progress, self._using)
+
+    def bulk_create_stream(
+        self,
+        rows: Rows,
+        *,
+        batch_size: int = BATCH_SIZE,
+        commit_every: int | None = None,
+        ignore_conflicts: bool = False,
+        progress: Progress = False,
+    ) -> AbstractAsyncContextManager[AsyncIterator[list[M]]]:
+        """Insert rows batch by batch, and hand each batch over when it is saved: a load of any size in constant memory.
+
+        As :meth:`bulk_create`, whose signals it fires, but for the instances: they are the caller's, batch by batch,
+        and nobody keeps them. What the caller saves meanwhile is in the same transaction. Leaving the block early,
+        other than by an exception, keeps what was saved so far and reads no more.
+
+        Args:
+            rows: As in :meth:`bulk_create`.
+            batch_size: How many rows are written at once.
+            commit_every: Commit after each batch that completes so many rows, instead of all at the end. When
+                something fails, a note tells how many rows were committed, as does the exception's
+                ``rows_committed``: go on with the row of that number.
+            ignore_conflicts: As in :meth:`bulk_create`.
+            progress: As in :meth:`bulk_create`.
+
+        Returns:
+            A context manager, whose block gets an async iterator of the saved batches.
+
+        Raises:
+            TypeError: As in :meth:`bulk_create`.
+            ConfigurationError: As in :meth:`bulk_create`; or ``commit_every`` was given inside a transaction.
+            ValueError: ``batch_size`` or ``commit_every`` is not positive.
+
+        Example:
+            >>> import asyncio  # Base and User are those of Model's own example
+            >>> async def main():
+            ...     async with Base.database:
+            ...         async with Base.database.transaction() as connection:
+            ...             await connection.run_sync(Base.metadata.create_all)
+            ...             rows = ({"name": f"user {number}"} for number in range(5))
+            ...             async with User.query.bulk_create_stream(rows, batch_size=2) as batches:
+            ...                 return [[user.id for user in batch] async for batch in batches]
+            >>> asyncio.run(main())
+            [[1, 2], [3, 4], [5]]
+        """
+        return bulk_create_stream(self, rows, batch_size, commit_every, ignore_conflicts, progress, self._using)
 
     async def bulk_update(
         self,
