@@ -1,4 +1,4 @@
-"""Load 2,000,000 rows into SQLite through ``bulk_create_stream``, receivers attached; print how the process grew, in MiB.
+"""Load 2,000,000 rows into SQLite through ``bulk_create_stream``, receivers attached; print the growth in MiB.
 
 A process of its own, since only so is its size that of the load.
 """
