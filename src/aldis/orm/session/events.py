@@ -52,10 +52,10 @@ def before_flush(session: Session, _context: UOWTransaction, instances: Sequence
         if flush.concerned():
             wait_for(flush.before(), flush.receivers())
     except BaseException:
-        del FLUSHES[session.hash_key]
+        FLUSHES.pop(session.hash_key, None)
         raise
     if not flush.has_work():
-        del FLUSHES[session.hash_key]
+        FLUSHES.pop(session.hash_key, None)
 
 
 def after_flush(session: Session, _context: UOWTransaction) -> None:
