@@ -98,7 +98,7 @@ class Stream:
         bulk = self.bulk
         told = (bulk.queryset, bulk.name, self.rows, *bulk.told, bulk.ignore_conflicts)
         source = batches(self.rows, bulk.batch_size)
-        is_first, is_last = True, False
+        is_first, is_last, skipped = True, False, False
         with following(bulk.progress, self.rows, bulk.name) as tell:
             while not is_last:
                 level = Level(changes=bulk)
