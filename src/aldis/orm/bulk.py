@@ -15,7 +15,7 @@ from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, c
 from ..dispatch import emitters
 from ..errors import ConfigurationError
 from . import flush, writers
-from .firing import Series, fire, is_heard, skipped_of
+from .firing import Series, fire, fire_each, is_heard, skipped_of
 from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
@@ -88,7 +88,7 @@ class Bulk:
         work: Callable[[Transaction, list[Any]], Awaitable[None]],
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
-        told = (self.queryset, self.name, rows, *self.told, self.ignore_conflicts)
+        told = self.told_of(rows)
         async with operation(self.model, using, Level(changes=self)) as transaction:
             with current(self.queryset, None, None):
                 skipped = await fire(self.signals, "pre_bulk", self.model, *told)
@@ -100,6 +100,10 @@ class Bulk:
                             done += len(batch)
                             tell(done)
                 await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
+
+    def told_of(self, rows: Rows) -> tuple[Any, ...]:
+        """Return the parameters of the signal before an operation on rows."""
+        return (self.queryset, self.name, rows, *self.told, self.ignore_conflicts)
 
     def let_go(self, level: Level) -> None:
         """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
@@ -215,8 +219,7 @@ class Bulk:
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
         series = Series(emitters.post_save, signal, model, columns, told_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):
-            while (rest := series.go()) is not None:
-                await rest
+            await fire_each(series)
 
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row."""
@@ -244,8 +247,7 @@ class Bulk:
         columns = (caller, instances, values, written, True, False, counts, skipped)
         series = Series(emitters.post_update, signal, model, columns, told_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
-            while (rest := series.go()) is not None:
-                await rest
+            await fire_each(series)
 
     @contextmanager
     def naming(self, series: Series, numbers: Sequence[int]) -> Iterator[None]:
@@ -255,6 +257,13 @@ class Bulk:
         except Exception as error:
             error.add_note(f"aldis: at row {numbers[series.position]} of {self.name}")
             raise
+
+    def take_all(self, batch: Sequence[Any], first: int) -> NewRows:
+        """Take a batch of new rows; ``first`` is where it begins among all rows, see :meth:`take`."""
+        rows = NewRows()
+        for number, row in enumerate(batch, first):
+            self.take(rows, row, number)
+        return rows
 
     def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
         """Take a new instance, or make one of a mapping.
@@ -370,10 +379,8 @@ async def bulk_create(
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         nonlocal number
-        new = NewRows()
-        for number, row in enumerate(batch, number):  # noqa: B020 - it goes on counting
-            bulk.take(new, row, number)
-        number += 1
+        new = bulk.take_all(batch, number)
+        number += len(batch)
         await bulk.create(transaction, new)
         answer.extend(new.saved())
 

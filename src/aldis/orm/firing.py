@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..dispatch.broadcaster import Broadcaster
 
-__all__ = ["Series", "fire", "is_heard", "skipped_of", "telling"]
+__all__ = ["Series", "are_heard", "fire", "fire_each", "is_heard", "skipped_of", "telling"]
 
 Series = core.Series
 
@@ -26,6 +26,11 @@ NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 def is_heard(signal: blinker.Signal, model: type[Any]) -> bool:
     """Tell whether anybody listens to the signal of a model, and signals are not turned off."""
     return signal.has_receivers_for(model) and not DISABLED.get()
+
+
+def are_heard(signals: Broadcaster, kind: str, model: type[Any]) -> bool:
+    """Tell whether anybody listens to one of the two signals of a kind: ``"save"``, ``"bulk"`` and so on."""
+    return is_heard(signals[f"pre_{kind}"], model) or is_heard(signals[f"post_{kind}"], model)
 
 
 def telling(
@@ -46,7 +51,7 @@ def telling(
         instance: The instance that is written, if it is one.
         named: The names of the attributes that the caller named.
     """
-    if is_heard(signals[f"pre_{kind}"], model) or is_heard(signals[f"post_{kind}"], model):
+    if are_heard(signals, kind, model):
         return current(caller, instance, named)
     return NOTHING
 
@@ -77,12 +82,17 @@ async def fire(signals: Broadcaster, name: str, model: type[Any], *values: Any) 
     return False
 
 
+async def fire_each(series: Series) -> None:
+    """Fire the signal of a series for the rows to come."""
+    while (rest := series.go()) is not None:
+        await rest
+
+
 async def skipped_of(series: Series) -> AsyncIterator[int]:
     """Fire the signal of a series; yield the rows for which a receiver raises :class:`SkipOperation`."""
     while True:
         try:
-            while (rest := series.go()) is not None:
-                await rest
+            await fire_each(series)
         except SkipOperation:
             yield series.position
         else:

@@ -17,7 +17,7 @@ from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
 from .session import held
 from .session.events import listen
-from .shape import Shape, mapper_of, refuse_unknown, shape_of
+from .shape import Shape, mapper_of, set_attributes, shape_of
 from .snapshot import Snapshot, store
 from .undoing import Level
 from .writing import write_delete, write_insert, write_update
@@ -136,11 +136,9 @@ class Model:
             >>> asyncio.run(main())
             'Ada L.'
         """
-        state = state_of(self)
+        state = stored_state(self, "updated")
         if state.session_id is not None:
             return await held.update(self, values)
-        if state.key is None:
-            raise ConfigurationError(f"{self!r} cannot be updated: it has not been saved.")
         shape = shape_of(type(self))
         before = Snapshot(state)
         set_values(self, state, values, before)
@@ -166,11 +164,9 @@ class Model:
             ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
         """
-        state = state_of(self)
+        state = stored_state(self, "loaded")
         if state.session_id is not None:
             return await held.load(self)
-        if state.key is None:
-            raise ConfigurationError(f"{self!r} cannot be loaded: it has not been saved.")
         shape = shape_of(type(self))
         query = QuerySet(type(self), None, using).filter(*shape.key_conditions(state))
         row = await query.options(undefer("*")).get_or_none()
@@ -194,11 +190,9 @@ class Model:
         Raises:
             ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
         """
-        state = state_of(self)
+        state = stored_state(self, "deleted")
         if state.session_id is not None:
             return await held.delete(self)
-        if state.key is None:
-            raise ConfigurationError(f"{self!r} cannot be deleted: it has not been saved.")
         model = type(self)
         shape = shape_of(model)
         signals = meta_of(model).signals
@@ -227,17 +221,26 @@ def state_of(instance: Model) -> InstanceState[Any]:
     return state
 
 
+def stored_state(instance: Model, what: str) -> InstanceState[Any]:
+    """Return SQLAlchemy's state of an instance that is stored; ``what`` cannot be done to others.
+
+    Raises:
+        ConfigurationError: Its class is not mapped, or it has not been saved.
+    """
+    state = state_of(instance)
+    if state.key is None:
+        raise ConfigurationError(f"{instance!r} cannot be {what}: it has not been saved.")
+    return state
+
+
 def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, Any], before: Snapshot) -> None:
     """Set attributes by name; none, where one of them does not exist or refuses its value.
 
     Raises:
         TypeError: A name is no attribute of the class.
     """
-    for name in values:
-        refuse_unknown(type(instance), name)
     try:
-        for name, value in values.items():
-            setattr(instance, name, value)
+        set_attributes(instance, values)
     except BaseException:
         before.put_back(state)
         raise

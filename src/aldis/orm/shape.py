@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .prepared import Prepared
 
-__all__ = ["Shape", "attribute", "maker_of_rows", "mapper_of", "nullary", "picker", "shape_of"]
+__all__ = ["Shape", "attribute", "maker_of_rows", "mapper_of", "nullary", "picker", "set_attributes", "shape_of"]
 
 
 class DefaultContext:
@@ -172,6 +172,18 @@ def mapper_of(model: type[Any]) -> Mapper[Any]:
             f"{model.__name__} is not mapped to a table: give it a __tablename__ and a primary key column."
         ) from None
     return mapper
+
+
+def set_attributes(instance: object, values: Mapping[str, Any]) -> None:
+    """Set attributes by name; none, where one of them does not exist.
+
+    Raises:
+        TypeError: A name is no attribute of the class.
+    """
+    for name in values:
+        refuse_unknown(type(instance), name)
+    for name, value in values.items():
+        setattr(instance, name, value)
 
 
 class Constant:

@@ -13,12 +13,13 @@ from .meta import meta_of, operation
 from .shape import attribute, shape_of
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Result
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from .database import Using
     from .queryset import QuerySet
 
-__all__ = ["delete_rows", "update_rows"]
+__all__ = ["conditions_of", "counted", "delete_rows", "update_rows"]
 
 
 async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Using | None) -> int:
@@ -92,5 +93,10 @@ async def execute(
     statement = statement.where(*where, *conditions)
     async with session_on(connection) as session:
         result = await session.execute(statement, execution_options={"synchronize_session": False})
+    return counted(result)
+
+
+def counted(result: Result[Any]) -> int | None:
+    """Return how many rows a statement has written, if the database tells."""
     row_count: int = getattr(result, "rowcount", -1)
     return row_count if row_count >= 0 else None

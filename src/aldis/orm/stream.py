@@ -14,7 +14,6 @@ from .database import Database
 from .firing import fire
 from .meta import meta_of, operation
 from .progress import Progress, following
-from .row import NewRows
 from .undoing import Level
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Stream:
     async def saved(self) -> AsyncGenerator[list[Any], None]:
         """Save the rows between the bulk signals; yield each batch."""
         bulk = self.bulk
-        told = (bulk.queryset, bulk.name, self.rows, *bulk.told, bulk.ignore_conflicts)
+        told = bulk.told_of(self.rows)
         source = batches(self.rows, bulk.batch_size)
         is_first, is_last, skipped = True, False, False
         with following(bulk.progress, self.rows, bulk.name) as tell:
@@ -128,9 +127,7 @@ class Stream:
 
     async def save(self, transaction: Transaction, batch: list[Any], level: Level) -> list[Any]:
         """Save a batch; return its instances, which nobody else keeps."""
-        new = NewRows()
-        for number, row in enumerate(batch, self.read):
-            self.bulk.take(new, row, number)
+        new = self.bulk.take_all(batch, self.read)
         with current(self.bulk.queryset, None, None):
             await self.bulk.create(transaction, new)
         self.read += len(batch)

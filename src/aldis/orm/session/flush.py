@@ -13,13 +13,13 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import greenlet_spawn
 
-from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
+from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, current
 from ...dispatch import emitters
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
-from ..firing import Series, skipped_of
+from ..firing import Series, fire_each, skipped_of
 from ..layout import layout_of, rows_of
 from ..shape import Shape
 from .changes import changes, differ, foreign_keys, put_back, take_changes, takes_key
@@ -75,11 +75,10 @@ class Flush:
     def concerned(self) -> bool:
         """Tell whether anybody listens to a class of which the session has something to write."""
         session = self.session
-        classes: set[type[Any]] = set()
-        for instances in (session._new.values(), session.dirty, session.deleted):
-            classes.update(map(type, instances))
-        heard = [each for each in classes if self.listeners_of(each) is not None]
-        return bool(heard)
+        # Not session.new, which makes a set of them: a tenth of what a receiver takes.
+        instances = itertools.chain(session._new.values(), session.dirty, session.deleted)
+        heard = [self.listeners_of(model) for model in set(map(type, instances))]
+        return any(each is not None for each in heard)
 
     def receivers(self) -> Iterator[Callable[..., Any]]:
         """Return the receivers that may be called."""
@@ -116,17 +115,14 @@ class Flush:
     def fresh(self) -> tuple[list[InstanceState[Any]], list[InstanceState[Any]]]:
         """Return what is to be saved and what to be deleted, each in order, and of which nothing was told yet."""
         session, saved, deleted, heard = self.session, self.saved, self.deleted, self.heard
-        dirty, to_remove = session.dirty, session.deleted
-        for model in {*map(type, session._new.values()), *map(type, dirty), *map(type, to_remove)}:
-            self.listeners_of(model)
-        # Not session.new, which makes a set of them: a tenth of what a receiver takes.
+        self.concerned()  # receivers may have added instances of other classes
         to_save: list[InstanceState[Any]] = [
             state for state, instance in session._new.items() if heard[type(instance)] is not None
         ]
         if saved or deleted or self.only is not None or self.told:
             to_save = [state for state in to_save if state not in saved and self.takes_part(state)]
         to_delete: list[InstanceState[Any]] = []
-        for instance in dirty:
+        for instance in session.dirty:
             state = instance_state(instance)
             if heard[type(instance)] is None or state in saved or state in deleted or not self.takes_part(state):
                 continue
@@ -134,7 +130,7 @@ class Flush:
                 to_delete.append(state)
             else:
                 to_save.append(state)
-        for instance in to_remove:
+        for instance in session.deleted:
             state = instance_state(instance)
             if heard[type(instance)] is not None and state not in deleted and self.takes_part(state):
                 to_delete.append(state)
@@ -234,22 +230,18 @@ class Flush:
         signal = heard.pre.get(kind)
         was = written.copy()
         if signal is not None:
-            CURRENT_INSTANCE.set(instance)
-            CURRENT_MODEL_INSTANCE.set(instance)
-            EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
             try:
-                if kind == "delete":
-                    rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
-                else:
-                    emit = emitters.pre_save if kind == "save" else emitters.pre_update
-                    rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
-                if rest is not None:
-                    await rest
+                with current(instance, instance, values):
+                    if kind == "delete":
+                        rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
+                    else:
+                        emit = emitters.pre_save if kind == "save" else emitters.pre_update
+                        rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
+                    if rest is not None:
+                        await rest
             except SkipOperation:
                 self.skip(row)
                 return
-            finally:
-                EXPLICIT_SPECIFIED_VALUES.set(NONE)
         if kind != "delete":
             take_changes(heard.shape, row.state, was, written)
             known = row.state.dict
@@ -352,8 +344,7 @@ class Flush:
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
         columns = (instances, instances, NOTHING_PASSED, written, False, False, 1, False)
         series = Series(emitters.post_save, signal, model, columns, told)
-        while (rest := series.go()) is not None:
-            await rest
+        await fire_each(series)
 
     async def emit_after(self, row: Row) -> None:
         """Fire the signal after a row was written, or skipped."""
@@ -363,10 +354,7 @@ class Flush:
             return
         if kind != "delete" and not row.skipped:
             await self.complete(heard.shape, row.state, written, row.is_update)
-        CURRENT_INSTANCE.set(instance)
-        CURRENT_MODEL_INSTANCE.set(instance)
-        EXPLICIT_SPECIFIED_VALUES.set(frozenset(values))
-        try:
+        with current(instance, instance, values):
             if kind == "delete":
                 rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, row.skipped)
             else:
@@ -375,8 +363,6 @@ class Flush:
                 rest = emit(signal, heard.model, instance, instance, *told)
             if rest is not None:
                 await rest
-        finally:
-            EXPLICIT_SPECIFIED_VALUES.set(NONE)
 
     async def completed(self, shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
         """Return the column values of a new row."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import make_transient
 from sqlalchemy.orm.attributes import flag_dirty, instance_state
 
 from ...errors import ConfigurationError, ObjectNotFound
-from ..shape import refuse_unknown
+from ..shape import set_attributes
 from ..snapshot import Snapshot
 from ..sqlite import begin
 from .events import ask_later
@@ -45,7 +45,7 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
     session = session_of(instance)
 
     def change() -> None:
-        set_values(instance, values)
+        set_attributes(instance, values)
         if force_insert and instance_state(instance).key is not None:
             session.expunge(instance)
             make_transient(instance)
@@ -55,27 +55,15 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
 
 
 async def update(instance: M, values: Mapping[str, Any]) -> M | None:
-    """Flush the session, with the instance's update signals; return the instance, or ``None`` if it was skipped.
-
-    Raises:
-        ConfigurationError: The instance is new.
-    """
+    """Flush the session, with the instance's update signals; return the instance, or ``None`` if it was skipped."""
     session = session_of(instance)
-    if instance_state(instance).key is None:
-        raise ConfigurationError(f"{instance!r} cannot be updated: it has not been saved.")
     asked = Asked("update", dict(values))
-    return instance if await flush(session, instance, asked, lambda: set_values(instance, values)) else None
+    return instance if await flush(session, instance, asked, lambda: set_attributes(instance, values)) else None
 
 
 async def delete(instance: object) -> int:
-    """Delete the instance and flush the session; return the number of rows.
-
-    Raises:
-        ConfigurationError: The instance is new.
-    """
+    """Delete the instance and flush the session; return the number of rows."""
     session = session_of(instance)
-    if instance_state(instance).key is None:
-        raise ConfigurationError(f"{instance!r} cannot be deleted: it has not been saved.")
     asked = Asked("delete", {})
     return int(await flush(session, instance, asked, lambda: session.delete(instance)))
 
@@ -84,28 +72,16 @@ async def load(instance: M) -> M:
     """Read the instance's row again.
 
     Raises:
-        ConfigurationError: The instance is new.
         ObjectNotFound: Its row is gone.
     """
     session = session_of(instance)
-    state = instance_state(instance)
-    if state.key is None:
-        raise ConfigurationError(f"{instance!r} cannot be loaded: it has not been saved.")
     try:
         await session.refresh(instance)
     except InvalidRequestError as error:
         raise ObjectNotFound(
-            f"{type(instance).__name__} {state.identity!r} cannot be loaded: its row is gone."
+            f"{type(instance).__name__} {instance_state(instance).identity!r} cannot be loaded: its row is gone."
         ) from error
     return instance
-
-
-def set_values(instance: object, values: Mapping[str, Any]) -> None:
-    """Set attributes by name; none, where one of them does not exist."""
-    for name in values:
-        refuse_unknown(type(instance), name)
-    for name, value in values.items():
-        setattr(instance, name, value)
 
 
 async def flush(session: AsyncSession, instance: object, asked: Asked, change: Callable[[], object]) -> bool:

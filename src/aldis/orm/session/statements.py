@@ -11,11 +11,11 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import current
-from ..firing import fire, is_heard
+from ..firing import are_heard, fire
 from ..meta import meta_of
 from ..shape import shape_of
 from ..snapshot import detach
-from ..statements import conditions_of
+from ..statements import conditions_of, counted
 from .flush import Flush
 from .row import is_flushing
 from .waiting import wait_for
@@ -53,10 +53,9 @@ def around_statement(state: ORMExecuteState) -> Result[Any] | None:
     if state.is_delete:
         return Statement(state, model, "delete").run(delete)
     if state.is_update:
-        many = isinstance(state.parameters, Sequence)
-        return Statement(state, model, *(("update", "bulk") if many else ("update",))).run(
-            update_by_key if many else update
-        )
+        if isinstance(state.parameters, Sequence):
+            return Statement(state, model, "update", "bulk").run(update_by_key)
+        return Statement(state, model, "update").run(update)
     if state.is_insert:
         return Statement(state, model, "save", "bulk").run(insert)
     return None
@@ -81,7 +80,7 @@ class Statement:
 
     def is_heard(self, kind: str) -> bool:
         """Tell whether anybody listens to the signals of a kind."""
-        return any(is_heard(self.signals[f"{when}_{kind}"], self.model) for when in ("pre", "post"))
+        return are_heard(self.signals, kind, self.model)
 
     def run(self, how: Callable[[Statement], Result[Any]]) -> Result[Any] | None:
         """Run it, if anybody listens; what is pending goes to the database first, as before any statement."""
@@ -172,14 +171,17 @@ def by_attribute(model: type[Any], shape: Shape, written: Mapping[str, Any]) -> 
 
 def values_of(shape: Shape, statement: Update, parameters: Any) -> dict[str, Any]:
     """Return what an UPDATE writes, by attribute name, as its caller gave it."""
-    found: dict[str, Any] = {}
     given = dict(statement._values or ())
     given.update(getattr(statement, "_ordered_values", None) or ())
-    for target, value in given.items():
-        name = name_of(shape, target)
-        found[name] = value.effective_value if isinstance(value, BindParameter) else value
-    found.update(parameters or {})
-    return found
+    return {**by_name(shape, given), **(parameters or {})}
+
+
+def by_name(shape: Shape, given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the values that a statement was given, by attribute name."""
+    return {
+        name_of(shape, target): value.effective_value if isinstance(value, BindParameter) else value
+        for target, value in given.items()
+    }
 
 
 def name_of(shape: Shape, target: Any) -> str:
@@ -189,12 +191,6 @@ def name_of(shape: Shape, target: Any) -> str:
     key: str = getattr(target, "key", str(target))
     proxied: Any = getattr(target, "_annotations", {}).get("proxy_key")
     return proxied or shape.attributes.get(key, key)
-
-
-def counted(result: Result[Any]) -> int | None:
-    """Return how many rows a statement has written, if the database tells."""
-    count = getattr(result, "rowcount", -1)
-    return count if isinstance(count, int) and count >= 0 else None
 
 
 def rows_of(parameters: Any) -> list[Any]:
@@ -208,7 +204,7 @@ def update_by_key(self: Statement) -> Result[Any]:
     queryset = self.queryset()
     raw = rows_of(self.state.parameters)
     told = (queryset, "bulk_update", raw, None, None, None, False)
-    rows: list[tuple[dict[str, Any], dict[str, Any], list[bool]]] = []
+    rows: list[tuple[dict[str, Any], dict[str, Any], bool]] = []
     skipped = False
     keys = {shape.attributes[key] for key in shape.primary_key}
 
@@ -220,11 +216,11 @@ def update_by_key(self: Statement) -> Result[Any]:
             shape.complete(written, shape.onupdates)
             out = await fire(self.signals, "pre_update", self.model, queryset, None, values, written, True, False)
             shape.refuse_unknown(written.keys())
-            rows.append((values, written, [out]))
+            rows.append((values, written, out))
 
     async def after() -> None:
         count = 0
-        for values, written, (out,) in rows:
+        for values, written, out in rows:
             both = {**written, **{shape.keys[name]: values[name] for name in keys}}
             told_of_row = (queryset, None, values, both, True, False, int(not out), out)
             await fire(self.signals, "post_update", self.model, *told_of_row)
@@ -234,7 +230,7 @@ def update_by_key(self: Statement) -> Result[Any]:
     self.wait_for(before, queryset, None)
     to_write = [
         {**shape.by_attribute(written), **{name: values[name] for name in keys}}
-        for values, written, (out,) in rows
+        for values, written, out in rows
         if not out and written
     ]
     self.state.parameters = to_write
@@ -250,7 +246,7 @@ def insert(self: Statement) -> Result[Any]:
     queryset = self.queryset()
     raw = values_to_insert(shape, statement, self.state.parameters)
     told = (queryset, "bulk_create", raw, None, None, None, bool(statement._post_values_clause is not None))
-    rows: list[Row] = []
+    rows: list[InsertedRow] = []
     skipped, count = False, None
     each_is_heard = self.is_heard("save")
 
@@ -258,7 +254,7 @@ def insert(self: Statement) -> Result[Any]:
         nonlocal skipped
         skipped = await fire(self.signals, "pre_bulk", self.model, *told)
         for values in raw if each_is_heard and not skipped else ():
-            row = Row(shape, values)
+            row = InsertedRow(shape, values)
             rows.append(row)
             with current(queryset, row.instance, values):
                 saved = (queryset, row.instance, values, row.written, False, False)
@@ -284,7 +280,7 @@ def insert(self: Statement) -> Result[Any]:
     return result
 
 
-class Row:
+class InsertedRow:
     """One row of an INSERT."""
 
     def __init__(self, shape: Shape, values: Mapping[str, Any]) -> None:
@@ -309,27 +305,19 @@ def values_to_insert(shape: Shape, statement: Insert, parameters: Any) -> list[d
     many = [dict(each) for group in statement._multi_values for each in group]
     if statement._values:
         many.append(dict(statement._values))
-    return [
-        {
-            name_of(shape, target): value.effective_value if isinstance(value, BindParameter) else value
-            for target, value in each.items()
-        }
-        for each in many
-    ]
+    return [by_name(shape, each) for each in many]
 
 
-def insert_rows(self: Statement, statement: Insert, rows: list[Row]) -> Result[Any]:
+def insert_rows(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
     """Insert rows, and give them their keys where the database tells which is whose."""
     shape = shape_of(self.model)
     values = [shape.by_attribute(row.written) for row in rows]
-    by_parameters = bool(self.state.parameters)
-    if not by_parameters:
+    if not self.state.parameters:
         fresh = statement._generate()
         fresh._values, fresh._multi_values = None, ()
-        statement = fresh.values(values if len(values) > 1 else values[0])
-    else:
-        self.state.parameters = values
-    if not by_parameters or not tells_keys(self, statement):
+        return self.state.invoke_statement(fresh.values(values if len(values) > 1 else values[0]))
+    self.state.parameters = values
+    if not tells_keys(self, statement):
         return self.state.invoke_statement(statement)
     if statement._returning:
         return insert_returning(self, statement, rows)
@@ -343,7 +331,7 @@ def insert_rows(self: Statement, statement: Insert, rows: list[Row]) -> Result[A
     return result
 
 
-def insert_returning(self: Statement, statement: Insert, rows: list[Row]) -> Result[Any]:
+def insert_returning(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
     """Insert rows, and return what the caller wants back of them: where these are the instances, the keys are known."""
     shape = shape_of(self.model)
     if [each for each in statement._returning if not is_entity(each, shape)] or len(statement._returning) > 1:
