@@ -103,23 +103,30 @@ class Core:
         await self.engine.dispose()
 
 
+def mapped(table: str, *mixins: type[Any]) -> tuple[type[Any], type[Any]]:
+    """Return a declarative base with these mixins, and the row mapped to a table."""
+
+    class Base(*mixins, DeclarativeBase): ...
+
+    class Row(Base):
+        __tablename__ = table
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(String(50))
+        email: Mapped[str] = mapped_column(String(50))
+        age: Mapped[int]
+        created: Mapped[datetime] = mapped_column(default=now)
+
+    return Base, Row
+
+
 class Aldis:
     """aldis: ``save()``, ``update(name=...)``, ``delete()``."""
 
     does = ("save", "update", "delete")
 
     def __init__(self, url: str, receivers: int) -> None:
-        class Base(aldis.Model, DeclarativeBase):
-            database = aldis.Database(url)
-
-        class Row(Base):
-            __tablename__ = "aldis_row"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            name: Mapped[str] = mapped_column(String(50))
-            email: Mapped[str] = mapped_column(String(50))
-            age: Mapped[int]
-            created: Mapped[datetime] = mapped_column(default=now)
-
+        Base, Row = mapped("aldis_row", aldis.Model)
+        Base.database = aldis.Database(url)
         self.model, self.base, self.kept = Row, Base, []
         for kind, when, _ in itertools.product(self.does, ("pre", "post"), range(receivers)):
 
@@ -172,16 +179,7 @@ class PlainSession:
     mixin: tuple[type[Any], ...] = ()
 
     def __init__(self, url: str, receivers: int) -> None:
-        class Base(*self.mixin, DeclarativeBase): ...
-
-        class Row(Base):
-            __tablename__ = "session_row"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            name: Mapped[str] = mapped_column(String(50))
-            email: Mapped[str] = mapped_column(String(50))
-            age: Mapped[int]
-            created: Mapped[datetime] = mapped_column(default=now)
-
+        Base, Row = mapped("session_row", *self.mixin)
         self.engine, self.base, self.model, self.kept = create_async_engine(url), Base, Row, []
         for when, _ in itertools.product(("pre", "post"), range(receivers)):
 
