@@ -174,3 +174,15 @@ cdef object c_post_migrate_revision(object module, PyObject *const *args, Py_ssi
     return emit_bound("post_migrate_revision", POST_MIGRATE_REVISION, args, nargs, kwnames)
 
 post_migrate_revision = new_emitter("post_migrate_revision", POST_MIGRATE_REVISION, <void *>c_post_migrate_revision)
+
+cdef tuple REVISION_APPLIED_UPGRADE = (
+    "revision_id",
+    "down_revision",
+    "connection",
+    "seconds",
+)
+
+cdef object c_revision_applied_upgrade(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
+    return emit_bound("revision_applied_upgrade", REVISION_APPLIED_UPGRADE, args, nargs, kwnames)
+
+revision_applied_upgrade = new_emitter("revision_applied_upgrade", REVISION_APPLIED_UPGRADE, <void *>c_revision_applied_upgrade)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import context, dispatch, orm, signals
+    from . import context, dispatch, migrations, orm, signals
     from .context import signals_disabled
     from .dispatch import backend
     from .dispatch.broadcaster import Broadcaster
@@ -46,7 +46,7 @@ _WHERE = {
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
-_MODULES = {"context", "dispatch", "orm", "signals"}
+_MODULES = {"context", "dispatch", "migrations", "orm", "signals"}
 
 __all__ = [
     "ANY",
@@ -67,6 +67,7 @@ __all__ = [
     "backend",
     "context",
     "dispatch",
+    "migrations",
     "orm",
     "signal",
     "signals",

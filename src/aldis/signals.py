@@ -10,6 +10,7 @@ from .dispatch.signal import LifecycleSignal
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 __all__ = [
     "LIFECYCLE",
@@ -23,6 +24,7 @@ __all__ = [
     "PreMigrateReceiver",
     "PreSaveReceiver",
     "PreUpdateReceiver",
+    "RevisionAppliedReceiver",
     "post_bulk",
     "post_delete",
     "post_migrate",
@@ -33,6 +35,7 @@ __all__ = [
     "pre_migrate",
     "pre_save",
     "pre_update",
+    "revision_applied",
 ]
 
 pre_save: Final = LifecycleSignal(
@@ -490,7 +493,7 @@ class PreMigrateReceiver(Protocol):
     - ``splice``: whether the new revision may follow one that is no head.
     - ``branch_label``: the label of the branch that the new revision begins.
     - ``version_path``: the directory of the new revision.
-    - ``revision_id``: the id of the new revision.
+    - ``revision_id``: the id of the revision.
     """
 
     def __call__(
@@ -555,7 +558,7 @@ class PostMigrateReceiver(Protocol):
     - ``splice``: whether the new revision may follow one that is no head.
     - ``branch_label``: the label of the branch that the new revision begins.
     - ``version_path``: the directory of the new revision.
-    - ``revision_id``: the id of the new revision.
+    - ``revision_id``: the id of the revision.
     """
 
     def __call__(
@@ -565,6 +568,56 @@ class PostMigrateReceiver(Protocol):
         *,
         config: Config,
         sql: bool,
+        **kwargs: Any,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+revision_applied: Final = LifecycleSignal(
+    "revision_applied",
+    {
+        "upgrade": (
+            "revision_id",
+            "down_revision",
+            "connection",
+            "seconds",
+        ),
+        "downgrade": (
+            "revision_id",
+            "down_revision",
+            "connection",
+            "seconds",
+        ),
+    },
+    "After one revision was applied or taken back, in the migrations' transaction.",
+)
+"""After one revision was applied or taken back, in the migrations' transaction.
+
+Fired by `aldis.migrations.upgrade`, `downgrade`, the command line, and any Alembic command whose `env.py` calls
+`aldis.migrations.configure`. Receivers: :class:`RevisionAppliedReceiver`.
+"""
+
+
+class RevisionAppliedReceiver(Protocol):
+    """A receiver of :data:`revision_applied` that names all of its parameters.
+
+    The sender is the command, upgrade, downgrade. Sent with it:
+
+    - ``revision_id``: the id of the revision.
+    - ``down_revision``: the id of the one before it; a tuple where branches merge, ``None`` at the base.
+    - ``connection``: the connection that the migrations run on, in their transaction.
+    - ``seconds``: how long it took, in seconds.
+    """
+
+    def __call__(
+        self,
+        sender: str,
+        /,
+        *,
+        revision_id: str | None,
+        down_revision: Any,
+        connection: Connection,
+        seconds: float,
         **kwargs: Any,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
@@ -581,5 +634,6 @@ LIFECYCLE: Final[tuple[LifecycleSignal, ...]] = (
     post_bulk,
     pre_migrate,
     post_migrate,
+    revision_applied,
 )
 """All of them, in the order of the list."""

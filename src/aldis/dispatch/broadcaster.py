@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import blinker
 
@@ -12,6 +12,9 @@ from . import emitters
 from .signal import NamedSignal
 
 __all__ = ["Broadcaster"]
+
+OF_MIGRATIONS: Final = frozenset({"pre_migrate", "post_migrate", "revision_applied"})
+"""The signals whose sender is an Alembic command, and no model."""
 
 
 class Broadcaster:
@@ -115,7 +118,7 @@ class Broadcaster:
             >>> signals.post_save is aldis.signals.post_save
             True
         """
-        names = [name for name in emitters.__all__ if not name.endswith("_migrate")]
+        names = [name for name in emitters.__all__ if name not in OF_MIGRATIONS]
         found = {}
         for name in names:
             try:

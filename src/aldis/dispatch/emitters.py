@@ -23,6 +23,7 @@ if TYPE_CHECKING or backend == "pure":
         pre_migrate_upgrade,
         pre_save,
         pre_update,
+        revision_applied_upgrade,
     )
 else:
     from ._compiled import (
@@ -38,6 +39,7 @@ else:
         pre_migrate_upgrade,
         pre_save,
         pre_update,
+        revision_applied_upgrade,
     )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "pre_migrate",
     "pre_save",
     "pre_update",
+    "revision_applied",
 ]
 
 PRE_MIGRATE: dict[str, Callable[..., Coroutine[Any, Any, None] | None]] = {
@@ -112,4 +115,34 @@ def post_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> 
         >>> post_migrate(aldis.Signal(), "upgrade", config=None, revision="head", sql=False, tag=None)
     """
     emitter = POST_MIGRATE.get(sender) or refuse_sender("post_migrate", sender, POST_MIGRATE)
+    return emitter(signal, sender, *arguments, **keywords)
+
+
+REVISION_APPLIED: dict[str, Callable[..., Coroutine[Any, Any, None] | None]] = {
+    "upgrade": revision_applied_upgrade,
+    "downgrade": revision_applied_upgrade,
+}
+
+
+def revision_applied(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> Coroutine[Any, Any, None] | None:
+    """After one revision was applied or taken back, in the migrations' transaction.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The command; it decides which parameters follow.
+        arguments: The parameters of that command, in the order of the reference.
+        keywords: The same by keyword.
+
+    Returns:
+        `None` when all receivers have finished, else what is to be awaited for the rest.
+
+    Raises:
+        SignalError: The sender is none of this signal's.
+        TypeError: A parameter is missing or too many.
+
+    Example:
+        >>> import aldis
+        >>> revision_applied(aldis.Signal(), "upgrade", config=None, revision="head", sql=False, tag=None)
+    """
+    emitter = REVISION_APPLIED.get(sender) or refuse_sender("revision_applied", sender, REVISION_APPLIED)
     return emitter(signal, sender, *arguments, **keywords)

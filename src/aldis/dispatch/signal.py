@@ -15,6 +15,7 @@ from blinker._utilities import make_ref
 
 from ..errors import SignalError
 from . import core
+from .connections import FEW, SAME_PLACE, place_of
 from .ledger import LEDGER, Bucket
 from .receiver import Accepts, accepts, describe, refuse_unknown
 from .sender import refuse_unknowable
@@ -177,9 +178,10 @@ class Signal(core.Dispatch, blinker.Signal):
                 with suppress(TypeError):
                     self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
         try:
-            self._by_receiver[receiver_id][key] = 0
+            keys = self._by_receiver[receiver_id]
         except KeyError:
-            self._by_receiver[receiver_id] = Bucket({key: 0})
+            keys = self._by_receiver[receiver_id] = Bucket()
+        keys[key] = place_of(sys._getframe(2)) if len(keys) < FEW else SAME_PLACE
 
     def connect_via(self, sender: Any, weak: bool = False, *, after_commit: bool = False) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.

@@ -81,6 +81,13 @@ class Bulk:
         self.created = 0
         self.updated = 0
 
+    is_migration = False
+    """A migration fills columns, instance by instance."""
+
+    def called_on(self, instances: list[Any]) -> Any:
+        """Return what the signals of the rows call ``instance``: one for all, or a list."""
+        return instances if self.is_migration else self.queryset
+
     async def run(
         self,
         rows: Rows,
@@ -223,11 +230,11 @@ class Bulk:
 
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row."""
-        signal, model, caller = self.signals.pre_update, self.model, self.queryset
+        signal, model = self.signals.pre_update, self.model
         if not is_heard(signal, model):
             return
         instances, values, written = columns_of(rows)
-        columns = (caller, instances, values, written, True, False)
+        columns = (self.called_on(instances), instances, values, written, True, self.is_migration)
         series = Series(emitters.pre_update, signal, model, columns, told_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
@@ -239,12 +246,12 @@ class Bulk:
 
     async def emit_after_update(self, rows: Sequence[Row]) -> None:
         """Fire ``post_update`` for each row."""
-        signal, model, caller = self.signals.post_update, self.model, self.queryset
+        signal, model = self.signals.post_update, self.model
         if not is_heard(signal, model):
             return
         instances, values, written = columns_of(rows)
         counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
-        columns = (caller, instances, values, written, True, False, counts, skipped)
+        columns = (self.called_on(instances), instances, values, written, True, self.is_migration, counts, skipped)
         series = Series(emitters.post_update, signal, model, columns, told_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             await fire_each(series)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
+from weakref import WeakSet
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
@@ -16,7 +17,14 @@ from .sqlite import roll_back_what_is_given_up
 from .transaction import Transaction
 from .undoing import Level
 
-__all__ = ["Database", "Using", "reading", "session_on"]
+__all__ = ["Database", "Using", "databases", "reading", "session_on"]
+
+DATABASES: Final[WeakSet[Database]] = WeakSet()
+
+
+def databases() -> list[Database]:
+    """Return the databases that there are in this process."""
+    return [database for database in DATABASES if hasattr(database, "engine")]
 
 
 class Database:
@@ -40,6 +48,7 @@ class Database:
 
     def __init__(self, target: str | URL | AsyncEngine, **engine_options: Any) -> None:
         self._is_closed = False
+        DATABASES.add(self)
         if isinstance(target, AsyncEngine):
             if engine_options:
                 raise ConfigurationError(

@@ -1,0 +1,227 @@
+"""The commands that differ from Alembic's, or that it does not have; their signatures are their flags."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alembic import command
+from alembic.util import CommandError, msg
+
+from .. import migrations
+from ..errors import AldisError
+from ..migrations.apps import app_of, split
+from .progress import shown
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["ALL", "TEMPLATE"]
+
+TEMPLATE: Final = "aldis"
+"""The template of ``aldis init``, if it is told no other."""
+
+TEMPLATES: Final = Path(migrations.__file__).parent / "templates"
+
+
+def write_json(**values: Any) -> None:
+    """Write an object, on a line, to standard output."""
+    print(json_module.dumps(values, default=str), flush=True)  # noqa: T201
+
+
+@contextmanager
+def reported(json: bool) -> Iterator[None]:
+    """Report an error as JSON too, if that is what is wanted; it is raised all the same."""
+    try:
+        yield
+    except (CommandError, AldisError) as error:
+        if json:
+            write_json(error=str(error))
+        raise
+
+
+def upgrade(config: Config, revision: str, sql: bool = False, tag: str | None = None, json: bool = False) -> None:
+    """Upgrade to a later version."""
+    move(migrations.upgrade, config, revision, sql, tag, json)
+
+
+def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None = None, json: bool = False) -> None:
+    """Revert to a previous version."""
+    move(migrations.downgrade, config, revision, sql, tag, json)
+
+
+def move(function: Callable[..., None], config: Config, revision: str, sql: bool, tag: str | None, json: bool) -> None:
+    """Upgrade or downgrade, and show how far it is."""
+    if sql and json:
+        raise CommandError("--sql and --json both write to standard output: give one of them.")
+    load(config)
+    with reported(json), shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
+        function(config, revision, sql=sql, tag=tag)
+
+
+def revision(
+    config: Config,
+    message: str | None = None,
+    autogenerate: bool = False,
+    sql: bool = False,
+    head: Any = "head",
+    splice: bool = False,
+    branch_label: str | None = None,
+    version_path: str | None = None,
+    rev_id: str | None = None,
+    depends_on: Any = None,
+    null_fields: Sequence[str] | None = None,
+    json: bool = False,
+) -> None:
+    """Create a new revision file."""
+    if sql and json:
+        raise CommandError("--sql and --json both write to standard output: give one of them.")
+    load(config)
+    with reported(json):
+        found = migrations.revision(
+            config,
+            message,
+            autogenerate=autogenerate,
+            sql=sql,
+            head=head,
+            splice=splice,
+            branch_label=branch_label,
+            version_path=version_path,
+            rev_id=rev_id,
+            depends_on=depends_on,
+            null_fields=null_fields or (),
+        )
+        if json:
+            for script in found if isinstance(found, list) else [found]:
+                if script is not None:
+                    write_json(
+                        command="revision",
+                        revision_id=script.revision,
+                        down_revision=script.down_revision,
+                        message=script.doc,
+                        path=script.path,
+                    )
+
+
+def migrate(
+    config: Config,
+    message: str | None = None,
+    sql: bool = False,
+    head: Any = "head",
+    splice: bool = False,
+    branch_label: str | None = None,
+    version_path: str | None = None,
+    rev_id: str | None = None,
+    depends_on: Any = None,
+    null_fields: Sequence[str] | None = None,
+    json: bool = False,
+) -> None:
+    """Create a new revision file of what the models and the database differ in: revision --autogenerate."""
+    revision(
+        config, message, True, sql, head, splice, branch_label, version_path, rev_id, depends_on, null_fields, json
+    )
+
+
+def check(config: Config, json: bool = False) -> None:
+    """Check if revision command with autogenerate has pending upgrade ops."""
+    with reported(json):
+        if not json:
+            command.check(config)
+            return
+        written, config.stdout = config.stdout, sys.stderr
+        try:
+            command.check(config)
+        finally:
+            config.stdout = written
+        write_json(command="check", pending=False)
+
+
+def init(
+    config: Config, directory: str, template: str = TEMPLATE, package: bool = False, app: Sequence[str] | None = None
+) -> None:
+    """Initialize a new scripts directory."""
+    if template != TEMPLATE:
+        if app:
+            raise CommandError(f"--app is for the template {TEMPLATE!r}: {template!r} has its env.py edited by hand.")
+        command.init(config, directory, template, package)
+        return
+    look_here(config)
+    bases = [app_of(path) for _, path in split(list(app or ()))]
+    assert config.config_file_name is not None
+    ini = Path(config.config_file_name)
+    is_new = not ini.exists()
+    command.init(config, directory, str(TEMPLATES / TEMPLATE), package)
+    setting = f"app = {' '.join(app or ())}"
+    if is_new:
+        ini.write_text(ini.read_text("utf-8").replace("\napp =\n", f"\n{setting.rstrip()}\n", 1), "utf-8")
+    elif app:
+        msg(f"{ini} was there already: set `{setting}` in its [alembic] section.", **config.messaging_opts)
+    for base in bases:
+        if not set(migrations.NAMING_CONVENTION) & set(base.metadata.naming_convention) - {"ix"}:
+            msg(
+                f"{base.__name__}.metadata names no constraints, and one without a name cannot be dropped on SQLite. Set "
+                "`metadata = MetaData(naming_convention=aldis.migrations.NAMING_CONVENTION)` on it before the first "
+                "revision.",
+                **config.messaging_opts,
+            )
+
+
+def list_templates(config: Config) -> None:
+    """List available templates."""
+    config.print_stdout("Available templates:\n")
+    synopsis = (TEMPLATES / TEMPLATE / "README").read_text("utf-8").partition("\n")[0]
+    config.print_stdout("%s - %s", TEMPLATE, synopsis)
+    command.list_templates(config)
+
+
+def signals(config: Config, app: Sequence[str] | None = None, json: bool = False) -> None:
+    """List every signal with its receivers, and where each was connected."""
+    from .listing import listed, written
+
+    with reported(json):
+        load(config, app)
+        for line in map(json_module.dumps, listed()) if json else written():
+            config.print_stdout("%s", line)
+
+
+def bench(config: Config, json: bool = False) -> None:
+    """Print what a send costs on this machine."""
+    try:
+        from ..bench import run
+    except ModuleNotFoundError as error:
+        if error.name != "rich":
+            raise
+        raise CommandError("rich is not installed: pip install 'aldis[cli]'") from error
+    run(json)
+
+
+def load(config: Config, app: Sequence[str] | None = None) -> None:
+    """Import the models, and with them the receivers: those of ``--app``, or of the configuration."""
+    look_here(config)
+    for _, path in split(list(app or (config.get_main_option("app") or "").split())):
+        app_of(path)
+
+
+def look_here(config: Config) -> None:
+    """Let modules be found where Alembic finds them for env.py: where the command is run, if it is not told else."""
+    for path in reversed(config.get_prepend_sys_paths_list() or ["."]):
+        absolute = str(Path(path).absolute())
+        if not {path, absolute} & set(sys.path):
+            sys.path.insert(0, absolute)
+
+
+ALL: Final[tuple[Callable[..., Any], ...]] = (
+    bench,
+    check,
+    downgrade,
+    init,
+    list_templates,
+    migrate,
+    revision,
+    signals,
+    upgrade,
+)

@@ -1,0 +1,127 @@
+"""Fields that are named on the command line and in migrations: ``"User.email"``, or ``":email"`` for every model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from alembic.util import CommandError
+from sqlalchemy import Column, Table
+from sqlalchemy import inspect as inspected
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import Mapper
+
+from ..orm.model import Model
+
+__all__ = ["Field", "fields_named", "model_of_table", "models"]
+
+
+class Field(NamedTuple):
+    """An attribute of a model that is a column."""
+
+    model: type[Any]
+    name: str
+    column: Column[Any]
+
+    @property
+    def table(self) -> Table:
+        """The table that the column is in."""
+        table = self.column.table
+        assert isinstance(table, Table)
+        return table
+
+
+def models(of: type[Any] = Model) -> Iterator[type[Any]]:
+    """Yield the mapped classes below a class, bases before those that derive from them."""
+    for model in of.__subclasses__():
+        if mapper_of(model) is not None:
+            yield model
+        yield from models(model)
+
+
+def mapper_of(model: type[Any]) -> Mapper[Any] | None:
+    """Return the mapper of a class, if it has one."""
+    try:
+        found: Mapper[Any] = inspected(model)
+    except NoInspectionAvailable:
+        return None
+    return found
+
+
+def fields_named(named: str) -> list[Field]:
+    """Return the fields that a name stands for, each column once: of the base class that maps it.
+
+    Args:
+        named: ``"User.email"``, ``"shop.models.User.email"``, or ``":email"``.
+
+    Raises:
+        CommandError: It names no model, or no column of one, or a class name that two modules have.
+    """
+    model_name, name = split(named)
+    among = list(dict.fromkeys(models()))
+    if model_name:
+        among = [model for model in among if model_name in {model.__name__, full_name(model)}]
+        if not among:
+            known = sorted({model.__name__ for model in models()})
+            raise CommandError(f"null field {named!r}: no model is called {model_name!r}; {near(model_name, known)}")
+        if len({full_name(model) for model in among}) > 1:
+            full = ", ".join(sorted(f"{full_name(model)}.{name}" for model in among))
+            raise CommandError(f"null field {named!r}: several models are called {model_name!r}. Give one of: {full}.")
+    found: dict[Column[Any], Field] = {}
+    for model in among:
+        for field in fields_of(model):
+            if field.name == name:
+                found.setdefault(field.column, field)
+    if not found:
+        known = sorted({field.name for model in among for field in fields_of(model)})
+        where = f"{model_name} has" if model_name else "the models have"
+        raise CommandError(f"null field {named!r}: {where} no column {name!r}; {near(name, known)}")
+    return list(found.values())
+
+
+def fields_of(model: type[Any]) -> Iterator[Field]:
+    """Yield the columns of a model."""
+    mapper = mapper_of(model)
+    assert mapper is not None
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        if isinstance(column, Column):
+            yield Field(model, attribute.key, column)
+
+
+def split(named: str) -> tuple[str, str]:
+    """Return the model's name, if there is one, and the field's.
+
+    Raises:
+        CommandError: It has not the form of a field's name.
+    """
+    place = max(named.rfind("."), named.rfind(":")) if isinstance(named, str) else -1
+    if place < 0 or not named[place + 1 :]:
+        raise CommandError(f"null field {named!r}: give 'Model.field', or ':field' for every model that has it.")
+    return named[:place], named[place + 1 :]
+
+
+def full_name(model: type[Any]) -> str:
+    """Return a class's name with its module's."""
+    return f"{model.__module__}.{model.__qualname__}"
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence: what may have been meant, or what there is."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are {', '.join(known)}." if known else "there are none: does env.py import your models?"
+
+
+def model_of_table(name: str, table: str, schema: str | None) -> type[Any] | None:
+    """Return the model of that name that has columns in that table."""
+    for model in models():
+        mapper = mapper_of(model)
+        if mapper is not None and name in {model.__name__, full_name(model)}:
+            tables = {(each.name, each.schema) for each in mapper.tables if isinstance(each, Table)}
+            if (table, schema) in tables:
+                return model
+    return None

@@ -1,0 +1,225 @@
+"""One call of an Alembic command, between its two signals: where it runs, and who waits for what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
+
+from .. import signals
+from ..dispatch import emitters
+from ..errors import SkipOperation
+from ..orm.session.waiting import is_loop_running
+from .turn import TURN
+from .waiting import in_thread, loop_of_command, wait
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["RUNNING", "Run"]
+
+T = TypeVar("T")
+
+LOG: Final = logging.getLogger("aldis.migrations")
+
+RUNNING: Final[ContextVar[Run | None]] = ContextVar("RUNNING", default=None)
+"""The call whose Alembic command is running, in this context."""
+
+
+class Skipped(CommandError):
+    """A receiver of ``pre_migrate`` has skipped the command. Under plain ``alembic``, this is how it ends."""
+
+
+class Run:
+    """One call of an Alembic command.
+
+    Args:
+        sender: The command's name.
+        config: Alembic's configuration.
+        told: The signals' further parameters, in their order.
+    """
+
+    def __init__(self, sender: str, config: Config, *told: Any) -> None:
+        self.sender = sender
+        self.config = config
+        self.told = told
+        self.was_heard = False
+        """Somebody listened to ``pre_migrate`` when it was fired."""
+
+    def go(self, work: Callable[[], T]) -> T | None:
+        """Run the command, between its signals, to its end.
+
+        Below SQLAlchemy's greenlet the task waits; in a thread whose event loop runs, another thread does the work
+        meanwhile, since an async ``env.py`` starts a loop of its own; else it is done right here. A connection that
+        ``env.py`` was given (``config.attributes``) stays with its thread.
+
+        Args:
+            work: Alembic's function, with its arguments.
+
+        Returns:
+            What it returned; ``None`` if a receiver skipped it.
+        """
+        if in_greenlet():
+            return await_only(self.ago(work))
+        if not is_loop_running():
+            with loop_of_command():
+                return self.go_here(work)
+        if self.given() is not None:
+            return self.go_here(work)
+        return in_thread(partial(self.go_beside, asyncio.get_running_loop(), work))
+
+    def go_beside(self, blocked: asyncio.AbstractEventLoop, work: Callable[[], T]) -> T | None:
+        """Run the command in this thread, while another, and its event loop, wait for it."""
+        with loop_of_command():
+            return self.go_here(work, blocked)
+
+    def go_here(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
+        """Run the command in this thread, between its signals."""
+        try:
+            self.fire("pre_migrate")
+            with TURN.taken(blocked):
+                result = self.do(work)
+        except Skipped as skip:
+            LOG.warning("%s", skip)
+            return None
+        self.fire("post_migrate")
+        return result
+
+    async def ago(self, work: Callable[[], T]) -> T | None:
+        """Run the command, between its signals, while the event loop goes on.
+
+        It runs in a thread of its own; on this one, through SQLAlchemy's greenlet, if ``env.py`` was given a
+        connection. When the task is cancelled meanwhile, the command is not: the task waits for its end.
+        """
+        try:
+            await self.afire("pre_migrate")
+            if self.given() is not None:
+                async with TURN.taken_on_loop():
+                    result: T = await greenlet_spawn(self.do, work)
+            else:
+                result = await to_its_end(partial(self.do_in_turn, work))
+        except Skipped as skip:
+            LOG.warning("%s", skip)
+            return None
+        await self.afire("post_migrate")
+        return result
+
+    def do_in_turn(self, work: Callable[[], T]) -> T:
+        """Run Alembic's function in this thread, when it is its turn."""
+        with loop_of_command(), TURN.taken():
+            return self.do(work)
+
+    def do(self, work: Callable[[], T]) -> T:
+        """Run Alembic's function, watched."""
+        token = RUNNING.set(self)
+        try:
+            with watched():
+                return work()
+        finally:
+            RUNNING.reset(token)
+
+    def given(self) -> Connection | None:
+        """Return the connection that ``env.py`` was given, as in Alembic's recipe for several databases or tests."""
+        return next((each for each in self.config.attributes.values() if isinstance(each, Connection)), None)
+
+    def fire(self, name: str) -> None:
+        """Fire the signal of that name, and wait for its receivers; with plain ones only, no event loop is begun.
+
+        Raises:
+            Skipped: A receiver of ``pre_migrate`` raised :class:`SkipOperation`.
+        """
+        receivers = list(getattr(signals, name).receivers_for(self.sender))
+        if any(map(iscoroutinefunction, receivers)):
+            wait(partial(self.afire, name))
+            return
+        with self.skipping(name):
+            rest = self.emit(name)
+        if rest is not None:
+            wait(partial(self.awaited, name, rest))
+
+    def fire_late(self) -> None:
+        """Fire ``pre_migrate`` for the receivers that ``env.py`` has brought, if there were none before."""
+        if not self.was_heard:
+            self.fire("pre_migrate")
+
+    async def afire(self, name: str) -> None:
+        """Fire the signal of that name; raises as :meth:`fire`."""
+        with self.skipping(name):
+            rest = self.emit(name)
+            if rest is not None:
+                await rest
+
+    async def awaited(self, name: str, rest: Any) -> None:
+        """Await what is left of the signal of that name."""
+        with self.skipping(name):
+            await rest
+
+    @contextmanager
+    def skipping(self, name: str) -> Iterator[None]:
+        """Take a receiver's word that the command is to be skipped; after it, there is nothing left to skip."""
+        try:
+            yield
+        except SkipOperation as skip:
+            if name != "pre_migrate":
+                raise
+            why = str(skip) or "a receiver of pre_migrate raised SkipOperation"
+            raise Skipped(f"{self.sender} was skipped: {why}") from skip
+
+    def emit(self, name: str) -> Any:
+        """Start the receivers of the signal of that name; return what is left to await."""
+        signal = getattr(signals, name)
+        if not signal.has_receivers_for(self.sender):
+            return None
+        self.was_heard = True
+        return getattr(emitters, name)(signal, self.sender, self.config, *self.told)
+
+
+async def to_its_end(work: Callable[[], T]) -> T:
+    """Call a function in another thread; a task that is cancelled meanwhile is so when the function has returned."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait([working])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        working.exception()  # looked at: the caller asked to end, and is told so
+        raise cancelled
+    return working.result()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Let the environments that Alembic makes inside the block tell of each revision.
+
+    Alembic's commands make them themselves, so the name that they find the class under is another one meanwhile; it is
+    our turn, so that no other command finds it.
+    """
+    from .environment import watch
+
+    commands: Any = command
+    made = commands.EnvironmentContext
+
+    def make(*args: Any, **options: Any) -> Any:
+        environment = made(*args, **options)
+        if RUNNING.get() is not None:
+            watch(environment)
+        return environment
+
+    commands.EnvironmentContext = make
+    try:
+        yield
+    finally:
+        commands.EnvironmentContext = made

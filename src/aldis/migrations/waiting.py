@@ -1,0 +1,82 @@
+"""How Alembic's commands, which are plain functions, wait for async receivers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from ..orm.database import Database, databases
+from ..orm.session.waiting import is_loop_running
+
+__all__ = ["in_thread", "loop_of_command", "wait"]
+
+T = TypeVar("T")
+
+RUNNER: Final[ContextVar[asyncio.Runner | None]] = ContextVar("RUNNER", default=None)
+"""The event loop that receivers share while a command runs: the first one starts it."""
+
+
+@contextmanager
+def loop_of_command() -> Iterator[None]:
+    """Let all that is waited for inside the block, in a thread without an event loop, run on one of its own.
+
+    One and the same, because a connection that a receiver leaves in a pool can only be used on the loop that it was
+    made on. Those are closed at the end, and the pools that had connections before are not touched.
+    """
+    had_connections = {database for database in databases() if is_pooling(database)}
+    with asyncio.Runner() as runner:
+        token = RUNNER.set(runner)
+        try:
+            yield
+        finally:
+            RUNNER.reset(token)
+            to_close = [each for each in databases() if is_pooling(each) and each not in had_connections]
+            if to_close:
+                runner.run(close(to_close))
+
+
+def is_pooling(database: Database) -> bool:
+    """Tell whether a database's pool has a connection that nobody uses."""
+    checkedin: Callable[[], int] | None = getattr(database.engine.pool, "checkedin", None)
+    return checkedin is not None and checkedin() > 0
+
+
+async def close(pooling: list[Database]) -> None:
+    """Close the connections in the pools of databases, which stay open."""
+    for database in pooling:
+        await database.engine.dispose()
+
+
+def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine function to its end, from a plain function, and return what it returns.
+
+    Below SQLAlchemy's greenlet it is awaited by the caller's own task; where this thread's event loop is running, it
+    runs on another loop, in another thread, while this one waits; else on the loop of the command. The context
+    variables of the caller reach it everywhere.
+
+    Args:
+        work: The coroutine function.
+    """
+    if in_greenlet():
+        return await_only(work())
+    if is_loop_running():
+        return in_thread(partial(asyncio.run, work()))
+    runner = RUNNER.get()
+    if runner is None:
+        with loop_of_command():
+            return wait(work)
+    return runner.run(work(), context=copy_context())
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """Call a function in a thread of its own, with this one's context variables, and return what it returns."""
+    with ThreadPoolExecutor(1, thread_name_prefix="aldis") as pool:
+        return pool.submit(copy_context().run, work).result()
