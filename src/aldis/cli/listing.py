@@ -23,7 +23,7 @@ def all_signals() -> Iterator[tuple[str, blinker.Signal]]:
     for signal in LIFECYCLE:
         seen.add(id(signal))
         yield signal.name, signal
-    for model in dict.fromkeys(models()):
+    for model in models():
         broadcaster = meta_of(model).signals
         for name in broadcaster:
             own = broadcaster[name]

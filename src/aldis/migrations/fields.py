@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 from alembic.util import CommandError
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, MetaData, Table
 from sqlalchemy import inspect as inspected
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
@@ -15,6 +15,8 @@ from sqlalchemy.orm import Mapper
 from ..orm.model import Model
 
 __all__ = ["Field", "fields_named", "model_of_table", "models"]
+
+Metadata: TypeAlias = "MetaData | Collection[MetaData] | None"
 
 
 class Field(NamedTuple):
@@ -32,12 +34,26 @@ class Field(NamedTuple):
         return table
 
 
-def models(of: type[Any] = Model) -> Iterator[type[Any]]:
-    """Yield the mapped classes below a class, bases before those that derive from them."""
+def models(metadata: Metadata = None) -> list[type[Any]]:
+    """Return the mapped classes, bases before those that derive from them.
+
+    Args:
+        metadata: Only those whose tables are there: Alembic's ``target_metadata``.
+    """
+    among = None if metadata is None else [metadata] if isinstance(metadata, MetaData) else list(metadata)
+    found = {model: mapper for model in below(Model) if (mapper := mapper_of(model)) is not None}
+    return [
+        model
+        for model, mapper in found.items()
+        if among is None or any(table.metadata in among for table in mapper.tables if isinstance(table, Table))
+    ]
+
+
+def below(of: type[Any]) -> Iterator[type[Any]]:
+    """Yield the classes below a class."""
     for model in of.__subclasses__():
-        if mapper_of(model) is not None:
-            yield model
-        yield from models(model)
+        yield model
+        yield from below(model)
 
 
 def mapper_of(model: type[Any]) -> Mapper[Any] | None:
@@ -49,21 +65,22 @@ def mapper_of(model: type[Any]) -> Mapper[Any] | None:
     return found
 
 
-def fields_named(named: str) -> list[Field]:
+def fields_named(named: str, metadata: Metadata = None) -> list[Field]:
     """Return the fields that a name stands for, each column once: of the base class that maps it.
 
     Args:
         named: ``"User.email"``, ``"shop.models.User.email"``, or ``":email"``.
+        metadata: As for :func:`models`.
 
     Raises:
         CommandError: It names no model, or no column of one, or a class name that two modules have.
     """
     model_name, name = split(named)
-    among = list(dict.fromkeys(models()))
+    among = known_models = models(metadata)
     if model_name:
         among = [model for model in among if model_name in {model.__name__, full_name(model)}]
         if not among:
-            known = sorted({model.__name__ for model in models()})
+            known = sorted({model.__name__ for model in known_models})
             raise CommandError(f"null field {named!r}: no model is called {model_name!r}; {near(model_name, known)}")
         if len({full_name(model) for model in among}) > 1:
             full = ", ".join(sorted(f"{full_name(model)}.{name}" for model in among))
@@ -116,9 +133,9 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"there are {', '.join(known)}." if known else "there are none: does env.py import your models?"
 
 
-def model_of_table(name: str, table: str, schema: str | None) -> type[Any] | None:
+def model_of_table(name: str, table: str, schema: str | None, metadata: Metadata) -> type[Any] | None:
     """Return the model of that name that has columns in that table."""
-    for model in models():
+    for model in models(metadata):
         mapper = mapper_of(model)
         if mapper is not None and name in {model.__name__, full_name(model)}:
             tables = {(each.name, each.schema) for each in mapper.tables if isinstance(each, Table)}

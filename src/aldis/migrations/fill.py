@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapper, lazyload, load_only
 from sqlalchemy.orm.attributes import instance_state
 
-from ..context import current
+from ..context import CURRENT_INSTANCE, current
 from ..errors import ConfigurationError
-from ..orm.bulk import Bulk
+from ..orm.bulk import Bulk, Told
 from ..orm.database import Using, reading
 from ..orm.meta import meta_of, operation
 from ..orm.progress import Progress, following
@@ -215,11 +215,21 @@ class Fill(Bulk):
         self, model: type[Any], names: Sequence[str], defaults: Defaults, there: frozenset[Column[Any]]
     ) -> None:
         super().__init__(model.query, "the migration", BATCH_SIZE)
+        if not there.issuperset(self.shape.table.columns):
+            self.there = there
         self.keys = {name: self.shape.keys[name] for name in names if name in self.shape.keys}
         self.defaults = defaults
         self.of_columns = dict(self.shape.defaults)
         keys = {column.key for column in there}
         self.onupdates = tuple((key, default) for key, default in self.shape.onupdates if key in keys)
+
+    def called_on(self, instances: list[Any]) -> list[Any]:
+        """Return the instances: a migration updates each by itself."""
+        return instances
+
+    def context_of(self, instances: list[Any], values: Sequence[Mapping[str, Any]]) -> Told:
+        """Return what tells receivers, through the context, which row it is."""
+        return (CURRENT_INSTANCE, instances), *super().context_of(instances, values)
 
     async def go(self, transaction: Transaction, instances: list[Any], first: int) -> int:
         """Fill the rows of the instances; return how many were updated."""

@@ -47,7 +47,7 @@ def filling(
     def process(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
         if then is not None:
             then(context, revision, directives)
-        fields = {name: fields_named(name) for name in named}
+        fields = {name: fields_named(name, context.opts["target_metadata"]) for name in named}
         used: set[Field] = set()
         for script in directives:
             for upgrade_ops in script.upgrade_ops_list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from alembic.operations import MigrateOperation, Operations, ops
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection
 from sqlalchemy import inspect as inspected
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -111,7 +113,7 @@ class FillNullFieldsOp(MigrateOperation):
 def fill_null_fields(operations: Operations, operation: FillNullFieldsOp) -> None:
     """Fill fields of stored rows that are NULL."""
     context = operations.migration_context
-    model = model_of_table(operation.model, operation.table_name, operation.schema)
+    model = model_of(context, operation)
     if context.as_sql:
         write_fill(context, operation, model)
         return
@@ -120,7 +122,7 @@ def fill_null_fields(operations: Operations, operation: FillNullFieldsOp) -> Non
         return
     fields = [name for name in operation.fields if hasattr(model, name)]
     observer, table = OBSERVER.get(), operation.table_name
-    total = count_null(operations.get_bind(), operation) if observer is not None else 0
+    total = count_null(context, operation) if observer is not None else 0
 
     def tell(done: int) -> None:
         if observer is not None:
@@ -224,20 +226,27 @@ def refuse_without_model(operations: Operations, operation: FillNullFieldsOp) ->
     Raises:
         CommandError: There is.
     """
-    if count_null(operations.get_bind(), operation):
+    if count_null(operations.migration_context, operation):
         raise CommandError(
             f"{operation.table_name} has rows to fill in {', '.join(operation.fields)}, and no model is called "
             f"{operation.model!r} any more: import it in env.py, or fill them here with op.execute()."
         )
 
 
-def count_null(connection: Connection, operation: FillNullFieldsOp) -> int:
+def model_of(context: MigrationContext, operation: FillNullFieldsOp) -> type[Any] | None:
+    """Return the model that fills, if it is still there."""
+    metadata = context.opts.get("target_metadata")
+    return model_of_table(operation.model, operation.table_name, operation.schema, metadata)
+
+
+def count_null(context: MigrationContext, operation: FillNullFieldsOp) -> int:
     """Return the number of rows to fill."""
-    model = model_of_table(operation.model, operation.table_name, operation.schema)
+    model = model_of(context, operation)
     names = [column_name(model, field) for field in operation.fields]
     table = sa.table(operation.table_name, *map(sa.column, names), schema=operation.schema)
     condition = sa.or_(*(table.c[name].is_(sa.null()) for name in names))
-    return connection.execute(sa.select(sa.func.count()).select_from(table).where(condition)).scalar_one()
+    assert context.connection is not None
+    return context.connection.execute(sa.select(sa.func.count()).select_from(table).where(condition)).scalar_one()
 
 
 def column_name(model: type[Any] | None, field: str) -> str:
@@ -314,8 +323,10 @@ def copy_table(operations: Operations, alter: ops.AlterColumnOp) -> None:
         before: Mapping[str, str] = {row.name: row.sql for row in connection.execute(made, parts)}
         checks = inspected(connection).get_check_constraints(alter.table_name)
         kept = tuple(sa.CheckConstraint(check["sqltext"], name=check["name"]) for check in checks)
-        with operations.batch_alter_table(alter.table_name, table_args=kept, recreate="always") as batch:
-            batch.alter_column(alter.column_name, nullable=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", SAWarning)
+            with operations.batch_alter_table(alter.table_name, table_args=kept, recreate="always") as batch:
+                batch.alter_column(alter.column_name, nullable=False)
         after = {row.name for row in connection.execute(made, parts)}
         for name, sql in before.items():
             if name not in after:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -58,15 +58,15 @@ async def close(pooling: list[Database]) -> None:
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function to its end, from a plain function, and return what it returns.
 
-    Below SQLAlchemy's greenlet it is awaited by the caller's own task; where this thread's event loop is running, it
-    runs on another loop, in another thread, while this one waits; else on the loop of the command. The context
-    variables of the caller reach it everywhere.
+    Below SQLAlchemy's greenlet it runs in that, and so in the caller's own task; where this thread's event loop is
+    running, it runs on another loop, in another thread, while this one waits; else on the loop of the command. The
+    context variables of the caller reach it everywhere.
 
     Args:
         work: The coroutine function.
     """
     if in_greenlet():
-        return await_only(work())
+        return driven(work())
     if is_loop_running():
         return in_thread(partial(asyncio.run, work()))
     runner = RUNNER.get()
@@ -74,6 +74,37 @@ def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with loop_of_command():
             return wait(work)
     return runner.run(work(), context=copy_context())
+
+
+def driven(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine inside SQLAlchemy's greenlet; only what it suspends for is awaited outside of that.
+
+    So all that it calls, plain receivers and async ones, may use a connection whose driver is async, as a migration
+    does.
+    """
+    send: Callable[[], Any] = partial(coroutine.send, None)
+    while True:
+        try:
+            suspended_for = send()
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            await_only(Suspension(suspended_for))
+        except BaseException as error:
+            send = partial(coroutine.throw, error)
+        else:
+            send = partial(coroutine.send, None)
+
+
+class Suspension:
+    """Awaits what a coroutine was suspended for: hands it on to the event loop as it is."""
+
+    def __init__(self, suspended_for: Any) -> None:
+        self.suspended_for = suspended_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield self.suspended_for)
 
 
 def in_thread(work: Callable[[], T]) -> T:

@@ -26,6 +26,8 @@ from .snapshot import Snapshot
 from .undoing import Changed, Level
 
 if TYPE_CHECKING:
+    from sqlalchemy import Column
+
     from .database import Using
     from .queryset import QuerySet
     from .transaction import Transaction
@@ -38,6 +40,9 @@ BATCH_SIZE: Final = 5000
 
 Rows = Iterable[Any] | AsyncIterable[Any]
 """What a bulk method takes: instances, or mappings of their attributes."""
+
+Told = tuple[tuple[ContextVar[Any], list[Any]], ...]
+"""Context variables, each with its value for each row."""
 
 
 class Bulk:
@@ -83,10 +88,17 @@ class Bulk:
 
     is_migration = False
     """A migration fills columns, instance by instance."""
+    there: frozenset[Column[Any]] | None = None
+    """The columns that the table has, if the model may be ahead of it."""
 
-    def called_on(self, instances: list[Any]) -> Any:
+    def called_on(self, _instances: list[Any]) -> Any:
         """Return what the signals of the rows call ``instance``: one for all, or a list."""
-        return instances if self.is_migration else self.queryset
+        return self.queryset
+
+    def context_of(self, instances: list[Any], values: Sequence[Mapping[str, Any]]) -> Told:
+        """Return what tells receivers, through the context, which row it is."""
+        named = [frozenset(each) if each else NONE for each in values]
+        return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
 
     async def run(
         self,
@@ -197,7 +209,8 @@ class Bulk:
         if any(needs_flush(self.shape, row.state, row.written) for row in to_write):
             await flush.write(transaction, self.shape, [(row.instance, row.written) for row in to_write], True)
         else:
-            await writers.update(transaction, self.shape, [(row.state, row.written) for row in to_write])
+            changes = [(row.state, row.written) for row in to_write]
+            await writers.update(transaction, self.shape, changes, self.there)
         for row in to_write:
             row.count = 1 if row.written else 0
         self.updated += sum(row.count or 0 for row in to_write)
@@ -209,7 +222,7 @@ class Bulk:
         if not is_heard(signal, model):
             return
         columns = (caller, rows.instances, rows.values, rows.written, False, False)
-        series = Series(emitters.pre_save, signal, model, columns, told_of(rows.instances, rows.values))
+        series = Series(emitters.pre_save, signal, model, columns, self.context_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
                 rows.skipped.add(number)
@@ -224,7 +237,7 @@ class Bulk:
             return
         skipped = [number in rows.skipped for number in range(len(rows.instances))]
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
-        series = Series(emitters.post_save, signal, model, columns, told_of(rows.instances, rows.values))
+        series = Series(emitters.post_save, signal, model, columns, self.context_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
@@ -235,7 +248,7 @@ class Bulk:
             return
         instances, values, written = columns_of(rows)
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration)
-        series = Series(emitters.pre_update, signal, model, columns, told_of(instances, values))
+        series = Series(emitters.pre_update, signal, model, columns, self.context_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
                 row = rows[number]
@@ -252,7 +265,7 @@ class Bulk:
         instances, values, written = columns_of(rows)
         counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration, counts, skipped)
-        series = Series(emitters.post_update, signal, model, columns, told_of(instances, values))
+        series = Series(emitters.post_update, signal, model, columns, self.context_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             await fire_each(series)
 
@@ -308,14 +321,6 @@ class Bulk:
                 setattr(instance, name, value)
             self.extended.append((state, before))
         rows.add(number, instance, state, values, layout_of(self.shape, loaded))
-
-
-def told_of(
-    instances: list[Any], values: Sequence[Mapping[str, Any]]
-) -> tuple[tuple[ContextVar[Any], list[Any]], tuple[ContextVar[Any], list[Any]]]:
-    """Return what tells receivers, through the context, which row it is."""
-    named = [frozenset(each) if each else NONE for each in values]
-    return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
 
 
 def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:

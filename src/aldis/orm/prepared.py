@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Delete, Dialect, Insert, Update
+    from sqlalchemy import Delete, Dialect, FromClause, Insert, Update
     from sqlalchemy.sql.compiler import SQLCompiler
 
     from .shape import Shape
@@ -171,9 +171,9 @@ def prepared_delete(dialect: Dialect, shape: Shape) -> Prepared | None:
     return cached(dialect, shape, "delete", make)
 
 
-def by_key(shape: Shape) -> list[Any]:
-    """Return the conditions that find a row by its primary key."""
+def by_key(shape: Shape, target: FromClause | None = None) -> list[Any]:
+    """Return the conditions that find a row by its primary key; in another table with its columns, if one is given."""
     return [
-        column == bindparam(f"{KEY}{number}", type_=column.type)
+        (column if target is None else target.c[column.name]) == bindparam(f"{KEY}{number}", type_=column.type)
         for number, column in enumerate(shape.mapper.primary_key)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, column, select, table, tuple_
 from sqlalchemy import update as update_of
 
 from ...errors import ObjectNotFound
@@ -15,6 +15,7 @@ from ..snapshot import store
 from ..sqlite import whole
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table, TableClause
     from sqlalchemy.orm import InstanceState
 
     from ..shape import Shape
@@ -29,27 +30,41 @@ VALUE = "aldis_value_"
 """What the parameters with the new values are called: a key that is updated is a parameter twice."""
 
 
-async def update(transaction: Transaction, shape: Shape, rows: Sequence[Change]) -> None:
+async def update(
+    transaction: Transaction, shape: Shape, rows: Sequence[Change], there: frozenset[Any] | None = None
+) -> None:
     """Update the rows, and give each instance, and what is told of it, what its row has now.
+
+    Args:
+        transaction: Where they are.
+        shape: Their class.
+        rows: The instances' states, and what is written.
+        there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
 
     Raises:
         ObjectNotFound: A row is gone.
     """
     changes = [row for row in rows if row[1]]
     for _, run in groupby(changes, lambda row: tuple(row[1])):
-        await update_alike(transaction, shape, list(run))
+        await update_alike(transaction, shape, list(run), there)
     for state, written in changes:
         store(state.obj(), shape.by_attribute(written))
 
 
-async def update_alike(transaction: Transaction, shape: Shape, rows: list[Change]) -> None:
+async def update_alike(
+    transaction: Transaction, shape: Shape, rows: list[Change], there: frozenset[Any] | None
+) -> None:
     """Update rows that change the same columns."""
     keys = tuple(rows[0][1])
-    columns = shape.table.columns
+    # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
+    target = shape.table if there is None else bare(shape.table)
+    columns = [shape.table.columns[key] if there is None else target.c[shape.table.columns[key].name] for key in keys]
     statement = (
-        update_of(shape.table)
-        .where(*by_key(shape))
-        .values({columns[key]: bindparam(f"{VALUE}{key}", type_=columns[key].type) for key in keys})
+        update_of(target)
+        .where(*by_key(shape, None if there is None else target))
+        .values(
+            {column: bindparam(f"{VALUE}{key}", type_=column.type) for key, column in zip(keys, columns, strict=True)}
+        )
     )
     parameters = [
         {f"{KEY}{number}": value for number, value in enumerate(state.identity or ())}
@@ -57,9 +72,16 @@ async def update_alike(transaction: Transaction, shape: Shape, rows: list[Change
         for state, written in rows
     ]
     result = await transaction.connection.execute(statement, parameters)
-    missing = [column for column in shape.made_on_update if column.key not in keys]
+    missing = [
+        column for column in shape.made_on_update if column.key not in keys and (there is None or column in there)
+    ]
     if missing or result.rowcount != len(rows):
         await look(transaction, shape, rows, missing)
+
+
+def bare(of: Table) -> TableClause:
+    """Return a table that is known by its names alone."""
+    return table(of.name, *(column(each.name, each.type) for each in of.columns), schema=of.schema)
 
 
 async def look(transaction: Transaction, shape: Shape, rows: list[Change], made: list[Any]) -> None:
