@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from projects import SERVERS, Databases
+from projects import SERVERS, Databases, Driver
 
 collect_ignore = ["driver.py"]  # a program, see there
 
@@ -19,3 +18,9 @@ def databases(request, tmp_path):
 @pytest.fixture
 def sqlite(tmp_path):
     return Databases("sqlite", tmp_path)
+
+
+@pytest.fixture
+def driver(tmp_path):
+    with Driver(tmp_path) as found:
+        yield found

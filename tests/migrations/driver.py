@@ -1,11 +1,13 @@
 """Runs command lines of ``alembic`` and ``aldis``, many in one process, and tells what each printed, fired and left.
 
 A process of its own, since ``env.py`` configures logging, and Alembic keeps the standard output that it was imported
-with. Reads steps as JSON from standard input, and writes what became of each as JSON.
+with. Reads steps from standard input, a JSON array a line, and answers each with a line of JSON.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import inspect
 import io
 import json
@@ -13,6 +15,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 
 
@@ -46,8 +49,10 @@ import alembic.config  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
 
 import aldis.cli  # noqa: E402
-from aldis.signals import post_migrate, pre_migrate, revision_applied  # noqa: E402
+from aldis.dispatch.signal import default_namespace  # noqa: E402
+from aldis.signals import LIFECYCLE, post_migrate, pre_migrate, revision_applied  # noqa: E402
 
+PATH = sys.path[:]
 FIRED: list = []
 CALLED: list = []
 
@@ -67,6 +72,16 @@ def recorded(signal):
     signal.connect(receiver, weak=False)
     if signal is not revision_applied:
         signal.connect(async_receiver, weak=False)
+
+
+def listen_anew() -> None:
+    """Forget the receivers of modules that are imported anew, and those of the last project's."""
+    for signal in LIFECYCLE:
+        signal._clear_state()
+    default_namespace.clear()
+    gc.collect()  # the models
+    for signal in (pre_migrate, post_migrate, revision_applied):
+        recorded(signal)
 
 
 def spied(name):
@@ -110,8 +125,8 @@ def command_line(program: str, arguments: list[str]) -> int:
             alembic.config.main(arguments, prog="alembic")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    except Exception as error:
-        err.write(f"{type(error).__name__}: {error}")
+    except Exception:
+        err.write(traceback.format_exc())
         return 1
     return 0
 
@@ -175,11 +190,14 @@ def step(kind: str, *arguments):
         os.chdir(arguments[0])
         for name in [name for name in sys.modules if name.partition(".")[0] in {"models", "shop"}]:
             del sys.modules[name]
+        sys.path[:] = [PATH[0], *(path for path in PATH[1:] if path)]
+        importlib.invalidate_caches()
+        listen_anew()
     else:
         raise AssertionError(kind)
     return None
 
 
-for each in (pre_migrate, post_migrate, revision_applied):
-    recorded(each)
-json.dump([step(*each) for each in json.load(sys.stdin)], answer_to)
+for line in sys.stdin:
+    answer_to.write(json.dumps(step(*json.loads(line))) + "\n")
+    answer_to.flush()

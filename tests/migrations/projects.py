@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from alembic.config import Config
@@ -79,20 +80,41 @@ def environment() -> dict[str, str]:
     return {**os.environ, "ALDIS_PURE_PYTHON": pure, "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def drive(steps, cwd: Path) -> list:
-    """Run steps in one process; see ``driver.py``."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / "driver.py")],
-        input=json.dumps(steps),
-        env=environment(),
-        cwd=cwd,
-        capture_output=True,
-        check=False,
-        text=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+class Driver:
+    """Runs command lines in a process of its own; see ``driver.py``."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(HERE / "driver.py")],
+            env=environment(),
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.process.communicate(timeout=60)
+
+    def step(self, *step: str) -> Any:
+        """Take a step; return what became of it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(step) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, f"the driver has died at {step}"
+        return json.loads(answer)
+
+    def run(self, folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line in a folder, with the modules there imported anew."""
+        self.step("cd", str(folder))
+        told = self.step(program, *arguments)
+        return subprocess.CompletedProcess((program, *arguments), told["code"], told["out"], told["err"])
 
 
 def run(cwd: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -141,7 +163,8 @@ if context.is_offline_mode():
 elif given is not None:
     run(given)
 else:
-    with create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool).connect() as connection:
+    engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
+    with engine.connect() as connection:
         run(connection)
 """
 
@@ -205,8 +228,9 @@ def make_project(folder: Path, url: str, is_async: bool) -> Config:
     (folder / "migrations/versions").mkdir(parents=True)
     (folder / "migrations/env.py").write_text(ASYNC_ENV if is_async else SYNC_ENV)
     (folder / "migrations/script.py.mako").write_text(
-        '"""${message}"""\n\nimport sqlalchemy as sa\nfrom alembic import op\n${imports or \'\'}\nrevision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\n'
-        "branch_labels = depends_on = None\n\n\ndef upgrade():\n    ${upgrades or 'pass'}\n\n\ndef downgrade():\n    ${downgrades or 'pass'}\n"
+        '"""${message}"""\n\nimport sqlalchemy as sa\nfrom alembic import op\n${imports or ""}\n'
+        "revision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\nbranch_labels = depends_on = None\n"
+        "\n\ndef upgrade():\n    ${upgrades or 'pass'}\n\n\ndef downgrade():\n    ${downgrades or 'pass'}\n"
     )
     add_revision(folder, "a1", None, "op.create_table('one', sa.Column('id', sa.Integer))", "op.drop_table('one')")
     add_revision(folder, "b2", "a1", "op.create_table('two', sa.Column('id', sa.Integer))", "op.drop_table('two')")

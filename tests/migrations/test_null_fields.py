@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import uuid
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
+from projects import add_revision, make_project, nullable, query, tables_in
 from sqlalchemy import ForeignKey, MetaData, String, event
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -19,7 +21,6 @@ import aldis
 from aldis import migrations
 from aldis.migrations import apply_default_force_nullable_fields
 from aldis.signals import LIFECYCLE
-from projects import add_revision, make_project, nullable, query, tables_in
 
 
 def new_base(url: str):
@@ -67,8 +68,7 @@ class Shop:
         """Generate a revision; return its text."""
         self.config.attributes["metadata"] = base.metadata
         script = migrations.migrate(self.config, "more", rev_id=revision, null_fields=null_fields)
-        with open(script.path) as file:
-            return file.read()
+        return Path(script.path).read_text()
 
     def upgrade(self, base, to: str = "head") -> None:
         self.config.attributes["metadata"] = base.metadata
@@ -96,7 +96,7 @@ def users(shop, **columns):
         (base,),
         {
             "__tablename__": "user",
-            "__annotations__": {"id": Mapped[int], "name": Mapped[str], **{name: Mapped[str] for name in columns}},
+            "__annotations__": {"id": Mapped[int], "name": Mapped[str], **dict.fromkeys(columns, Mapped[str])},
             "id": mapped_column(primary_key=True),
             "name": mapped_column(),
             **columns,
@@ -205,7 +205,7 @@ def test_interrupted_after_any_step_it_goes_on_when_run_again(shop, after) -> No
     base, _ = users(shop)
     shop.begin(base)
     shop.query(THREE)
-    base, User = users(shop, email=mapped_column(default="none"))
+    base, _User = users(shop, email=mapped_column(default="none"))
     told = []
     base.meta.signals.post_update.connect(lambda sender, instance: told.append(instance.name), weak=False)
     whole = shop.migrate(base, "User.email")
@@ -443,7 +443,7 @@ async def test_in_a_transaction_of_the_callers_it_is_all_or_nothing(databases, t
     base, _ = users(shop)
     await asyncio.to_thread(shop.begin, base)
     await asyncio.to_thread(shop.query, THREE)
-    base, User = users(shop, email=mapped_column(default="mail"))
+    base, _User = users(shop, email=mapped_column(default="mail"))
     await asyncio.to_thread(shop.migrate, base, "User.email")
     names = []
     base.meta.signals.post_update.connect(lambda sender, instance: names.append(instance.name), weak=False)

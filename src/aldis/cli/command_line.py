@@ -75,6 +75,8 @@ class CommandLine(alembic_config.CommandLine):
 
     def run_cmd(self, config: Config, options: Namespace) -> None:
         """Run a command; our errors end as Alembic's do, with a sentence."""
+        if getattr(options, "json", False):
+            options.quiet = True  # standard output is for the JSON
         try:
             super().run_cmd(config, options)
         except AldisError as error:

@@ -35,7 +35,7 @@ def write_json(**values: Any) -> None:
 
 @contextmanager
 def reported(json: bool) -> Iterator[None]:
-    """Report an error as JSON too, if that is what is wanted; it is raised all the same."""
+    """Report an error as JSON, if that is what is wanted; it is raised all the same, and ends the program."""
     try:
         yield
     except (CommandError, AldisError) as error:
@@ -56,11 +56,21 @@ def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None 
 
 def move(function: Callable[..., None], config: Config, revision: str, sql: bool, tag: str | None, json: bool) -> None:
     """Upgrade or downgrade, and show how far it is."""
+    with reported(json):
+        refuse_both(sql, json)
+        load(config)
+        with shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
+            function(config, revision, sql=sql, tag=tag)
+
+
+def refuse_both(sql: bool, json: bool) -> None:
+    """Refuse two flags that exclude each other.
+
+    Raises:
+        CommandError: Both are given.
+    """
     if sql and json:
         raise CommandError("--sql and --json both write to standard output: give one of them.")
-    load(config)
-    with reported(json), shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
-        function(config, revision, sql=sql, tag=tag)
 
 
 def revision(
@@ -78,10 +88,9 @@ def revision(
     json: bool = False,
 ) -> None:
     """Create a new revision file."""
-    if sql and json:
-        raise CommandError("--sql and --json both write to standard output: give one of them.")
-    load(config)
     with reported(json):
+        refuse_both(sql, json)
+        load(config)
         found = migrations.revision(
             config,
             message,
@@ -129,15 +138,9 @@ def migrate(
 def check(config: Config, json: bool = False) -> None:
     """Check if revision command with autogenerate has pending upgrade ops."""
     with reported(json):
-        if not json:
-            command.check(config)
-            return
-        written, config.stdout = config.stdout, sys.stderr
-        try:
-            command.check(config)
-        finally:
-            config.stdout = written
-        write_json(command="check", pending=False)
+        command.check(config)
+        if json:
+            write_json(command="check", pending=False)
 
 
 def init(
@@ -163,19 +166,19 @@ def init(
     for base in bases:
         if not set(migrations.NAMING_CONVENTION) & set(base.metadata.naming_convention) - {"ix"}:
             msg(
-                f"{base.__name__}.metadata names no constraints, and one without a name cannot be dropped on SQLite. Set "
-                "`metadata = MetaData(naming_convention=aldis.migrations.NAMING_CONVENTION)` on it before the first "
-                "revision.",
+                f"{base.__name__}.metadata names no constraints, and one without a name cannot be dropped on SQLite: "
+                "set `metadata = MetaData(naming_convention=aldis.migrations.NAMING_CONVENTION)` on it before the "
+                "first revision.",
                 **config.messaging_opts,
             )
 
 
 def list_templates(config: Config) -> None:
     """List available templates."""
-    config.print_stdout("Available templates:\n")
-    synopsis = (TEMPLATES / TEMPLATE / "README").read_text("utf-8").partition("\n")[0]
-    config.print_stdout("%s - %s", TEMPLATE, synopsis)
     command.list_templates(config)
+    synopsis = (TEMPLATES / TEMPLATE / "README").read_text("utf-8").partition("\n")[0]
+    config.print_stdout("\nThe template of 'aldis init', if it is told no other:\n")
+    config.print_stdout("%s - %s", TEMPLATE, synopsis)
 
 
 def signals(config: Config, app: Sequence[str] | None = None, json: bool = False) -> None:
@@ -185,7 +188,7 @@ def signals(config: Config, app: Sequence[str] | None = None, json: bool = False
     with reported(json):
         load(config, app)
         for line in map(json_module.dumps, listed()) if json else written():
-            config.print_stdout("%s", line)
+            print(line)  # noqa: T201
 
 
 def bench(config: Config, json: bool = False) -> None:
@@ -202,13 +205,25 @@ def bench(config: Config, json: bool = False) -> None:
 def load(config: Config, app: Sequence[str] | None = None) -> None:
     """Import the models, and with them the receivers: those of ``--app``, or of the configuration."""
     look_here(config)
-    for _, path in split(list(app or (config.get_main_option("app") or "").split())):
+    for _, path in split(list(app or setting(config, "app").split())):
         app_of(path)
+
+
+def setting(config: Config, name: str) -> str:
+    """Return a setting of the configuration; the empty string where there is none, or no configuration."""
+    try:
+        return config.get_main_option(name) or ""
+    except CommandError:
+        return ""
 
 
 def look_here(config: Config) -> None:
     """Let modules be found where Alembic finds them for env.py: where the command is run, if it is not told else."""
-    for path in reversed(config.get_prepend_sys_paths_list() or ["."]):
+    try:
+        found = config.get_prepend_sys_paths_list()
+    except CommandError:  # there is no configuration
+        found = None
+    for path in reversed(found or ["."]):
         absolute = str(Path(path).absolute())
         if not {path, absolute} & set(sys.path):
             sys.path.insert(0, absolute)

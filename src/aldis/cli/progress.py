@@ -43,7 +43,8 @@ def shown(command: str, bar: bool, json: bool) -> Iterator[None]:
         yield
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress, observed(Bar(progress)):
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
+    with progress, observed(Bar(progress)):
         yield
 
 

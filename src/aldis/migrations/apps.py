@@ -58,7 +58,7 @@ class App:
 
     @property
     def url(self) -> URL:
-        """The URL: ``sqlalchemy.url`` of the section with the app's name, or of the only one, else the base's database's.
+        """The URL: ``sqlalchemy.url`` of the section with the app's name, or of the only one; else the database's.
 
         Raises:
             CommandError: There is none, or it cannot be read.
@@ -73,8 +73,8 @@ class App:
         database = getattr(self.base, "database", None)
         if not isinstance(database, Database):
             raise CommandError(
-                f"{self.base.__name__} has no database: set `database = aldis.Database(url)` on it, or sqlalchemy.url in "
-                f"[{section}] of alembic.ini."
+                f"{self.base.__name__} has no database: set `database = aldis.Database(url)` on it, or sqlalchemy.url "
+                f"in [{section}] of alembic.ini."
             )
         return database.engine.url
 
@@ -178,7 +178,8 @@ def app_of(path: str) -> type[Any]:
     try:
         module = importlib.import_module(module_name)
         for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module_name}."):
-            importlib.import_module(found.name)
+            if not found.name.endswith(".__main__"):  # a program: importing it runs it
+                importlib.import_module(found.name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise

@@ -51,8 +51,8 @@ def configure(context: ModuleType | None = None) -> None:
 
     ``pre_migrate`` fires in this call, ``post_migrate`` when the command is done. Under
     :func:`aldis.migrations.upgrade` and its siblings, which fire them anyway, nothing fires twice; a ``pre_migrate``
-    that nobody heard, because ``env.py`` imports the modules with the receivers, fires now. Alembic runs ``env.py`` for ``upgrade``,
-    ``downgrade`` and ``revision --autogenerate``; a ``revision`` without it runs no ``env.py``, unless
+    that nobody heard, because ``env.py`` imports the modules with the receivers, fires now. Alembic runs ``env.py``
+    for ``upgrade``, ``downgrade`` and ``revision --autogenerate``; a ``revision`` without it runs no ``env.py``, unless
     ``revision_environment`` is set, and so fires nothing.
 
     Args:

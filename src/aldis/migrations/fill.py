@@ -46,8 +46,8 @@ async def apply_default_force_nullable_fields(
 ) -> int:
     """Give a value to fields of stored rows that are NULL, as after a NOT NULL column was added nullable.
 
-    Each row is read as an instance, ``pre_update`` and ``post_update`` fire for it with ``is_migration=True``, and it is
-    written. A field gets what a receiver puts into ``column_values``, else what ``model_defaults`` says, else the
+    Each row is read as an instance, ``pre_update`` and ``post_update`` fire for it with ``is_migration=True``, and it
+    is written. A field gets what a receiver puts into ``column_values``, else what ``model_defaults`` says, else the
     column's default. A row for which a receiver raises :class:`SkipOperation` stays as it is. A chunk is one
     transaction; after a failure, or a crash, the next call goes on with the rows that are still NULL.
 
@@ -68,13 +68,14 @@ async def apply_default_force_nullable_fields(
     Example:
         >>> import asyncio, aldis
         >>> from aldis.migrations import apply_default_force_nullable_fields
-        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> from sqlalchemy import Integer, Text
+        >>> from sqlalchemy.orm import DeclarativeBase, mapped_column
         >>> class Base(aldis.Model, DeclarativeBase):
         ...     database = aldis.Database("sqlite+aiosqlite://")
         >>> class Lamp(Base):
         ...     __tablename__ = "lamp"
-        ...     id: Mapped[int] = mapped_column(primary_key=True)
-        ...     colour: Mapped[str | None]
+        ...     id = mapped_column(Integer, primary_key=True)
+        ...     colour = mapped_column(Text)
         >>> async def main():
         ...     async with Base.database, Base.database.transaction() as connection:
         ...         await connection.run_sync(Base.metadata.create_all)
@@ -267,7 +268,7 @@ class Fill(Bulk):
             for name, key in self.keys.items():
                 if not row.skipped and name in row.values and row.written.get(key) is None:
                     raise ConfigurationError(
-                        f"{self.model.__name__}.{name} has no value for the row {row.state.identity!r}: give the column "
-                        f"a default, the migration defaults={{{name!r}: ...}}, or connect a receiver to pre_update that "
-                        f"sets column_values[{key!r}], or raises SkipOperation to leave it NULL."
+                        f"{self.model.__name__}.{name} has no value for the row {row.state.identity!r}: give the "
+                        f"column a default, the migration defaults={{{name!r}: ...}}, or connect a receiver to "
+                        f"pre_update that sets column_values[{key!r}], or raises SkipOperation to leave it NULL."
                     )

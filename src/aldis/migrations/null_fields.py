@@ -69,8 +69,8 @@ def refuse_unused(fields: dict[str, list[Field]], used: Iterable[Field]) -> None
     for name, found in fields.items():
         if not set(found) & set(used):
             raise CommandError(
-                f"null field {name!r}: there is nothing to fill. Its column is there and NOT NULL already, or the model "
-                "allows NULL, or the column has a server default, which fills it."
+                f"null field {name!r}: there is nothing to fill. Its column is there and NOT NULL already, or the "
+                "model allows NULL, or the column has a server default, which fills it."
             )
 
 

@@ -47,6 +47,7 @@ class AddColumnOnceOp(MigrateOperation):
         """Add a column, unless the table has it: as ``op.add_column``, for a migration that may be run again.
 
         Args:
+            operations: Alembic's, which ``op.`` gives.
             table_name: The table.
             column: The column.
             schema: The table's schema.
@@ -101,6 +102,7 @@ class FillNullFieldsOp(MigrateOperation):
         :func:`aldis.migrations.apply_default_force_nullable_fields`.
 
         Args:
+            operations: Alembic's, which ``op.`` gives.
             table_name: The table.
             fields: The model's attributes.
             options: ``model``, the name of the class; ``defaults``, what fields get, by name: a value, or a function of
@@ -163,10 +165,11 @@ class AlterColumnWhenFilledOp(MigrateOperation):
     ) -> None:
         """Make a column NOT NULL, unless a row is still NULL: as ``op.alter_column(nullable=False)``.
 
-        Such rows are those that a receiver has skipped; a warning tells how many. On SQLite, which has to copy the table
-        for it, this is one transaction, with foreign keys off, and triggers and indexes are kept.
+        Such rows are those that a receiver has skipped; a warning tells how many. On SQLite, which has to copy the
+        table for it, this is one transaction, with foreign keys off, and triggers and indexes are kept.
 
         Args:
+            operations: Alembic's, which ``op.`` gives.
             table_name: The table.
             column_name: The column.
             schema: The table's schema.
@@ -312,13 +315,15 @@ async def nothing() -> None:
 def copy_table(operations: Operations, alter: ops.AlterColumnOp) -> None:
     """Alter a column on SQLite, which takes a copy of the table: in one transaction, with all that hangs on the table.
 
-    Dropping a table whose foreign keys are enforced deletes its rows first, and what refers to them by cascade (SQLite's
-    manual, "DROP TABLE"). Alembic's batch knows no triggers, no CHECK constraints and no indexes on expressions.
+    Dropping a table whose foreign keys are enforced deletes its rows first, and what refers to them by cascade
+    (SQLite's manual, "DROP TABLE"). Alembic's batch knows no triggers, no CHECK constraints and no indexes on
+    expressions.
     """
     with one_transaction(operations.migration_context) as connection:
         parts = {"name": alter.table_name}
         made = sa.text(
-            "SELECT name, sql FROM sqlite_master WHERE tbl_name = :name AND type IN ('index', 'trigger') AND sql NOT NULL"
+            "SELECT name, sql FROM sqlite_master WHERE tbl_name = :name AND type IN ('index', 'trigger') "
+            "AND sql NOT NULL"
         )
         before: Mapping[str, str] = {row.name: row.sql for row in connection.execute(made, parts)}
         checks = inspected(connection).get_check_constraints(alter.table_name)

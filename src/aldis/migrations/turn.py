@@ -54,7 +54,7 @@ class Turn:
         if self.is_mine.get():
             yield
             return
-        while not self.lock.acquire(blocking=False):
+        while not self.lock.acquire(blocking=False):  # noqa: ASYNC110 - who has it may be in another thread
             await asyncio.sleep(PATIENCE)
         self.loop = asyncio.get_running_loop()
         with self.ending():
