@@ -13,7 +13,9 @@ cdef tuple PRE_SAVE = (
 cdef object c_pre_save(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_save", PRE_SAVE, args, nargs, kwnames)
 
-pre_save = new_emitter("pre_save", PRE_SAVE, <void *>c_pre_save)
+pre_save = new_emitter(
+    "pre_save", PRE_SAVE, <void *>c_pre_save
+)
 
 cdef tuple POST_SAVE = (
     "instance",
@@ -29,7 +31,9 @@ cdef tuple POST_SAVE = (
 cdef object c_post_save(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_save", POST_SAVE, args, nargs, kwnames)
 
-post_save = new_emitter("post_save", POST_SAVE, <void *>c_post_save)
+post_save = new_emitter(
+    "post_save", POST_SAVE, <void *>c_post_save
+)
 
 cdef tuple PRE_UPDATE = (
     "instance",
@@ -43,7 +47,9 @@ cdef tuple PRE_UPDATE = (
 cdef object c_pre_update(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_update", PRE_UPDATE, args, nargs, kwnames)
 
-pre_update = new_emitter("pre_update", PRE_UPDATE, <void *>c_pre_update)
+pre_update = new_emitter(
+    "pre_update", PRE_UPDATE, <void *>c_pre_update
+)
 
 cdef tuple POST_UPDATE = (
     "instance",
@@ -59,7 +65,9 @@ cdef tuple POST_UPDATE = (
 cdef object c_post_update(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_update", POST_UPDATE, args, nargs, kwnames)
 
-post_update = new_emitter("post_update", POST_UPDATE, <void *>c_post_update)
+post_update = new_emitter(
+    "post_update", POST_UPDATE, <void *>c_post_update
+)
 
 cdef tuple PRE_DELETE = (
     "instance",
@@ -70,7 +78,9 @@ cdef tuple PRE_DELETE = (
 cdef object c_pre_delete(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_delete", PRE_DELETE, args, nargs, kwnames)
 
-pre_delete = new_emitter("pre_delete", PRE_DELETE, <void *>c_pre_delete)
+pre_delete = new_emitter(
+    "pre_delete", PRE_DELETE, <void *>c_pre_delete
+)
 
 cdef tuple POST_DELETE = (
     "instance",
@@ -82,7 +92,9 @@ cdef tuple POST_DELETE = (
 cdef object c_post_delete(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_delete", POST_DELETE, args, nargs, kwnames)
 
-post_delete = new_emitter("post_delete", POST_DELETE, <void *>c_post_delete)
+post_delete = new_emitter(
+    "post_delete", POST_DELETE, <void *>c_post_delete
+)
 
 cdef tuple PRE_BULK = (
     "instance",
@@ -97,7 +109,9 @@ cdef tuple PRE_BULK = (
 cdef object c_pre_bulk(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_bulk", PRE_BULK, args, nargs, kwnames)
 
-pre_bulk = new_emitter("pre_bulk", PRE_BULK, <void *>c_pre_bulk)
+pre_bulk = new_emitter(
+    "pre_bulk", PRE_BULK, <void *>c_pre_bulk
+)
 
 cdef tuple POST_BULK = (
     "instance",
@@ -115,7 +129,9 @@ cdef tuple POST_BULK = (
 cdef object c_post_bulk(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_bulk", POST_BULK, args, nargs, kwnames)
 
-post_bulk = new_emitter("post_bulk", POST_BULK, <void *>c_post_bulk)
+post_bulk = new_emitter(
+    "post_bulk", POST_BULK, <void *>c_post_bulk
+)
 
 cdef tuple PRE_MIGRATE_UPGRADE = (
     "config",
@@ -127,7 +143,9 @@ cdef tuple PRE_MIGRATE_UPGRADE = (
 cdef object c_pre_migrate_upgrade(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_migrate_upgrade", PRE_MIGRATE_UPGRADE, args, nargs, kwnames)
 
-pre_migrate_upgrade = new_emitter("pre_migrate_upgrade", PRE_MIGRATE_UPGRADE, <void *>c_pre_migrate_upgrade)
+pre_migrate_upgrade = new_emitter(
+    "pre_migrate_upgrade", PRE_MIGRATE_UPGRADE, <void *>c_pre_migrate_upgrade
+)
 
 cdef tuple PRE_MIGRATE_REVISION = (
     "config",
@@ -144,7 +162,9 @@ cdef tuple PRE_MIGRATE_REVISION = (
 cdef object c_pre_migrate_revision(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("pre_migrate_revision", PRE_MIGRATE_REVISION, args, nargs, kwnames)
 
-pre_migrate_revision = new_emitter("pre_migrate_revision", PRE_MIGRATE_REVISION, <void *>c_pre_migrate_revision)
+pre_migrate_revision = new_emitter(
+    "pre_migrate_revision", PRE_MIGRATE_REVISION, <void *>c_pre_migrate_revision
+)
 
 cdef tuple POST_MIGRATE_UPGRADE = (
     "config",
@@ -156,7 +176,9 @@ cdef tuple POST_MIGRATE_UPGRADE = (
 cdef object c_post_migrate_upgrade(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_migrate_upgrade", POST_MIGRATE_UPGRADE, args, nargs, kwnames)
 
-post_migrate_upgrade = new_emitter("post_migrate_upgrade", POST_MIGRATE_UPGRADE, <void *>c_post_migrate_upgrade)
+post_migrate_upgrade = new_emitter(
+    "post_migrate_upgrade", POST_MIGRATE_UPGRADE, <void *>c_post_migrate_upgrade
+)
 
 cdef tuple POST_MIGRATE_REVISION = (
     "config",
@@ -173,7 +195,9 @@ cdef tuple POST_MIGRATE_REVISION = (
 cdef object c_post_migrate_revision(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("post_migrate_revision", POST_MIGRATE_REVISION, args, nargs, kwnames)
 
-post_migrate_revision = new_emitter("post_migrate_revision", POST_MIGRATE_REVISION, <void *>c_post_migrate_revision)
+post_migrate_revision = new_emitter(
+    "post_migrate_revision", POST_MIGRATE_REVISION, <void *>c_post_migrate_revision
+)
 
 cdef tuple REVISION_APPLIED_UPGRADE = (
     "revision_id",
@@ -185,4 +209,6 @@ cdef tuple REVISION_APPLIED_UPGRADE = (
 cdef object c_revision_applied_upgrade(object module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     return emit_bound("revision_applied_upgrade", REVISION_APPLIED_UPGRADE, args, nargs, kwnames)
 
-revision_applied_upgrade = new_emitter("revision_applied_upgrade", REVISION_APPLIED_UPGRADE, <void *>c_revision_applied_upgrade)
+revision_applied_upgrade = new_emitter(
+    "revision_applied_upgrade", REVISION_APPLIED_UPGRADE, <void *>c_revision_applied_upgrade
+)

@@ -146,7 +146,6 @@ def run(connection):
         connection=connection,
         target_metadata=context.config.attributes.get("metadata"),
         render_as_batch=connection.dialect.name == "sqlite",
-        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -81,7 +81,7 @@ def pre_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> C
 
     Example:
         >>> import aldis
-        >>> pre_migrate(aldis.Signal(), "upgrade", config=None, revision=None, sql=None, tag=None)
+        >>> pre_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
     emitter = PRE_MIGRATE.get(sender) or refuse_sender("pre_migrate", sender, PRE_MIGRATE)
     return emitter(signal, sender, *arguments, **keywords)
@@ -112,7 +112,7 @@ def post_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> 
 
     Example:
         >>> import aldis
-        >>> post_migrate(aldis.Signal(), "upgrade", config=None, revision=None, sql=None, tag=None)
+        >>> post_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
     emitter = POST_MIGRATE.get(sender) or refuse_sender("post_migrate", sender, POST_MIGRATE)
     return emitter(signal, sender, *arguments, **keywords)
@@ -142,7 +142,7 @@ def revision_applied(signal: Any, sender: str, *arguments: Any, **keywords: Any)
 
     Example:
         >>> import aldis
-        >>> revision_applied(aldis.Signal(), "upgrade", revision_id=None, down_revision=None, connection=None, seconds=None)
+        >>> revision_applied(aldis.Signal(), "upgrade", None, None, None, None)
     """
     emitter = REVISION_APPLIED.get(sender) or refuse_sender("revision_applied", sender, REVISION_APPLIED)
     return emitter(signal, sender, *arguments, **keywords)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,7 +15,7 @@ from .. import signals
 from ..dispatch import emitters
 from ..errors import ConfigurationError
 from .running import RUNNING, Run
-from .waiting import wait
+from .waiting import deliver
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,7 +36,7 @@ class Observer(Protocol):
     def begun(self, step: RevisionStep) -> object:
         """Take note that one is about to be applied."""
 
-    def applied(self, sender: str, revision_id: str | None, down_revision: Any, seconds: float) -> object:
+    def applied(self, sender: str, revision_id: str | None, down_revision: Any, seconds: float, /) -> object:
         """Take note that it was."""
 
     def filled(self, table: str, rows: int, total: int) -> object:
@@ -169,14 +170,6 @@ def tell(sender: str, step: MigrationInfo, connection: Connection, seconds: floa
     observer = OBSERVER.get()
     if observer is not None:
         observer.applied(sender, step.up_revision_id, down_revision, seconds)
-    if not signals.revision_applied.has_receivers_for(sender):
-        return
-
-    async def fire() -> None:
-        rest = emitters.revision_applied(
-            signals.revision_applied, sender, step.up_revision_id, down_revision, connection, seconds
-        )
-        if rest is not None:
-            await rest
-
-    wait(fire)
+    signal = signals.revision_applied
+    told = step.up_revision_id, down_revision, connection, seconds
+    deliver(partial(emitters.revision_applied, signal, sender, *told), signal.receivers_for(sender))

@@ -148,7 +148,7 @@ async def fill_columns(
     mapper: Mapper[Any] = inspected(model)
     async with looking(where) as connection:
         there = await columns_there(connection, mapper)
-    key = tuple_(*mapper.primary_key) if len(mapper.primary_key) > 1 else mapper.primary_key[0]
+    key = one_or_tuple(mapper.primary_key)
     query = (
         model.query.filter(are_null(model, names))
         .order_by(*mapper.primary_key)
@@ -169,11 +169,16 @@ async def fill_columns(
             return filled
         identity = instance_state(rows[-1]).identity
         assert identity is not None
-        last = tuple_(*identity) if len(identity) > 1 else identity[0]
+        last = one_or_tuple(identity)
         seen += len(rows)
         tell(seen)
         if len(rows) < batch_size:
             return filled
+
+
+def one_or_tuple(parts: Sequence[Any]) -> Any:
+    """Return a key, or a SQL tuple of one that has several parts."""
+    return tuple_(*parts) if len(parts) > 1 else parts[0]
 
 
 async def columns_there(connection: AsyncConnection, mapper: Mapper[Any]) -> frozenset[Column[Any]]:

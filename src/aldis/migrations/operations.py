@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, Operations, ops
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection
+from sqlalchemy import Column, Connection, event
 from sqlalchemy import inspect as inspected
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -304,7 +304,7 @@ def as_async(connection: Connection) -> AsyncConnection:
         return AsyncConnection(AsyncEngine(connection.engine), connection)
 
     # SQLAlchemy refuses an execution that nothing was awaited in, to find drivers that are not async. This one is not.
-    sa.event.listen(connection, "before_cursor_execute", lambda *_args: await_only(nothing()))
+    event.listen(connection, "before_cursor_execute", lambda *_args: await_only(nothing()))
     return AsyncConnection(cast("AsyncEngine", Outer(connection)), connection)
 
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from alembic import command
 from alembic.util import CommandError
@@ -22,7 +21,7 @@ from ..dispatch import emitters
 from ..errors import SkipOperation
 from ..orm.session.waiting import is_loop_running
 from .turn import TURN
-from .waiting import in_thread, loop_of_command, wait
+from .waiting import deliver, in_thread, loop_of_command
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -106,7 +105,7 @@ class Run:
             await self.afire("pre_migrate")
             if self.given() is not None:
                 async with TURN.taken_on_loop():
-                    result: T = await greenlet_spawn(self.do, work)
+                    result = cast("T", await greenlet_spawn(self.do, work))
             else:
                 result = await to_its_end(partial(self.do_in_turn, work))
         except Skipped as skip:
@@ -134,19 +133,13 @@ class Run:
         return next((each for each in self.config.attributes.values() if isinstance(each, Connection)), None)
 
     def fire(self, name: str) -> None:
-        """Fire the signal of that name, and wait for its receivers; with plain ones only, no event loop is begun.
+        """Fire the signal of that name, and wait for its receivers.
 
         Raises:
             Skipped: A receiver of ``pre_migrate`` raised :class:`SkipOperation`.
         """
-        receivers = list(getattr(signals, name).receivers_for(self.sender))
-        if any(map(iscoroutinefunction, receivers)):
-            wait(partial(self.afire, name))
-            return
         with self.skipping(name):
-            rest = self.emit(name)
-        if rest is not None:
-            wait(partial(self.awaited, name, rest))
+            deliver(partial(self.emit, name), getattr(signals, name).receivers_for(self.sender))
 
     def fire_late(self) -> None:
         """Fire ``pre_migrate`` for the receivers that ``env.py`` has brought, if there were none before."""
@@ -159,11 +152,6 @@ class Run:
             rest = self.emit(name)
             if rest is not None:
                 await rest
-
-    async def awaited(self, name: str, rest: Any) -> None:
-        """Await what is left of the signal of that name."""
-        with self.skipping(name):
-            await rest
 
     @contextmanager
     def skipping(self, name: str) -> Iterator[None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.util import await_only
@@ -16,7 +17,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from ..orm.database import Database, databases
 from ..orm.session.waiting import is_loop_running
 
-__all__ = ["in_thread", "loop_of_command", "wait"]
+__all__ = ["deliver", "in_thread", "loop_of_command", "wait"]
 
 T = TypeVar("T")
 
@@ -74,6 +75,32 @@ def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with loop_of_command():
             return wait(work)
     return runner.run(work(), context=copy_context())
+
+
+def deliver(emit: Callable[[], Any], receivers: Iterable[Callable[..., Any]]) -> None:
+    """Send a signal, from a plain function, and wait for its receivers; with plain ones only, no event loop is begun.
+
+    Args:
+        emit: Starts the receivers, and returns what is left to await.
+        receivers: The receivers.
+    """
+
+    async def emitted() -> None:
+        rest = emit()
+        if rest is not None:
+            await rest
+
+    if any(map(iscoroutinefunction, receivers)):
+        wait(emitted)
+        return
+    rest = emit()
+    if rest is not None:
+        wait(partial(awaited, rest))
+
+
+async def awaited(rest: Any) -> None:
+    """Await what is left of a signal."""
+    await rest
 
 
 def driven(coroutine: Coroutine[Any, Any, T]) -> T:
