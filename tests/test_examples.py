@@ -50,6 +50,13 @@ def test_example_runs(name) -> None:
     assert run("-W", "error", str(ROOT / f"docs/examples/{name}.py"))
 
 
+def test_migrations_example_fills_its_column() -> None:
+    said = run(str(ROOT / "docs/examples/migrations.py")).splitlines()
+    assert said[-2:] == ["red one red", "old one white"]
+    assert said.count("about to upgrade to head") == said.count("upgraded") == 2
+    assert said.count("tables: alembic_version, lamp") == 2
+
+
 def test_library_passes_its_own_tests(monkeypatch) -> None:
     monkeypatch.chdir(ROOT / "docs/examples/library")
     assert "3 passed" in run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider")
