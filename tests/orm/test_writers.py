@@ -21,6 +21,10 @@ ROWS = 60
 """Enough for the writers that are for many rows only."""
 
 
+COPYING = {"asyncpg", "psycopg"}
+"""The drivers that have COPY."""
+
+
 def driver_of(models) -> str:
     return models.database.engine.dialect.driver
 
@@ -136,7 +140,7 @@ async def test_rows_of_every_kind_agree_with_their_instances(models, served, see
     served()
     uniform = await Some.query.bulk_create([full() for _ in range(ROWS)], batch_size=chance.choice([30, 1000]))
     numbered_by_sqlite = driver_of(models) == "aiosqlite" and key in {"auto", "identity", "always"}
-    if seed and not hasattr(Some, "made") and (driver_of(models) == "asyncpg" or numbered_by_sqlite):
+    if seed and not hasattr(Some, "made") and (driver_of(models) in COPYING or numbered_by_sqlite):
         assert set(served()) == {"fast"}
     async with models.database.transaction():
         await Some.query.create(**full())
@@ -146,11 +150,11 @@ async def test_rows_of_every_kind_agree_with_their_instances(models, served, see
 
 async def test_plain_rows_take_the_fast_writer_where_there_is_one(models, served) -> None:
     users = await models.User.query.bulk_create([{"name": f"u{number}"} for number in range(ROWS)])
-    fast = driver_of(models) in {"aiosqlite", "asyncpg"}
+    fast = driver_of(models) in {"aiosqlite", *COPYING}
     assert (served() == ["fast"]) == fast
     await agree(models.User, users)
     await models.Tag.query.bulk_create([{"space": "a", "word": f"{number}"} for number in range(ROWS)])
-    assert (served() == ["fast"]) == (driver_of(models) == "asyncpg")
+    assert (served() == ["fast"]) == (driver_of(models) in COPYING)
     await models.Log.query.bulk_create([{"text": "x"}] * ROWS)
     assert served() != ["fast"]
 
@@ -176,7 +180,7 @@ async def test_watched_connection_shows_all_of_its_statements(models, served) ->
 
 
 async def test_trigger_that_changes_keys(models, served) -> None:
-    if driver_of(models) not in {"asyncpg", "psycopg"}:
+    if driver_of(models) not in COPYING:
         pytest.skip("elsewhere a trigger cannot change the key of the row that it is called for")
     await sql(
         models,
@@ -232,7 +236,7 @@ async def test_keys_that_sqlite_would_choose_at_random(models, served) -> None:
 
 @pytest.mark.parametrize("obstacle", ["security", "partition", "view"])
 async def test_what_copy_does_not_look_at(models, served, obstacle) -> None:
-    if driver_of(models) != "asyncpg":
+    if driver_of(models) not in COPYING:
         pytest.skip("of PostgreSQL's COPY")
 
     class Item(models.Base):

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NewRows", "Row"]
 
-NOTHING_ELSE: Final = frozenset([NO_VALUE])
-"""What SQLAlchemy records of an attribute that was set for the first time."""
+FIRST_TIME: Final = {id(NO_VALUE)}
+"""What SQLAlchemy records of an attribute that was set for the first time; by its id, since an enum's member is hashed
+in Python, a microsecond a row."""
 
 
 class Row:
@@ -131,7 +132,7 @@ class NewRows:
                 values[attributes[key]] = value
             state.key = (identity, tuple([written[key] for key in primary_key]), None)
             record = state.committed_state
-            is_plain = len(record) == len(layout.order) and NOTHING_ELSE.issuperset(record.values())
+            is_plain = len(record) == len(layout.order) and set(map(id, record.values())) == FIRST_TIME
             committed.append(None if is_plain else record)
             state.committed_state = {}
             state.modified = False

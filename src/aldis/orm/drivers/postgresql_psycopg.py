@@ -61,6 +61,37 @@ class PsycopgDriver:
         transaction.settled()
         return Outcome(row, cursor.rowcount, None)
 
+    async def copy(
+        self,
+        transaction: Transaction,
+        table: str,
+        schema: str | None,
+        columns: list[str],
+        rows: list[tuple[Any, ...]],
+    ) -> None:
+        """COPY rows into a table.
+
+        Args:
+            transaction: The transaction, whose due statements have run.
+            table: The table's name.
+            schema: Its schema, if it is not on the search path.
+            columns: The columns' names.
+            rows: The parameters, as those of an INSERT.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        quote = transaction.sync.dialect.identifier_preparer.quote_identifier
+        name = quote(table) if schema is None else f"{quote(schema)}.{quote(table)}"
+        statement = f"COPY {name} ({', '.join(map(quote, columns))}) FROM STDIN"
+        try:
+            async with self.driver.cursor() as cursor, cursor.copy(statement.encode()) as copying:
+                write = copying.write_row
+                for row in rows:
+                    await write(row)
+        except BaseException as error:
+            await raise_as_sqlalchemy(transaction.connection, error, statement, rows[0])
+
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
         try:

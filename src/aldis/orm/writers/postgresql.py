@@ -1,4 +1,4 @@
-"""PostgreSQL, asyncpg: COPY, with keys drawn from the table's sequence first.
+"""PostgreSQL, asyncpg and psycopg: COPY, with keys drawn from the table's sequence first.
 
 Twice as fast as INSERT ... RETURNING of many rows, and which key belongs to which row is known before anything is
 written. Keys that are drawn and not used leave gaps, as those of an INSERT that is rolled back do. COPY looks at no
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Integer, text
 
 from ..drivers.postgresql_asyncpg import AsyncpgDriver
+from ..drivers.postgresql_psycopg import PsycopgDriver
 from ..prepared import prepared_insert
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ..transaction import Transaction
 
 __all__ = ["reason_against", "write"]
+
+COPYING: Final = (AsyncpgDriver, PsycopgDriver)
+"""The drivers with COPY."""
 
 FEWEST: Final = 20
 """Rows from which on it is faster: COPY and what it asks first take four round trips."""
@@ -40,7 +44,7 @@ DRAW: Final = text("SELECT array_agg(nextval(CAST(:sequence AS regclass))) FROM 
 
 def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, Any]]) -> str | None:
     """Return why this writer cannot serve, if it cannot."""
-    if not isinstance(transaction.driver, AsyncpgDriver) or transaction.is_watched():
+    if not isinstance(transaction.driver, COPYING) or transaction.is_watched():
         return "the connection is watched, or another driver's"
     if len(rows) < FEWEST:
         return f"there are fewer than {FEWEST} rows"
@@ -66,7 +70,7 @@ async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any
     column = missing[0] if missing else next(iter(table.primary_key))
     keys = (*rows[0], column.key) if missing else tuple(rows[0])
     driver, prepared = transaction.direct(), prepared_insert(transaction.sync.dialect, shape, keys)
-    if not isinstance(driver, AsyncpgDriver) or prepared is None or prepared.constants or prepared.returns:
+    if not isinstance(driver, COPYING) or prepared is None or prepared.constants or prepared.returns:
         return False
     found = (await connection.execute(LOOK, {"table": name, "column": column.name})).first()
     if found is None or (missing and found[0] is None):
