@@ -24,7 +24,8 @@ import blinker
 
 from aldis.dispatch import _pure_emitters as pure_emitters
 from aldis.dispatch._pure import send as pure_send, send_async as pure_send_async
-from aldis.dispatch.deferral import Deferred
+from aldis.dispatch.batching import Batched
+from aldis.dispatch.deferral import Deferred, behind
 from aldis.dispatch.receiver import accepts, annotate, arrange, positional_twin
 
 include "capi.pxi"
@@ -74,6 +75,7 @@ cdef class Call:
 
     cdef bint is_async
     cdef bint after_commit
+    cdef bint stands_in
     cdef bint has_twin
     cdef Py_ssize_t positional
     cdef Py_ssize_t count
@@ -87,6 +89,7 @@ cdef class Call:
         order, self.positional, self.keywords, names_all = arrange(receiver.accepts, names)
         self.is_async = receiver.is_async
         self.after_commit = receiver.after_commit
+        self.stands_in = receiver.after_commit or receiver.batched
         self.order = order or tuple(range(len(names) + 1))
         self.count = len(self.order)
         for i in range(min(self.count, SMALL)):
@@ -165,13 +168,15 @@ cdef class Receiver:
     cdef readonly bint is_async
     cdef readonly bint is_weak
     cdef readonly bint after_commit
+    cdef readonly bint batched
     cdef object function
     cdef dict calls
 
-    def __init__(self, receiver, reference, accepted, after_commit=False):
+    def __init__(self, receiver, reference, accepted, after_commit=False, batched=False):
         self.reference = reference
         self.accepts = accepted
         self.after_commit = after_commit
+        self.batched = batched
         self.is_async = iscoroutinefunction(receiver)
         self.is_weak = isinstance(reference, weakref.ref)
         # WeakMethod is called in Python, 300 ns; the two references behind it are read here in 20.
@@ -180,10 +185,12 @@ cdef class Receiver:
 
     cpdef object live(self):
         """Return what to call, or ``None`` when it is gone."""
-        if not self.after_commit:
-            return self.itself()
         receiver = self.itself()
-        return None if receiver is None else Deferred(receiver)
+        if receiver is None or not (self.after_commit or self.batched):
+            return receiver
+        if self.batched:
+            receiver = Batched(receiver)
+        return Deferred(receiver) if self.after_commit else receiver
 
     cpdef object itself(self):
         """Return the callable that was connected, or ``None`` when it is gone."""

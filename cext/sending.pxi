@@ -161,7 +161,7 @@ cdef class Sending:
 
     cdef void keep(self, object receiver, object result):
         if self.results is not None:
-            self.results.append((receiver.receiver if isinstance(receiver, Deferred) else receiver, result))
+            self.results.append((behind(receiver), result))
 
     def __del__(self):
         if self.state == CREATED:

@@ -163,6 +163,7 @@ elif given is not None:
     run(given)
 else:
     engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
+    context.config.attributes.get("listen", lambda engine: None)(engine)
     with engine.connect() as connection:
         run(connection)
 """

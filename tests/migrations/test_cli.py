@@ -219,7 +219,7 @@ aldis.signal("paid").connect(both, "shop")
     told = {row["signal"]: [each for each in row["receivers"] if "/driver.py" not in each["file"]] for row in rows}
     path = str(folder / "shop/models.py")
     late = line("post_save.connect(receiver, sender, weak=False)")
-    common = {"file": path, "async": False, "after_commit": False}
+    common = {"file": path, "async": False, "after_commit": False, "batched": False}
     assert told["post_save"] == [
         {"receiver": "shop.models.both", "sender": "shop.models.User", "line": late, "weak": True, **common},
         {"receiver": "shop.models.both", "sender": "shop.models.Base", "line": late, "weak": True, **common},

@@ -496,14 +496,11 @@ def test_sqlite_keeps_what_hangs_on_a_table_that_it_copies(sqlite_shop) -> None:
         "CREATE TRIGGER audited AFTER UPDATE ON |user| BEGIN INSERT INTO audit VALUES (new.name); END",
     )
 
-    @event.listens_for(sa.Engine, "connect")
     def enforce(connection, _record) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
 
-    try:
-        shop.upgrade(base)
-    finally:
-        event.remove(sa.Engine, "connect", enforce)
+    shop.config.attributes["listen"] = lambda engine: event.listen(engine, "connect", enforce)
+    shop.upgrade(base)
     assert nullable(shop.plain, "user")["email"] is False
     assert shop.query("SELECT user_id FROM post ORDER BY user_id") == [(2,), (7,)]
     assert shop.query("SELECT count(*) FROM audit") == [(3,)]
@@ -526,12 +523,10 @@ def test_sqlite_copy_that_fails_leaves_the_table(sqlite_shop) -> None:
         if statement.startswith("ALTER TABLE _alembic_tmp_user RENAME"):
             raise KeyError("power")
 
-    event.listen(sa.Engine, "before_cursor_execute", fail)
-    try:
-        with pytest.raises(KeyError, match="power"):
-            shop.upgrade(base)
-    finally:
-        event.remove(sa.Engine, "before_cursor_execute", fail)
+    shop.config.attributes["listen"] = lambda engine: event.listen(engine, "before_cursor_execute", fail)
+    with pytest.raises(KeyError, match="power"):
+        shop.upgrade(base)
+    del shop.config.attributes["listen"]
     assert tables_in(shop.plain) == {"alembic_version", "user"}
     assert shop.query("SELECT email FROM |user|") == [("mail",)] * 3
     shop.upgrade(base)

@@ -20,7 +20,7 @@ def record(model: type[aldis.Model]) -> list[tuple[str, str]]:
     """Return a list of the signals that a model fires from now on, each with what it was fired for."""
     steps: list[tuple[str, str]] = []
     for signal in LIFECYCLE:
-        if signal.name.endswith("_migrate"):
+        if "instance" not in signal.parameters:
             continue
 
         def receiver(sender, instance, name=signal.name, **keywords):

@@ -49,6 +49,7 @@ def listed() -> Iterator[dict[str, Any]]:
                     "async": each.is_async,
                     "weak": each.is_weak,
                     "after_commit": each.after_commit,
+                    "batched": each.batched,
                 }
                 for each in connections(signal)
             ]
@@ -72,7 +73,7 @@ def written() -> Iterator[str]:
                 f"{shortened(each.file)}:{each.line}",
                 "async" if each.is_async else "sync",
                 "weak" if each.is_weak else "strong",
-                "after commit" if each.after_commit else "",
+                ", ".join(["after commit"] * each.after_commit + ["batched"] * each.batched),
             )
             for each in found
         ]

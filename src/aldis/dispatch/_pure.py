@@ -13,7 +13,8 @@ from typing import Any, Final, Self
 
 import blinker
 
-from .deferral import Deferred
+from .batching import Batched
+from .deferral import Deferred, behind
 from .receiver import Accepts, accepts, annotate, arrange, strong
 
 __all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "send", "send_async", "sender_key"]
@@ -74,22 +75,32 @@ def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class Receiver:
     """A connected receiver: the callable or the weak reference to it, and what it accepts."""
 
-    __slots__ = ("accepts", "after_commit", "calls", "is_async", "is_weak", "reference")
+    __slots__ = ("accepts", "after_commit", "batched", "calls", "is_async", "is_weak", "reference")
 
     def __init__(
-        self, receiver: Callable[..., Any], reference: Any, accepted: Accepts, after_commit: bool = False
+        self,
+        receiver: Callable[..., Any],
+        reference: Any,
+        accepted: Accepts,
+        after_commit: bool = False,
+        batched: bool = False,
     ) -> None:
         self.reference = reference
         self.accepts = accepted
         self.is_async: bool = iscoroutinefunction(receiver)
         self.is_weak = isinstance(reference, weakref.ref)
         self.after_commit = after_commit
+        self.batched = batched
         self.calls: dict[tuple[str, ...], Call] = {}
 
     def live(self) -> Callable[..., Any] | None:
         """Return what to call, or ``None`` when it is gone."""
         receiver = self.itself()
-        return Deferred(receiver) if self.after_commit and receiver is not None else receiver
+        if receiver is None:
+            return None
+        if self.batched:
+            receiver = Batched(receiver)
+        return Deferred(receiver) if self.after_commit else receiver
 
     def itself(self) -> Callable[..., Any] | None:
         """Return the callable that was connected, or ``None`` when it is gone."""
@@ -97,7 +108,7 @@ class Receiver:
 
     def weakly(self) -> Callable[[], Any]:
         """Return what returns the callable or ``None``: the weak reference itself, where that will do."""
-        return self.reference if self.is_weak and not self.after_commit else self.live
+        return self.reference if self.is_weak and not self.after_commit and not self.batched else self.live
 
     def call(self, names: tuple[str, ...]) -> Call:
         """Return how a send of ``names`` reaches this receiver."""
@@ -265,11 +276,6 @@ def iterator(awaitable: Any) -> Any:
         raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
 
 
-def named(receiver: Any) -> Any:
-    """Return the receiver that was connected, behind what stands for it."""
-    return receiver.receiver if type(receiver) is Deferred else receiver
-
-
 def send(
     self: Any,
     sender: Any = None,
@@ -315,7 +321,7 @@ def send(
                 target = _async_wrapper(receiver)
             in_place = way is AS_THEY_STAND
             result = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
-            results.append((named(receiver), result))
+            results.append((behind(receiver), result))
     except Exception as error:
         annotate(error, self, sender, receiver)
         raise
@@ -371,7 +377,7 @@ async def send_async(
             result: Any = target(sender, **kwargs) if in_place else call(target, (sender, *kwargs.values()))
             if type(receiver) is not Deferred or result is not None:
                 result = await result
-            results.append((named(receiver), result))
+            results.append((behind(receiver), result))
     except Exception as error:
         annotate(error, self, sender, receiver)
         raise

@@ -69,6 +69,8 @@ class Connection(NamedTuple):
     """Only a weak reference to it is kept."""
     after_commit: bool
     """It waits for the commit."""
+    batched: bool
+    """It is called once for many rows."""
 
     @property
     def name(self) -> str:
@@ -116,6 +118,7 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 iscoroutinefunction(receiver),
                 isinstance(reference, weakref.ref),
                 record.after_commit,
+                record.batched,
             )
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import Any, Final
 
-__all__ = ["AFTER_COMMIT", "Deferred", "Queue"]
+__all__ = ["AFTER_COMMIT", "Deferred", "Queue", "StandIn", "behind"]
 
 
 class Queue:
@@ -52,13 +52,26 @@ AFTER_COMMIT: Final[ContextVar[Queue | None]] = ContextVar("AFTER_COMMIT", defau
 """The queue of the transaction that the current context runs in."""
 
 
-class Deferred:
-    """Stands for a receiver in the plans: inside a transaction its calls wait, outside they go through at once."""
+class StandIn:
+    """Stands for a receiver in the plans."""
 
     __slots__ = ("receiver",)
 
     def __init__(self, receiver: Callable[..., Any]) -> None:
         self.receiver = receiver
+
+
+def behind(receiver: Any) -> Any:
+    """Return the receiver that was connected, behind what stands for it."""
+    while isinstance(receiver, StandIn):
+        receiver = receiver.receiver
+    return receiver
+
+
+class Deferred(StandIn):
+    """Lets the calls of a receiver wait inside a transaction; outside they go through at once."""
+
+    __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the receiver, or let the call wait."""

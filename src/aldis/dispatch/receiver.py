@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ..errors import SignalError
-from .deferral import Deferred
+from .deferral import behind
 
 __all__ = [
     "Accepts",
@@ -240,8 +240,7 @@ def describe(receiver: object) -> str:
         >>> describe(len)
         'builtins.len'
     """
-    if isinstance(receiver, Deferred):
-        receiver = receiver.receiver
+    receiver = behind(receiver)
     name = getattr(receiver, "__qualname__", None)
     module = getattr(receiver, "__module__", None)
     if not isinstance(name, str):

@@ -17,7 +17,7 @@ from ..errors import SignalError
 from . import core
 from .connections import FEW, SAME_PLACE, place_of
 from .ledger import LEDGER, Bucket
-from .receiver import Accepts, accepts, describe, refuse_unknown
+from .receiver import ANYTHING, Accepts, accepts, describe, refuse_unknown
 from .sender import refuse_unknowable
 
 __all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
@@ -75,7 +75,15 @@ class Signal(core.Dispatch, blinker.Signal):
         """Sent at the end of each :meth:`disconnect`, not when a weakly referenced receiver dies."""
         return Signal("Sent after a receiver is disconnected.")
 
-    def connect(self, receiver: F, sender: Any = ANY, weak: bool = True, *, after_commit: bool = False) -> F:
+    def connect(
+        self,
+        receiver: F,
+        sender: Any = ANY,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        batched: bool = False,
+    ) -> F:
         """Call ``receiver`` whenever ``sender`` sends this signal.
 
         Args:
@@ -86,6 +94,8 @@ class Signal(core.Dispatch, blinker.Signal):
                 was defined inside another needs ``weak=False``, or it is gone when the other returns.
             after_commit: Call it when the transaction that the signal was sent in has committed, and never if it rolls
                 back; outside a transaction at once. As with ``weak``, the last connect decides, for all senders.
+            batched: Call it once for many rows, as ``(sender, batch)``: a sequence with the keywords of each row. A
+                send that is not of many rows is a batch of one. The last connect decides.
 
         Returns:
             The receiver, so that ``@signal.connect`` decorates.
@@ -120,9 +130,14 @@ class Signal(core.Dispatch, blinker.Signal):
             if bucket is None and key != ANY_KEY:
                 refuse_unknowable(sender)
             record = self._records.get(receiver_id)
-            if record is None or record.is_weak is not weak or record.after_commit is not after_commit:
-                self._admit(receiver_id, receiver, weak, sender, after_commit)
-            elif self._parameters is not None:
+            if (
+                record is None
+                or record.is_weak is not weak
+                or record.after_commit is not after_commit
+                or record.batched is not batched
+            ):
+                self._admit(receiver_id, receiver, weak, sender, after_commit, batched)
+            elif self._parameters is not None and not batched:
                 self._check(receiver, record.accepts, sender)
             if bucket is None or receiver_id not in bucket:
                 self._join(bucket, key, receiver_id, sender)
@@ -137,18 +152,26 @@ class Signal(core.Dispatch, blinker.Signal):
                 raise
         return receiver
 
-    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any) -> None:
+    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any, names: tuple[str, ...] = ()) -> None:
         """Refuse a receiver that could never be called; only for a signal that knows its parameters."""
         raise NotImplementedError
 
     def _admit(
-        self, receiver_id: Hashable, receiver: Callable[..., Any], weak: bool, sender: Any, after_commit: bool
+        self,
+        receiver_id: Hashable,
+        receiver: Callable[..., Any],
+        weak: bool,
+        sender: Any,
+        after_commit: bool,
+        batched: bool,
     ) -> None:
         """Record the receiver, once for all of its senders; as in blinker, the last connect decides on ``weak``."""
         record = self._records.get(receiver_id)
-        accepted = accepts(receiver) if record is None else record.accepts
+        accepted = accepts(receiver) if record is None or record.batched else record.accepts
         if self._parameters is not None:
-            self._check(receiver, accepted, sender)
+            self._check(receiver, accepted, sender, ("batch",) if batched else ())
+        if batched:
+            accepted = ANYTHING  # what stands for it in the plans
         reference: Any = receiver
         if weak:
             try:
@@ -159,7 +182,7 @@ class Signal(core.Dispatch, blinker.Signal):
                     "references. Connect it with weak=False."
                 ) from None
         self.receivers[receiver_id] = reference
-        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit)
+        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit, batched)
         for key in list(self._by_receiver.get(receiver_id, ())):
             self._forget(key)
 
@@ -183,13 +206,16 @@ class Signal(core.Dispatch, blinker.Signal):
             keys = self._by_receiver[receiver_id] = Bucket()
         keys[key] = place_of(sys._getframe(2)) if len(keys) < FEW else SAME_PLACE
 
-    def connect_via(self, sender: Any, weak: bool = False, *, after_commit: bool = False) -> Callable[[F], F]:
+    def connect_via(
+        self, sender: Any, weak: bool = False, *, after_commit: bool = False, batched: bool = False
+    ) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
 
         Args:
             sender: As in :meth:`connect`.
             weak: As in :meth:`connect`, but off.
             after_commit: As in :meth:`connect`.
+            batched: As in :meth:`connect`.
 
         Raises:
             SignalError: As :meth:`connect`.
@@ -205,7 +231,7 @@ class Signal(core.Dispatch, blinker.Signal):
         """
 
         def decorator(receiver: F) -> F:
-            return self.connect(receiver, sender, weak, after_commit=after_commit)
+            return self.connect(receiver, sender, weak, after_commit=after_commit, batched=batched)
 
         return decorator
 
@@ -369,9 +395,9 @@ class LifecycleSignal(NamedSignal):
         self.parameters: tuple[str, ...] = tuple(dict.fromkeys(name for names in parameters.values() for name in names))
         """The names of all that it may send beside the sender."""
 
-    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any) -> None:
-        names = self._parameters.get(sender) if self._parameters and isinstance(sender, str) else None
-        refuse_unknown(receiver, accepted, self.name, names or self.parameters)
+    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any, names: tuple[str, ...] = ()) -> None:
+        own = self._parameters.get(sender) if self._parameters and isinstance(sender, str) else None
+        refuse_unknown(receiver, accepted, self.name, names or own or self.parameters)
 
 
 class Namespace(blinker.Namespace):

@@ -12,10 +12,10 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
-from ..dispatch import emitters
 from ..errors import ConfigurationError
 from . import flush, writers
-from .firing import Series, fire, fire_each, is_heard, skipped_of
+from .firing import Rows as Fired
+from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
 from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
@@ -222,7 +222,7 @@ class Bulk:
         if not is_heard(signal, model):
             return
         columns = (caller, rows.instances, rows.values, rows.written, False, False)
-        series = Series(emitters.pre_save, signal, model, columns, self.context_of(rows.instances, rows.values))
+        series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
                 rows.skipped.add(number)
@@ -237,7 +237,7 @@ class Bulk:
             return
         skipped = [number in rows.skipped for number in range(len(rows.instances))]
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
-        series = Series(emitters.post_save, signal, model, columns, self.context_of(rows.instances, rows.values))
+        series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
@@ -248,7 +248,7 @@ class Bulk:
             return
         instances, values, written = columns_of(rows)
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration)
-        series = Series(emitters.pre_update, signal, model, columns, self.context_of(instances, values))
+        series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
                 row = rows[number]
@@ -265,12 +265,12 @@ class Bulk:
         instances, values, written = columns_of(rows)
         counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration, counts, skipped)
-        series = Series(emitters.post_update, signal, model, columns, self.context_of(instances, values))
+        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, values))
         with self.naming(series, [row.number for row in rows]):
             await fire_each(series)
 
     @contextmanager
-    def naming(self, series: Series, numbers: Sequence[int]) -> Iterator[None]:
+    def naming(self, series: Fired, numbers: Sequence[int]) -> Iterator[None]:
         """Name, in a note to an exception, the row whose receiver has raised it: the receiver is named already."""
         try:
             yield

@@ -19,7 +19,7 @@ from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
-from ..firing import Series, fire_each, skipped_of
+from ..firing import fire_each, rows_of_signal, skipped_of
 from ..layout import layout_of, rows_of
 from ..shape import Shape
 from .changes import changes, differ, foreign_keys, put_back, take_changes, takes_key
@@ -210,7 +210,7 @@ class Flush:
             was = list(map(dict.copy, written))
             told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
             columns = (instances, instances, NOTHING_PASSED, written, False, False)
-            series = Series(emitters.pre_save, signal, model, columns, told)
+            series = rows_of_signal("pre_save", signal, model, columns, told)
             async for number in skipped_of(series):
                 row = saved[states[number]] = Row(heard, states[number], "save", None, written[number])
                 self.skip(row)
@@ -343,7 +343,7 @@ class Flush:
             written = [await self.completed(shape, instance_state(instance)) for instance in instances]
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
         columns = (instances, instances, NOTHING_PASSED, written, False, False, 1, False)
-        series = Series(emitters.post_save, signal, model, columns, told)
+        series = rows_of_signal("post_save", signal, model, columns, told)
         await fire_each(series)
 
     async def emit_after(self, row: Row) -> None:
