@@ -1,0 +1,112 @@
+"""Many rows at once, in one transaction; microseconds a row are in the JSON's ``extra_info``.
+
+The peers take turns, lap by lap, and the fastest of each counts, so that what the machine does beside hits them alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from importlib.util import find_spec
+from time import perf_counter
+
+import pytest
+
+import aldis
+from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows
+from saving import URLS
+
+LAPS = {10_000: 9, 100_000: 3}
+IS_PURE = aldis.backend == "pure"
+
+OURS = {
+    "aldis": AldisRows,
+    "aldis, 1 + 1 receivers": lambda url: AldisRows(url, 1),
+    "aldis, 5 + 5 receivers": lambda url: AldisRows(url, 5),
+    "aldis, 5 + 5 batched receivers": lambda url: AldisRows(url, 5, batched=True),
+}
+CORE = {"Core, sorted RETURNING": CoreRows, "Core, without keys": CoreWithoutKeys}
+OTHERS = {"Tortoise, without keys": TortoiseRows, "Django": DjangoRows}
+
+
+def peers(where: str, count: int) -> dict:
+    """Return who takes part."""
+    if IS_PURE:
+        return {"aldis, 1 + 1 receivers, pure core": OURS["aldis, 1 + 1 receivers"]}
+    found = {**OURS, **CORE}
+    if where in {"SQLite", "PostgreSQL, asyncpg"}:
+        found |= OTHERS
+    if count == 10_000:
+        found |= {"AsyncSession.add_all": SessionRows}
+        if where == "SQLite" and find_spec("edgy"):
+            found |= {"Edgy, without keys": EdgyRows}
+    elif where == "SQLite":
+        del found["Core, sorted RETURNING"]  # 73 microseconds a row, row by row
+    return found
+
+
+def wait(runner: asyncio.Runner, done: object) -> None:
+    """Run what is async to its end; Django's is done by now."""
+    if inspect.iscoroutine(done):
+        runner.run(done)
+
+
+@pytest.mark.parametrize("count", LAPS)
+@pytest.mark.parametrize("where", URLS)
+def test_bulk_create(benchmark, tmp_path, where, count) -> None:
+    if count > 10_000 and (IS_PURE or where not in {"SQLite", "PostgreSQL, asyncpg"}):
+        pytest.skip("10,000 tell enough")
+    took: dict[str, list[float]] = {}
+    with asyncio.Runner() as runner:
+        taking_part = {}
+        for number, (name, kind) in enumerate(peers(where, count).items()):
+            taking_part[name] = it = kind(URLS[where].format(folder=tmp_path, name=f"bulk{number}"))
+            if isinstance(it, (AldisRows, CoreRows)):
+                it.model.__table__.name += f"_{number}"
+            wait(runner, it.begin())
+        for lap in range(LAPS[count]):
+            for name, it in list(taking_part.items())[:: 1 if lap % 2 else -1]:
+                slow = name in {"Core, sorted RETURNING", "AsyncSession.add_all", "Edgy, without keys"}
+                if slow and lap > 2:
+                    continue
+                rows = it.prepare(count)
+                gc.collect()
+                began = perf_counter()
+                wait(runner, it.run(rows))
+                took.setdefault(name, []).append((perf_counter() - began) * 1e6 / count)
+                del rows
+        for it in taking_part.values():
+            wait(runner, it.end())
+    kind = f"bulk_create of {count:,}"
+    figures = [[kind, name, min(laps)] for name, laps in took.items()]
+    benchmark.group = "bulk (the time says nothing)"
+    benchmark.extra_info.update(where=where, figures=figures)
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+def test_bulk_update(benchmark, tmp_path) -> None:
+    if IS_PURE:
+        pytest.skip("bulk_create tells enough")
+    where, count, figures = "SQLite", 10_000, []
+    with asyncio.Runner() as runner:
+        for name, kind in {"aldis": AldisRows, "Edgy": EdgyRows}.items():
+            if name == "Edgy" and not find_spec("edgy"):
+                continue
+            it = kind(URLS[where].format(folder=tmp_path, name=f"update{name}"))
+            runner.run(it.begin())
+            rows = it.prepare(count)
+            runner.run(it.run(rows))
+            if name == "Edgy":
+                rows = runner.run(it.stored())
+            laps = []
+            for _ in range(3):
+                gc.collect()
+                began = perf_counter()
+                runner.run(it.update(rows))
+                laps.append((perf_counter() - began) * 1e6 / count)
+            figures.append(["bulk_update of 10,000", name, min(laps)])
+            runner.run(it.end())
+    benchmark.group = "bulk (the time says nothing)"
+    benchmark.extra_info.update(where=where, figures=figures)
+    benchmark.pedantic(lambda: None, rounds=1)
