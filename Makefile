@@ -62,11 +62,14 @@ bench: $(VENV)/.test $(VENV)/.bench
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
 	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
-	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json
+	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json $(VENV)-2.0/bulk-pure.json
 
 # On SQLAlchemy 2.0, which Edgy asks for.
 bench-saving: $(VENV)/.test $(VENV)/.bench
-	$(PIN) $(BIN)/python -m pytest benchmarks/test_saving.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/saving.json
+	$(PIN) $(BIN)/python -m pytest benchmarks/test_saving.py benchmarks/test_bulk.py -q --benchmark-only --benchmark-quiet \
+	  --benchmark-json=$(VENV)/saving.json
+	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_bulk.py -q --benchmark-only --benchmark-quiet \
+	  --benchmark-json=$(VENV)/bulk-pure.json
 
 generate: $(VENV)/.test
 	$(BIN)/python cext/generate.py

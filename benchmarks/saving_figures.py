@@ -53,6 +53,44 @@ def targets(figures: Figures) -> list[Row]:
     for kind, (text, bound) in asked.items():
         if (measured := figures.get((kind, "SQLite", "aldis"))) is not None:
             rows.append((text, measured, "at most", bound))
+    return rows + bulk_targets(figures)
+
+
+def bulk_targets(figures: Figures) -> list[Row]:
+    """Return what was asked of many rows at once."""
+    rows: list[Row] = []
+    ours = "aldis, 1 + 1 receivers"
+
+    def compare(text: str, kind: str, where: str, theirs: str, bound: float, ours: str = ours) -> None:
+        both = figures.get((kind, where, theirs)), figures.get((kind, where, ours))
+        if both[0] and both[1]:
+            rows.append((f"{text}, {where}", both[0] / both[1], "at least", bound))
+
+    for count in ("10,000", "100,000"):
+        kind = f"bulk_create of {count}"
+        text = f"`bulk_create` of {count}, 1 + 1 receivers, against"
+        asked = [("SQLite", "Tortoise, without keys", 1.0), ("SQLite", "Django", 2.0)]
+        asked += [("SQLite", "AsyncSession.add_all", 12.0), ("SQLite", "Edgy, without keys", 15.0)]
+        asyncpg = "PostgreSQL, asyncpg"
+        asked += [(asyncpg, "Core, sorted RETURNING", 1.0), (asyncpg, "Tortoise, without keys", 1.4)]
+        asked += [(asyncpg, "Django", 1.4), (asyncpg, "AsyncSession.add_all", 4.0)]
+        asked += [(where, "Core, sorted RETURNING", 1.0) for where in ("PostgreSQL, psycopg", "MariaDB, asyncmy")]
+        for where, theirs, bound in asked:
+            compare(f"{text} {theirs}", kind, where, theirs, bound)
+        for where in ("SQLite", asyncpg):
+            bare = figures.get((kind, where, "aldis"))
+            if not bare:
+                continue
+            for receivers, bound in (("1 + 1 receivers", 1.0), ("5 + 5 receivers", 3.5)):
+                more = figures[kind, where, f"aldis, {receivers}"] - bare
+                rows.append((f"{receivers} over none, microseconds a row of {count}, {where}", more, "at most", bound))
+            batched = figures[kind, where, "aldis, 5 + 5 batched receivers"] / bare
+            rows.append((f"5 + 5 batched receivers over none, rows of {count}, {where}", batched, "at most", 1.05))
+            pure = figures.get((kind, where, f"{ours}, pure core"))
+            if pure:
+                over = pure / figures[kind, where, ours]
+                rows.append((f"pure core over compiled, 1 + 1 receivers, {where}", over, "at most", 1.5))
+    compare("`bulk_update` of 10,000 against Edgy's", "bulk_update of 10,000", "SQLite", "Edgy", 5.0, "aldis")
     return rows
 
 

@@ -250,13 +250,14 @@ def add_revision(folder: Path, revision: str, down_revision: str | None, up: str
 def query(url: str, *statements: str) -> list[tuple] | None:
     """Run statements in one transaction, by a plain driver; return the rows of the last."""
     engine = create_engine(url)
-    with engine.begin() as connection:
-        for statement in statements[:-1]:
-            connection.execute(text(statement))
-        result = connection.execute(text(statements[-1]))
-        rows = [tuple(row) for row in result] if result.returns_rows else None
-    engine.dispose()
-    return rows
+    try:
+        with engine.begin() as connection:
+            for statement in statements[:-1]:
+                connection.execute(text(statement))
+            result = connection.execute(text(statements[-1]))
+            return [tuple(row) for row in result] if result.returns_rows else None
+    finally:
+        engine.dispose()
 
 
 def nullable(url: str, table: str) -> dict[str, bool]:

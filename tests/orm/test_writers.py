@@ -8,14 +8,16 @@ import logging
 import random
 import uuid
 import weakref
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import JSON, Computed, DateTime, Enum, Identity, Numeric, String, Uuid, event, inspect
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
+from aldis.orm.prepared import writer
 
 ROWS = 60
 """Enough for the writers that are for many rows only."""
@@ -146,6 +148,29 @@ async def test_rows_of_every_kind_agree_with_their_instances(models, served, see
         await Some.query.create(**full())
         inside = await Some.query.bulk_create([full() for _ in range(ROWS)])
     await agree(Some, [*before, *mixed, *uniform, *inside])
+
+
+def test_datetimes_are_written_as_sqlalchemy_writes_them() -> None:
+    class Later(datetime): ...
+
+    dialect = sqlite.dialect()
+    zone = timezone(timedelta(hours=2))
+    values = [
+        datetime(2026, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001
+        datetime(2026, 1, 2),  # noqa: DTZ001
+        datetime(1, 1, 1),  # noqa: DTZ001
+        datetime.max,  # noqa: DTZ901
+        datetime(2026, 1, 2, 3, tzinfo=zone),
+        Later(2026, 1, 2, 3, 4, 5),
+        None,
+    ]
+    of_its_own = sqlite.DATETIME(storage_format="%(year)04d", regexp=r"(\d+)")
+    for type_ in (DateTime(), DateTime(timezone=True), of_its_own):
+        theirs = type_.dialect_impl(dialect).bind_processor(dialect)
+        ours = writer(dialect, type_)
+        assert [ours(value) for value in values] == [theirs(value) for value in values]
+    with pytest.raises(TypeError, match="only accepts Python datetime"):
+        writer(dialect, DateTime())("2026-01-02")
 
 
 async def test_plain_rows_take_the_fast_writer_where_there_is_one(models, served) -> None:

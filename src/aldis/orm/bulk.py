@@ -281,6 +281,11 @@ class Bulk:
     def take_all(self, batch: Sequence[Any], first: int) -> NewRows:
         """Take a batch of new rows; ``first`` is where it begins among all rows, see :meth:`take`."""
         rows = NewRows()
+        if set(map(type, batch)) == {self.model}:
+            states = [instance_state(row) for row in batch]
+            if not any(state.key is not None or state.session_id is not None for state in states):
+                rows.add_plain(first, batch, states, self.shape)
+                return rows
         for number, row in enumerate(batch, first):
             self.take(rows, row, number)
         return rows

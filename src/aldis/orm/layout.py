@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
+from sqlalchemy.orm.base import NO_VALUE
 
 from .shape import DefaultContext, Shape, maker_of_rows, nullary, picker
 
@@ -34,6 +35,9 @@ class Layout:
         self.given = frozenset(given)
         self.order = tuple(name for name in given if name != "_sa_instance_state")
         self.take_all = picker(self.order)
+        self.first_time = (id(NO_VALUE),) * len(self.order)
+        """What SQLAlchemy records of attributes that were set for the first time, by its id: it is a member of an enum,
+        and those are hashed in Python."""
         columns = [(name, key) for name, key in shape.columns if name in given]
         self.keys = tuple(key for _, key in columns)
         defaults = [(key, default) for key, default in shape.defaults if key not in self.keys]

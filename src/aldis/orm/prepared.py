@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -21,10 +22,12 @@ from sqlalchemy import (
     insert,
     update,
 )
+from sqlalchemy.dialects.sqlite import DATETIME
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Dialect, FromClause, Insert, Update
     from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
 
     from .shape import Shape
 
@@ -35,6 +38,7 @@ Processor = Callable[[Any], Any]
 KEY: Final = "aldis_key_"
 """What the parameters that find a row by its primary key are called, with a number."""
 
+SAMPLE: Final = datetime(987, 6, 5, 4, 3, 2, 1)  # noqa: DTZ001 - each field is of another width
 READABLE: Final = (Boolean, Date, DateTime, Integer, LargeBinary, String, Time, Uuid)
 """Types whose values are read without the cursor's word on what they are."""
 
@@ -72,8 +76,7 @@ class Prepared:
         }
         """The parameters of SQL expressions in the statement itself."""
         self.binds: tuple[tuple[str, Processor | None], ...] = tuple(
-            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-            for name in compiled.positiontup
+            (name, writer(dialect, compiled.binds[name].type)) for name in compiled.positiontup
         )
         self.returns: tuple[tuple[str, Processor | None], ...] = tuple(
             (column.key, reader(dialect, column)) for column in returns
@@ -111,6 +114,28 @@ def positional(dialect: Dialect) -> Dialect:
     by_position = copy(dialect)
     by_position.positional, by_position.paramstyle = True, "format"
     return by_position
+
+
+def writer(dialect: Dialect, of: TypeEngine[Any]) -> Processor | None:
+    """Return what makes the driver's value of Python's.
+
+    SQLAlchemy formats a datetime for SQLite field by field, in a microsecond; of its own type, and in its default form,
+    ``isoformat`` does the same in C.
+    """
+    implementation = of.dialect_impl(dialect)
+    process = implementation.bind_processor(dialect)
+    if type(implementation) is not DATETIME or process is None or process(SAMPLE) != as_iso(SAMPLE):
+        return process
+
+    def quick(value: Any) -> Any:
+        return as_iso(value) if type(value) is datetime and value.tzinfo is None else process(value)
+
+    return quick
+
+
+def as_iso(value: datetime) -> str:
+    """Return a datetime as SQLite's manual has it ("Date And Time Functions"), with microseconds."""
+    return value.isoformat(" ", "microseconds")
 
 
 def reader(dialect: Dialect, column: Column[Any]) -> Processor | None:

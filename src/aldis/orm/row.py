@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
+from .layout import layout_of, rows_of
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .layout import Layout
+    from .shape import Shape
 
-__all__ = ["NewRows", "Row"]
+__all__ = ["NOTHING_PASSED", "NewRows", "Row"]
 
-FIRST_TIME: Final = {id(NO_VALUE)}
-"""What SQLAlchemy records of an attribute that was set for the first time; by its id, since an enum's member is hashed
-in Python, a microsecond a row."""
+NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The values of an instance that was passed as it is, or that a flush has found."""
 
 
 class Row:
@@ -98,6 +100,19 @@ class NewRows:
         self.given.append(layout.take_all(loaded))
         self.written.append(layout.column_values(loaded))
 
+    def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]], shape: Shape) -> None:
+        """Add instances of one class, passed as they are, the first of which stands at ``first``."""
+        loaded = [instance.__dict__ for instance in instances]
+        find = shape.layouts.get
+        layouts = [find(tuple(values)) or layout_of(shape, values) for values in loaded]
+        self.numbers += range(first, first + len(states))
+        self.instances += instances
+        self.states += states
+        self.values += [NOTHING_PASSED] * len(states)
+        self.layouts += layouts
+        self.given += [layout.take_all(values) for layout, values in zip(layouts, loaded, strict=True)]
+        self.written += rows_of(layouts, loaded)
+
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
         for state, layout, given in zip(self.states, self.layouts, self.given, strict=True):
@@ -121,6 +136,7 @@ class NewRows:
         shape = self.layouts[0].shape
         attributes, primary_key, identity = shape.attributes, shape.primary_key, shape.identity_class
         committed = self.committed
+        are_alike = all(key == name for key, name in attributes.items())
         for number, (instance, state, written, layout) in enumerate(
             zip(self.instances, self.states, self.written, self.layouts, strict=True)
         ):
@@ -128,11 +144,14 @@ class NewRows:
                 committed.append(None)
                 continue
             values = instance.__dict__
-            for key, value in written.items():
-                values[attributes[key]] = value
+            if are_alike:
+                values.update(written)
+            else:
+                for key, value in written.items():
+                    values[attributes[key]] = value
             state.key = (identity, tuple([written[key] for key in primary_key]), None)
             record = state.committed_state
-            is_plain = len(record) == len(layout.order) and set(map(id, record.values())) == FIRST_TIME
+            is_plain = tuple(map(id, record.values())) == layout.first_time
             committed.append(None if is_plain else record)
             state.committed_state = {}
             state.modified = False

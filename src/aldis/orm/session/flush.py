@@ -21,11 +21,12 @@ from ..ambient import joined
 from ..database import Database
 from ..firing import fire_each, rows_of_signal, skipped_of
 from ..layout import layout_of, rows_of
+from ..row import NOTHING_PASSED
 from ..shape import Shape
 from .changes import changes, differ, foreign_keys, put_back, take_changes, takes_key
 from .commit import queue_of
 from .order import in_order
-from .row import ASKED, NOTHING_PASSED, Heard, Row
+from .row import ASKED, Heard, Row
 from .waiting import wait_for
 
 if TYPE_CHECKING:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 
 from ..firing import is_heard
 from ..meta import meta_of
+from ..row import NOTHING_PASSED
 from ..shape import Shape, shape_of
 
 if TYPE_CHECKING:
     import blinker
     from sqlalchemy.orm import Session
 
-__all__ = ["ASKED", "NOTHING_PASSED", "Asked", "Heard", "Row", "is_flushing"]
-
-NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
-"""The ``values`` of a row that a flush has found."""
+__all__ = ["ASKED", "Asked", "Heard", "Row", "is_flushing"]
 
 
 def is_flushing(session: Session) -> bool:
