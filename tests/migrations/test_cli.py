@@ -115,7 +115,7 @@ def test_from_init_to_a_migrated_database(shop, aldis_, failed, driver) -> None:
     assert (plain.returncode, plain.stdout.splitlines()) == (0, ["before upgrade head", "after upgrade"])
 
 
-def test_several_databases(sqlite, databases, tmp_path, aldis_) -> None:
+def test_several_databases(sqlite, databases, tmp_path, aldis_, failed) -> None:
     (main, main_url), (logs, logs_url) = sqlite.make(), databases.make()
     (tmp_path / "models.py").write_text(
         "import aldis\nfrom sqlalchemy import MetaData\n"
@@ -125,7 +125,7 @@ def test_several_databases(sqlite, databases, tmp_path, aldis_) -> None:
             "    metadata = MetaData(naming_convention=aldis.migrations.NAMING_CONVENTION)\n"
             f"    database = aldis.Database({url!r})\n"
             f'\n\nclass {name}One({name}):\n    __tablename__ = "{name.lower()}_one"\n'
-            "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+            f"    id: Mapped[int] = mapped_column(primary_key=True)\n    # more of {name}\n"
             for name, url in (("Main", main_url), ("Logs", "sqlite+aiosqlite://"))
         )
     )
@@ -137,6 +137,14 @@ def test_several_databases(sqlite, databases, tmp_path, aldis_) -> None:
     aldis_(tmp_path, "upgrade", "head")
     assert tables_in(main) == {"alembic_version", "main_one"}
     assert tables_in(logs) == {"alembic_version", "logs_one"}
+    aldis_(tmp_path, "check")
+    query(logs, "INSERT INTO logs_one (id) VALUES (5)")
+    edit(tmp_path / "models.py", "# more of Logs", "level: Mapped[int] = mapped_column(default=3)")
+    assert "no model is called 'LogsTwo'" in failed(tmp_path, "migrate", "-m", "no", "--null-field", "LogsTwo.level")
+    aldis_(tmp_path, "migrate", "-m", "levels", "--null-field", "LogsOne.level")
+    aldis_(tmp_path, "upgrade", "head")
+    assert query(logs, "SELECT id, level FROM logs_one") == [(5, 3)]
+    assert nullable(logs, "logs_one")["level"] is False
     aldis_(tmp_path, "check")
     aldis_(tmp_path, "revision", "-m", "empty")
     aldis_(tmp_path, "upgrade", "head")

@@ -33,6 +33,11 @@ class Field(NamedTuple):
         assert isinstance(table, Table)
         return table
 
+    def is_in(self, metadata: Metadata) -> bool:
+        """Tell whether the table is there."""
+        among = as_collection(metadata)
+        return among is None or self.table.metadata in among
+
 
 def models(metadata: Metadata = None) -> list[type[Any]]:
     """Return the mapped classes, bases before those that derive from them.
@@ -40,13 +45,18 @@ def models(metadata: Metadata = None) -> list[type[Any]]:
     Args:
         metadata: Only those whose tables are there: Alembic's ``target_metadata``.
     """
-    among = None if metadata is None else [metadata] if isinstance(metadata, MetaData) else list(metadata)
+    among = as_collection(metadata)
     found = {model: mapper for model in below(Model) if (mapper := mapper_of(model)) is not None}
     return [
         model
         for model, mapper in found.items()
         if among is None or any(table.metadata in among for table in mapper.tables if isinstance(table, Table))
     ]
+
+
+def as_collection(metadata: Metadata) -> Collection[MetaData] | None:
+    """Return what Alembic's ``target_metadata`` holds, which may be one."""
+    return [metadata] if isinstance(metadata, MetaData) else metadata
 
 
 def below(of: type[Any]) -> Iterator[type[Any]]:

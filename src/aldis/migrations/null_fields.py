@@ -47,14 +47,20 @@ def filling(
     def process(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
         if then is not None:
             then(context, revision, directives)
-        fields = {name: fields_named(name, context.opts["target_metadata"]) for name in named}
+        target = context.opts["target_metadata"]
+        is_only = context.opts["upgrade_token"] == "upgrades"  # noqa: S105 - of several databases, each has its own
+        fields = {
+            # Of several databases the field may be another's: it is looked for everywhere, and used where it is.
+            name: fields_named(name, target) if is_only else [each for each in fields_named(name) if each.is_in(target)]
+            for name in named
+        }
         used: set[Field] = set()
         for script in directives:
             for upgrade_ops in script.upgrade_ops_list:
                 used |= rewrite(upgrade_ops, [field for found in fields.values() for field in found])
             if used:
                 script.imports.add(IMPORT)
-        if context.opts["upgrade_token"] == "upgrades":  # noqa: S105 - of several databases, each has its own
+        if is_only:
             refuse_unused(fields, used)
 
     return process

@@ -24,7 +24,7 @@ DATABASES: Final[WeakSet[Database]] = WeakSet()
 
 def databases() -> list[Database]:
     """Return the databases that there are in this process."""
-    return [database for database in DATABASES if hasattr(database, "engine")]
+    return list(DATABASES)
 
 
 class Database:
@@ -48,7 +48,6 @@ class Database:
 
     def __init__(self, target: str | URL | AsyncEngine, **engine_options: Any) -> None:
         self._is_closed = False
-        DATABASES.add(self)
         if isinstance(target, AsyncEngine):
             if engine_options:
                 raise ConfigurationError(
@@ -56,17 +55,17 @@ class Database:
                     "Give these to create_async_engine()."
                 )
             self.engine = target
-            roll_back_what_is_given_up(target)
-            return
-        try:
-            self.engine = create_async_engine(target, **engine_options)
-        except (ArgumentError, InvalidRequestError, NoSuchModuleError, ModuleNotFoundError) as error:
-            shown = target.render_as_string() if isinstance(target, URL) else repr(target)
-            raise ConfigurationError(
-                f"{shown} is not a database that aldis can use: {error}. Give the URL of an async driver, such as "
-                "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
-            ) from error
+        else:
+            try:
+                self.engine = create_async_engine(target, **engine_options)
+            except (ArgumentError, InvalidRequestError, NoSuchModuleError, ModuleNotFoundError) as error:
+                shown = target.render_as_string() if isinstance(target, URL) else repr(target)
+                raise ConfigurationError(
+                    f"{shown} is not a database that aldis can use: {error}. Give the URL of an async driver, such as "
+                    "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
+                ) from error
         roll_back_what_is_given_up(self.engine)
+        DATABASES.add(self)
 
     def __repr__(self) -> str:
         return f"<Database {self.engine.url!r}>"
