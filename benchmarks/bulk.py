@@ -259,7 +259,7 @@ class EdgyRows:
         """Update one column of each."""
         for row in rows:
             row.name = "new"
-        await self.it.model.query.bulk_update(rows, fields=["name"])
+        await self.it.model.query.bulk_update(rows, update_fields=["name"])
 
     async def end(self) -> None:
         """Drop the table."""
