@@ -24,7 +24,9 @@ def sources(tmp_path_factory) -> Path:
     """Make an sdist, and unpack it: what it builds, it builds on its own."""
     folder = tmp_path_factory.mktemp("sdist")
     tree = folder / "tree"
-    ignore = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "*.so", "*.egg-info", ".*_cache", ".hypothesis")
+    ignore = shutil.ignore_patterns(
+        ".git", ".venv*", "build", "dist", "*.so", "*.egg-info", ".*_cache", ".hypothesis", "__pycache__"
+    )
     shutil.copytree(ROOT, tree, ignore=ignore)
     make = f"from setuptools.build_meta import build_sdist; build_sdist({str(folder)!r})"
     subprocess.run([sys.executable, "-c", make], cwd=tree, check=True, capture_output=True)
