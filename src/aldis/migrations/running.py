@@ -72,14 +72,13 @@ class Run:
         if in_greenlet():
             return await_only(self.ago(work))
         if not is_loop_running():
-            with loop_of_command():
-                return self.go_here(work)
+            return self.go_alone(work)
         if self.given() is not None:
             return self.go_here(work)
-        return in_thread(partial(self.go_beside, asyncio.get_running_loop(), work))
+        return in_thread(partial(self.go_alone, work, asyncio.get_running_loop()))
 
-    def go_beside(self, blocked: asyncio.AbstractEventLoop, work: Callable[[], T]) -> T | None:
-        """Run the command in this thread, while another, and its event loop, wait for it."""
+    def go_alone(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
+        """Run the command in this thread, which has no event loop, while another's may wait for it."""
         with loop_of_command():
             return self.go_here(work, blocked)
 
