@@ -58,7 +58,7 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	done
 
 bench: $(VENV)/.test $(VENV)/.bench
-	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
+	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py benchmarks/test_tracing.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
 	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
@@ -88,7 +88,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 
 lock: | $(BIN)/python
 	$(PIP) install --quiet uv
-	$(LOCK) --group test --group bench --group lint --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
+	$(LOCK) --group test --group bench --group lint --group docs --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
 	$(LOCK) --group test --group build --group bench --group of-2-0 constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
 
 clean:

@@ -76,6 +76,8 @@ def targets(sends: Figures, pure: Figures, others: dict[str, dict]) -> list[tupl
     at_most("the same after a send by each sender", *(each["bytes_sent"] for each in memory), 1)
     among = [others[f"among aldis, {count} others"]["nanoseconds"] for count in (10_000, 0)]
     at_most("a send among 10,000 other senders, over one among none", *among, 1.1)
+    traced = [others[f"tracing {state}"]["nanoseconds"] for state in ("off again", "never on")]
+    at_most("a send after tracing was turned on and off, over one before", *traced, 1.05)
     return rows
 
 
@@ -173,6 +175,17 @@ def main() -> None:
         "| | bytes a connection | after a send by each sender |",
         "| --- | ---: | ---: |",
         *(f"| {library} | {told['bytes']:.0f} | {told['bytes_sent']:.0f} |" for library, told in memory.items()),
+        "",
+        "## Tracing: one send to 5 async receivers, nanoseconds",
+        "",
+        "| `aldis.tracing.instrument()` | |",
+        "| --- | ---: |",
+        *(
+            f"| {state} | {others[f'tracing {state}']['nanoseconds']:,.0f} |"
+            for state in ("never on", "off again", "on")
+        ),
+        "",
+        "OpenTelemetry's SDK, without an exporter: 6 spans a send.",
         "",
         "## Saving rows of five columns, microseconds a row",
         "",

@@ -160,7 +160,9 @@ cdef class Sending:
         return 0
 
     cdef void keep(self, object receiver, object result):
-        if self.results is not None:
+        if type(receiver) is Watched:
+            self.results = result
+        elif self.results is not None:
             self.results.append((behind(receiver), result))
 
     def __del__(self):
@@ -188,7 +190,12 @@ cdef PySendResult am_send(Sending self, object value, PyObject **result) except?
         self.yielded = None
         return PYGEN_NEXT
     plan = plan_for(self.signal, self.arguments[0])
-    self.live, self.calls = plan.live(), plan.calls(self.names)
+    if plan.watched is not None and plan.count:
+        keywords = dict(zip(self.names, self.arguments[1:]))
+        self.running = plan.watched.send_async(self.arguments[0], self.wrapper, keywords)
+        self.live, self.position = (plan.watched,), 1
+    else:
+        self.live, self.calls = plan.live(), plan.calls(self.names)
     return self.go_on(None, None, result)
 
 

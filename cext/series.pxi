@@ -12,12 +12,12 @@ cdef class Series:
         told: Context variables to set before each row, each with its list of values.
     """
 
-    cdef object signal
-    cdef object sender
+    cdef readonly object signal
+    cdef readonly object sender
     cdef tuple names
     cdef tuple columns
     cdef tuple told
-    cdef Py_ssize_t count
+    cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t position
 
     def __init__(self, emitter, signal, sender, tuple columns not None, tuple told=()):

@@ -16,6 +16,8 @@ CORE_MODULES = (
     "aldis.dispatch.broadcaster",
     "aldis.dispatch.deferral",
     "aldis.dispatch.emitters",
+    "aldis.dispatch.delivery",
+    "aldis.tracing",
 )
 
 
@@ -37,6 +39,10 @@ def gather() -> SimpleNamespace:
         SignalError=modules["aldis.errors"].SignalError,
         module=dispatch,
         deferral=modules["aldis.dispatch.deferral"],
+        delivery=modules["aldis.dispatch.delivery"],
+        tracing=modules["aldis.tracing"],
+        ConfigurationError=modules["aldis.errors"].ConfigurationError,
+        SkipOperation=modules["aldis.errors"].SkipOperation,
     )
 
 

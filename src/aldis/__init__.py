@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import context, dispatch, migrations, orm, signals
+    from . import context, dispatch, migrations, orm, signals, tracing
     from .context import signals_disabled
     from .dispatch import backend
     from .dispatch.broadcaster import Broadcaster
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .orm.database import Database
     from .orm.model import Model
     from .orm.queryset import QuerySet
+
+    slow_receiver_seconds: float | None
 
 _WHERE = {
     "ANY": "dispatch.signal",
@@ -46,7 +50,7 @@ _WHERE = {
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
-_MODULES = {"context", "dispatch", "migrations", "orm", "signals"}
+_MODULES = {"context", "dispatch", "migrations", "orm", "signals", "tracing"}
 
 __all__ = [
     "ANY",
@@ -72,6 +76,8 @@ __all__ = [
     "signal",
     "signals",
     "signals_disabled",
+    "slow_receiver_seconds",
+    "tracing",
 ]
 
 
@@ -86,3 +92,24 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Aldis(ModuleType):
+    """The package, which has one name that can be set."""
+
+    if not TYPE_CHECKING:
+
+        @property
+        def slow_receiver_seconds(self) -> float | None:
+            """How many seconds a receiver may take before the logger ``aldis`` warns; ``None``, the default: any.
+
+            Seconds of the clock, those that an async receiver waits included. While it is ``None``, no call is timed.
+            """
+            return importlib.import_module(".tracing", __name__).slow_receiver_seconds()
+
+        @slow_receiver_seconds.setter
+        def slow_receiver_seconds(self, seconds: float | None) -> None:
+            importlib.import_module(".tracing", __name__).set_slow_receiver_seconds(seconds)
+
+
+sys.modules[__name__].__class__ = _Aldis

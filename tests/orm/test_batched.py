@@ -186,3 +186,15 @@ async def test_context_tells_of_no_single_row(models) -> None:
 
     await models.User.query.bulk_create(rows(3))
     assert seen == [(None, None)]
+
+
+async def test_receiver_for_each_row_after_the_commit_gets_what_it_names_beside_a_batched_one(models) -> None:
+    told, signal = [], models.Base.meta.signals.post_save
+
+    async def late(sender, model_instance):
+        told.append(model_instance.name)
+
+    signal.connect(late, models.User, weak=False, after_commit=True)
+    signal.connect(lambda sender, batch: told.append(len(batch)), weak=False, batched=True)
+    await models.User.query.bulk_create(rows(2))
+    assert told == [2, "u0", "u1"]

@@ -50,6 +50,7 @@ def listed() -> Iterator[dict[str, Any]]:
                     "weak": each.is_weak,
                     "after_commit": each.after_commit,
                     "batched": each.batched,
+                    "priority": each.priority,
                 }
                 for each in connections(signal)
             ]
@@ -73,7 +74,11 @@ def written() -> Iterator[str]:
                 f"{shortened(each.file)}:{each.line}",
                 "async" if each.is_async else "sync",
                 "weak" if each.is_weak else "strong",
-                ", ".join(["after commit"] * each.after_commit + ["batched"] * each.batched),
+                ", ".join(
+                    ["after commit"] * each.after_commit
+                    + ["batched"] * each.batched
+                    + [f"priority {each.priority}"] * bool(each.priority)
+                ),
             )
             for each in found
         ]

@@ -15,9 +15,11 @@ import blinker
 
 from .batching import Batched
 from .deferral import Deferred, behind
-from .receiver import Accepts, accepts, annotate, arrange, strong
+from .delivery import watched
+from .failures import annotate
+from .receiver import Accepts, accepts, arrange, strong
 
-__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "send", "send_async", "sender_key"]
+__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "plan_for", "send", "send_async", "sender_key"]
 
 ANY_KEY: Final = 0
 """The key of :data:`blinker.ANY` among the plans: no object has the address 0."""
@@ -75,7 +77,7 @@ def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class Receiver:
     """A connected receiver: the callable or the weak reference to it, and what it accepts."""
 
-    __slots__ = ("accepts", "after_commit", "batched", "calls", "is_async", "is_weak", "reference")
+    __slots__ = ("accepts", "after_commit", "batched", "calls", "is_async", "is_weak", "priority", "reference")
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Receiver:
         accepted: Accepts,
         after_commit: bool = False,
         batched: bool = False,
+        priority: int = 0,
     ) -> None:
         self.reference = reference
         self.accepts = accepted
@@ -91,6 +94,7 @@ class Receiver:
         self.is_weak = isinstance(reference, weakref.ref)
         self.after_commit = after_commit
         self.batched = batched
+        self.priority = priority
         self.calls: dict[tuple[str, ...], Call] = {}
 
     def live(self) -> Callable[..., Any] | None:
@@ -119,23 +123,31 @@ class Receiver:
             call = self.calls[names] = Call(self, names)
         return call
 
+    def deliver(self, target: Callable[..., Any], sender: Any, keywords: dict[str, Any]) -> Any:
+        """Call ``target``, this receiver or what stands for it, with its part of ``keywords``."""
+        return self.call(tuple(keywords))(target, (sender, *keywords.values()))
+
 
 class Plan:
     """The receivers of one sender, in order, until the next connect or disconnect."""
 
-    __slots__ = ("is_strong", "receivers", "recent", "shapes")
+    __slots__ = ("is_strong", "receivers", "recent", "shapes", "watched")
 
-    def __init__(self, receivers: Iterable[Receiver]) -> None:
+    def __init__(self, receivers: Iterable[Receiver], watched: Any = None) -> None:
         self.receivers = tuple(receivers)
-        self.is_strong = not any(receiver.is_weak for receiver in self.receivers)
+        self.watched = watched
+        # What is watched goes the way of weak receivers, where it costs nothing that others would pay.
+        self.is_strong = watched is None and not any(receiver.is_weak for receiver in self.receivers)
         self.recent: tuple[tuple[str, ...] | None, Sequence[tuple[Any, Any, Call]]] = (None, ())
         self.shapes: dict[tuple[str, ...], tuple[tuple[Any, Any, Call], ...]] = {}
 
     def calls(self, names: tuple[str, ...]) -> Sequence[tuple[Any, Any, Call]]:
         """Return the receivers that are alive, each with the way in which a send of ``names`` reaches it.
 
-        The send that asked keeps them until it ends.
+        The send that asked keeps them until it ends. Where each call is watched, one stands for them all.
         """
+        if self.watched is not None:
+            return [(self.watched, AS_THEY_STAND, self.receivers[0].call(names))]
         recent, calls = self.recent
         if recent is not names:
             calls = self._shape(names)
@@ -221,7 +233,8 @@ def plan_for(signal: Any, sender: Any) -> Plan:
         raise TypeError(f"cannot emit through {signal!r}: it is a {type(signal).__name__}, not a signal.")
     if signal.is_muted:
         return NOBODY
-    return Plan([Receiver(receiver, receiver, accepts(receiver)) for receiver in signal.receivers_for(sender)])
+    records = [Receiver(receiver, receiver, accepts(receiver)) for receiver in signal.receivers_for(sender)]
+    return Plan(records, watched(signal, records))
 
 
 async def rest(
@@ -311,6 +324,8 @@ def send(
     plan = plan_for(self, sender)
     if not plan.receivers:
         return results
+    if plan.watched is not None:
+        return plan.watched.send(sender, _async_wrapper, kwargs)  # type: ignore[no-any-return]
     receiver: Any = None
     try:
         for receiver, way, call in plan.calls(tuple(kwargs)):
@@ -365,6 +380,8 @@ async def send_async(
     plan = plan_for(self, sender)
     if not plan.receivers:
         return results
+    if plan.watched is not None:
+        return await plan.watched.send_async(sender, _sync_wrapper, kwargs)  # type: ignore[no-any-return]
     receiver: Any = None
     try:
         for receiver, way, call in plan.calls(tuple(kwargs)):

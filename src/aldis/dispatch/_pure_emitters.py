@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from ._pure import AS_THEY_STAND, BY_KEYWORD, NOBODY, iterator, plan_for, rest
-from .receiver import annotate
+from .failures import annotate
 
 __all__ = [
     "post_bulk",

@@ -71,6 +71,8 @@ class Connection(NamedTuple):
     """It waits for the commit."""
     batched: bool
     """It is called once for many rows."""
+    priority: int
+    """Those of a higher one are called first."""
 
     @property
     def name(self) -> str:
@@ -119,6 +121,7 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 isinstance(reference, weakref.ref),
                 record.after_commit,
                 record.batched,
+                record.priority,
             )
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import Any, Final
 
-__all__ = ["AFTER_COMMIT", "Deferred", "Queue", "StandIn", "behind"]
+__all__ = ["AFTER_COMMIT", "Deferred", "Everybody", "Queue", "StandIn", "behind"]
 
 
 class Queue:
@@ -42,8 +42,10 @@ class Queue:
                 if type(result) is CoroutineType:
                     await result
             except Exception as error:
+                from .failures import count
                 from .receiver import describe
 
+                count(None, receiver)
                 error.add_note(f"aldis: at the receiver {describe(receiver)}, after the commit")
                 raise
 
@@ -59,6 +61,12 @@ class StandIn:
 
     def __init__(self, receiver: Callable[..., Any]) -> None:
         self.receiver = receiver
+
+
+class Everybody:
+    """Stands for all receivers of a plan."""
+
+    __slots__ = ()
 
 
 def behind(receiver: Any) -> Any:

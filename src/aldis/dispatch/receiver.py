@@ -18,12 +18,13 @@ __all__ = [
     "Accepts",
     "Arrangement",
     "accepts",
-    "annotate",
     "arrange",
     "describe",
     "positional_twin",
+    "refuse_priority",
     "refuse_sender",
     "refuse_unknown",
+    "short_repr",
     "strong",
 ]
 
@@ -224,13 +225,26 @@ def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str,
             )
 
 
+def refuse_priority(priority: object) -> NoReturn:
+    """Refuse a priority that is no integer.
+
+    Raises:
+        SignalError: Always.
+    """
+    raise SignalError(
+        f"the priority of a receiver cannot be {short_repr(priority)}: it is an int, 0 by default, a higher one first."
+    )
+
+
 def refuse_sender(signal: str, sender: object, senders: Iterable[str]) -> NoReturn:
     """Refuse a sender that a signal with a fixed set of senders does not have.
 
     Raises:
         SignalError: Always.
     """
-    raise SignalError(f"{signal} cannot be sent by {_repr(sender)}; its senders are {', '.join(map(repr, senders))}.")
+    raise SignalError(
+        f"{signal} cannot be sent by {short_repr(sender)}; its senders are {', '.join(map(repr, senders))}."
+    )
 
 
 def describe(receiver: object) -> str:
@@ -244,25 +258,11 @@ def describe(receiver: object) -> str:
     name = getattr(receiver, "__qualname__", None)
     module = getattr(receiver, "__module__", None)
     if not isinstance(name, str):
-        return _repr(receiver)
+        return short_repr(receiver)
     return f"{module}.{name}" if isinstance(module, str) else name
 
 
-def annotate(error: BaseException, signal: object, sender: object, receiver: object) -> None:
-    """Note on an error at which signal, sender and receiver it came up (PEP 678).
-
-    The same note is not added twice in a row: an exception object that is raised again and again stays small.
-    """
-    name = getattr(signal, "name", None)
-    which = repr(name) if isinstance(name, str) else _repr(signal)
-    source = describe(sender) if isinstance(sender, type) else _repr(sender)
-    note = f"aldis: at the receiver {describe(receiver)} of the signal {which}, sender {source}"
-    notes = getattr(error, "__notes__", [])
-    if isinstance(notes, list) and notes[-1:] != [note]:
-        error.add_note(note)
-
-
-def _repr(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a short repr that cannot raise: an error's note must not replace the error."""
     try:
         text = repr(value)

@@ -14,10 +14,11 @@ from blinker import ANY
 from blinker._utilities import make_ref
 
 from ..errors import SignalError
-from . import core
+from . import core, delivery
 from .connections import FEW, SAME_PLACE, place_of
+from .delivery import watched
 from .ledger import LEDGER, Bucket
-from .receiver import ANYTHING, Accepts, accepts, describe, refuse_unknown
+from .receiver import ANYTHING, Accepts, accepts, describe, refuse_priority, refuse_unknown
 from .sender import refuse_unknowable
 
 __all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
@@ -83,6 +84,7 @@ class Signal(core.Dispatch, blinker.Signal):
         *,
         after_commit: bool = False,
         batched: bool = False,
+        priority: int = 0,
     ) -> F:
         """Call ``receiver`` whenever ``sender`` sends this signal.
 
@@ -96,13 +98,16 @@ class Signal(core.Dispatch, blinker.Signal):
                 back; outside a transaction at once. As with ``weak``, the last connect decides, for all senders.
             batched: Call it once for many rows, as ``(sender, batch)``: a sequence with the keywords of each row. A
                 send that is not of many rows is a batch of one. The last connect decides.
+            priority: Receivers of a higher priority are called first; those of the same one in the order in which they
+                were connected. The last connect decides.
 
         Returns:
             The receiver, so that ``@signal.connect`` decorates.
 
         Raises:
             SignalError: The receiver is not callable or cannot be weakly referenced, the sender is gone or cannot be
-                known again, or (lifecycle signals) the receiver requires a parameter that is never sent.
+                known again, the priority is no integer, or (lifecycle signals) the receiver requires a parameter that
+                is never sent.
 
         Example:
             >>> import aldis
@@ -118,6 +123,8 @@ class Signal(core.Dispatch, blinker.Signal):
                 f"cannot connect {receiver!r}: a {type(receiver).__name__} is not callable. "
                 "Connect a function or a coroutine function."
             )
+        if type(priority) is not int:
+            refuse_priority(priority)
         key = ANY_KEY if sender is ANY else sender_key(sender)
         if type(key) is not int:
             refuse_unknowable(sender)
@@ -135,8 +142,9 @@ class Signal(core.Dispatch, blinker.Signal):
                 or record.is_weak is not weak
                 or record.after_commit is not after_commit
                 or record.batched is not batched
+                or record.priority != priority
             ):
-                self._admit(receiver_id, receiver, weak, sender, after_commit, batched)
+                self._admit(receiver_id, receiver, weak, sender, after_commit, batched, priority)
             elif self._parameters is not None and not batched:
                 self._check(receiver, record.accepts, sender)
             if bucket is None or receiver_id not in bucket:
@@ -164,6 +172,7 @@ class Signal(core.Dispatch, blinker.Signal):
         sender: Any,
         after_commit: bool,
         batched: bool,
+        priority: int,
     ) -> None:
         """Record the receiver, once for all of its senders; as in blinker, the last connect decides on ``weak``."""
         record = self._records.get(receiver_id)
@@ -182,7 +191,7 @@ class Signal(core.Dispatch, blinker.Signal):
                     "references. Connect it with weak=False."
                 ) from None
         self.receivers[receiver_id] = reference
-        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit, batched)
+        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit, batched, priority)
         for key in list(self._by_receiver.get(receiver_id, ())):
             self._forget(key)
 
@@ -207,7 +216,7 @@ class Signal(core.Dispatch, blinker.Signal):
         keys[key] = place_of(sys._getframe(2)) if len(keys) < FEW else SAME_PLACE
 
     def connect_via(
-        self, sender: Any, weak: bool = False, *, after_commit: bool = False, batched: bool = False
+        self, sender: Any, weak: bool = False, *, after_commit: bool = False, batched: bool = False, priority: int = 0
     ) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
 
@@ -216,6 +225,7 @@ class Signal(core.Dispatch, blinker.Signal):
             weak: As in :meth:`connect`, but off.
             after_commit: As in :meth:`connect`.
             batched: As in :meth:`connect`.
+            priority: As in :meth:`connect`.
 
         Raises:
             SignalError: As :meth:`connect`.
@@ -231,9 +241,89 @@ class Signal(core.Dispatch, blinker.Signal):
         """
 
         def decorator(receiver: F) -> F:
-            return self.connect(receiver, sender, weak, after_commit=after_commit, batched=batched)
+            return self.connect(receiver, sender, weak, after_commit=after_commit, batched=batched, priority=priority)
 
         return decorator
+
+    def send_robust(
+        self,
+        sender: Any = None,
+        /,
+        *,
+        _async_wrapper: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+        **kwargs: Any,
+    ) -> list[tuple[Callable[..., Any], Any]]:
+        """Call all receivers, whatever one of them raises: an exception is that receiver's result.
+
+        As Django's ``send_robust``: what derives from :class:`Exception` is kept, and logged (``aldis``, ERROR), with
+        the note that names the receiver; a ``KeyboardInterrupt`` or a cancellation propagates. A receiver that waits
+        for a commit raises there.
+
+        Args:
+            sender: As in :meth:`send`.
+            _async_wrapper: As in :meth:`send`.
+            kwargs: As in :meth:`send`.
+
+        Returns:
+            The pairs of receiver and returned value, or exception.
+
+        Raises:
+            RuntimeError: A receiver is a coroutine function and there is no ``_async_wrapper``; nobody is called.
+
+        Example:
+            >>> import aldis
+            >>> paid = aldis.Signal()
+            >>> @paid.connect
+            ... def fails(sender):
+            ...     raise ValueError("no")
+            >>> @paid.connect
+            ... def works(sender):
+            ...     return "yes"
+            >>> [result for receiver, result in paid.send_robust("shop")]
+            [ValueError('no'), 'yes']
+        """
+        records = () if self.is_muted else self._find(sender).receivers
+        if _async_wrapper is None:
+            for record in records:
+                if record.is_async and (receiver := record.itself()) is not None:
+                    raise RuntimeError(
+                        f"cannot send to the coroutine function {describe(receiver)}: "
+                        "await send_robust_async(), or give an _async_wrapper."
+                    )
+        return delivery.send(self, records, sender, _async_wrapper, kwargs, keep=True)
+
+    async def send_robust_async(
+        self,
+        sender: Any = None,
+        /,
+        *,
+        _sync_wrapper: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+        **kwargs: Any,
+    ) -> list[tuple[Callable[..., Any], Any]]:
+        """Await all receivers, one after the other, whatever one of them raises; plain functions are called.
+
+        Args:
+            sender: As in :meth:`send`.
+            _sync_wrapper: As in :meth:`send_async`, but not needed.
+            kwargs: As in :meth:`send`.
+
+        Returns:
+            The pairs of receiver and returned value, or exception, as :meth:`send_robust`.
+
+        Example:
+            >>> import asyncio, aldis
+            >>> paid = aldis.Signal()
+            >>> @paid.connect
+            ... async def fails(sender):
+            ...     raise ValueError("no")
+            >>> @paid.connect
+            ... def works(sender):
+            ...     return "yes"
+            >>> [result for receiver, result in asyncio.run(paid.send_robust_async("shop"))]
+            [ValueError('no'), 'yes']
+        """
+        records = () if self.is_muted else self._find(sender).receivers
+        return await delivery.send_async(self, records, sender, _sync_wrapper, kwargs, keep=True, either=True)
 
     def receivers_for(self, sender: Any) -> Generator[Callable[..., Any], None, None]:
         """Yield the receivers that a send by ``sender`` would call, in order.
@@ -297,8 +387,11 @@ class Signal(core.Dispatch, blinker.Signal):
                 key, own = ANY_KEY, self._by_sender.get(ANY_KEY, Bucket())
             places = own if key == ANY_KEY else {**own, **self._any_before(own)}
             order = sorted(places, key=places.__getitem__) if key != ANY_KEY else list(places)
-            records = [self._records.get(receiver_id) for receiver_id in order]
-            plan = core.Plan([record for record in records if record is not None])
+            found = [self._records.get(receiver_id) for receiver_id in order]
+            records = [record for record in found if record is not None]
+            if any(record.priority for record in records):
+                records.sort(key=lambda record: -record.priority)
+            plan = core.Plan(records, watched(self, records))
             self._plans[key] = plan
             return plan
 

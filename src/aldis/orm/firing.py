@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..context import DISABLED, current
 from ..dispatch import core, emitters
-from ..dispatch.batching import Batch
-from ..dispatch.deferral import Deferred, behind
-from ..dispatch.receiver import annotate
-from ..dispatch.signal import NamedSignal, Signal
+from ..dispatch.delivery import many
+from ..dispatch.signal import Signal
 from ..errors import SkipOperation
-from ..signals import LIFECYCLE
+from .mixed import Mixed
 
 if TYPE_CHECKING:
     import blinker
@@ -29,9 +26,6 @@ Rows: TypeAlias = "core.Series | Mixed"
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
-
-PARAMETERS: Final = {signal.name: signal.parameters for signal in LIFECYCLE}
-"""What each lifecycle signal sends."""
 
 
 def is_heard(signal: blinker.Signal, model: type[Any]) -> bool:
@@ -116,113 +110,11 @@ def rows_of_signal(
     return core.Series(EMITTERS[name], signal, model, columns, told)
 
 
-class Mixed:
-    """One signal for many rows, some of its receivers batched.
-
-    In the order of connection: those before a batched receiver are called for all rows, then that one for the batch,
-    and so on. A row that a receiver skips is not seen by those after it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        signal: Signal,
-        model: type[Any],
-        columns: tuple[Any, ...],
-        told: tuple[tuple[ContextVar[Any], list[Any]], ...],
-        receivers: Sequence[core.Receiver],
-    ) -> None:
-        self.name = name
-        self.signal = signal
-        self.model = model
-        self.columns = columns
-        self.told = told
-        self.position = -1
-        """The row whose receiver has raised; of a batched one, the first of the batch."""
-        self.rows = list(range(len(told[0][1])))
-        """Those that are not skipped."""
-        self.parts = [
-            (is_batched, [live for each in part if (live := each.live()) is not None])
-            for is_batched, part in groupby(receivers, lambda each: each.batched)
-        ]
-        self.series: core.Series | None = None
-        """The part that is going on, of receivers that are called for each row."""
-        self.seen: list[int] = []
-        """The rows that it is fired for."""
-
-    def go(self) -> Any:
-        """Fire the signal for the rows to come; ``None`` at the end, else what is to be awaited first."""
-        while self.rows:
-            if self.series is not None:
-                try:
-                    rest = self.series.go()
-                finally:
-                    self.position = self.seen[max(self.series.position, 0)]
-                if rest is not None:
-                    return rest
-                self.series = None
-            elif not self.parts:
-                return None
-            elif self.parts[0][0]:
-                receivers = self.parts[0][1]
-                if not receivers:
-                    self.parts.pop(0)
-                    continue
-                rest = self.send_batch(receivers.pop(0))
-                if rest is not None:
-                    return rest
-            else:
-                self.series = self.series_of(self.parts.pop(0)[1])
-        return None
-
-    def series_of(self, receivers: list[Any]) -> core.Series:
-        """Return the part of receivers that are called for each row."""
-        part = NamedSignal(self.signal.name) if isinstance(self.signal, NamedSignal) else Signal()
-        for receiver in receivers:
-            part.connect(receiver, weak=False)
-        self.seen = self.rows.copy()
-        columns = tuple([*map(each.__getitem__, self.seen)] if type(each) is list else each for each in self.columns)
-        told = tuple((variable, [*map(values.__getitem__, self.seen)]) for variable, values in self.told)
-        return core.Series(EMITTERS[self.name], part, self.model, columns, told)
-
-    def send_batch(self, receiver: Any) -> Any:
-        """Call a batched receiver with all rows; return what is left to await."""
-        self.position = self.rows[0]
-        for variable, _ in self.told:
-            variable.set(None)
-        batch = Batch(PARAMETERS[self.name], self.columns, self.rows.copy())
-        try:
-            result = behind_batched(receiver)(self.model, batch=batch)
-        except Exception as error:
-            annotate(error, self.signal, self.model, receiver)
-            raise
-        return self.awaited(result, receiver) if isinstance(result, Awaitable) else None
-
-    async def awaited(self, result: Awaitable[object], receiver: Any) -> None:
-        """Await a batched receiver."""
-        try:
-            await result
-        except Exception as error:
-            annotate(error, self.signal, self.model, receiver)
-            raise
-
-    def skip(self) -> list[int]:
-        """Leave out what a receiver has skipped: its row, or all of a batch; return their numbers."""
-        skipped = self.rows.copy() if self.series is None else [self.position]
-        self.rows = [number for number in self.rows if number not in skipped]
-        return skipped
-
-
-def behind_batched(receiver: Any) -> Any:
-    """Return what is called with a batch: the receiver, or what lets it wait for the commit."""
-    itself = behind(receiver)
-    return Deferred(itself) if isinstance(receiver, Deferred) else itself
-
-
 async def fire_each(rows: Rows) -> None:
     """Fire a signal for the rows to come."""
-    while (rest := rows.go()) is not None:
-        await rest
+    with many(rows.signal, rows.sender, rows.count - rows.position - 1):
+        while (rest := rows.go()) is not None:
+            await rest
 
 
 async def skipped_of(rows: Rows) -> AsyncIterator[int]:

@@ -34,7 +34,7 @@ class DefaultContext:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.current_parameters = values
 
-    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:  # noqa: ARG002
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
         """Return the values of the row, by column key; there is one group of them, isolated or not."""
         return self.current_parameters
 

@@ -1,0 +1,218 @@
+"""Deliver a signal receiver by receiver, in Python: where the calls are watched, or their exceptions kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from .batching import Batched
+from .deferral import Deferred, Everybody, StandIn
+from .failures import annotate
+from .receiver import describe
+
+if TYPE_CHECKING:
+    from . import core
+
+__all__ = ["Seen", "WATCHERS", "Watched", "Watcher", "many", "send", "send_async", "watched"]
+
+LOG: Final = logging.getLogger("aldis")
+NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+
+
+class Watcher:
+    """Sees what is sent and what is called. A subclass says what it wants to see."""
+
+    each_row: ClassVar[bool] = False
+    """It sees the sends for the rows of a bulk operation one by one, not only all of them as one."""
+
+    def sending(self, signal: Any, sender: Any, receivers: int) -> AbstractContextManager[Any]:
+        """Return what surrounds one send to ``receivers`` receivers."""
+        return NOTHING
+
+    def many(self, signal: Any, sender: Any, rows: int) -> AbstractContextManager[Any]:
+        """Return what surrounds the sends for ``rows`` rows of a bulk operation or a flush."""
+        return NOTHING
+
+    def calling(self, signal: Any, sender: Any, receiver: Any) -> AbstractContextManager[Any]:
+        """Return what surrounds the call of one receiver, until it has been awaited."""
+        return NOTHING
+
+
+WATCHERS: Final[list[Watcher]] = []
+AMONG_MANY: Final[ContextVar[bool]] = ContextVar("AMONG_MANY", default=False)
+"""The sends are for the rows of one operation."""
+
+
+def surrounding(name: str, signal: Any, sender: Any, what: Any, of_a_row: bool = True) -> AbstractContextManager[Any]:
+    """Return what the watchers put around a send or a call; nothing of one row among many, unless they want each."""
+    if not WATCHERS:
+        return NOTHING
+    stack = ExitStack()
+    for watcher in WATCHERS:
+        if watcher.each_row or not (of_a_row and AMONG_MANY.get()):
+            stack.enter_context(getattr(watcher, name)(signal, sender, what))
+    return stack
+
+
+@contextmanager
+def among_many(signal: Any, sender: Any, rows: int) -> Iterator[None]:
+    with surrounding("many", signal, sender, rows, of_a_row=False):
+        token = AMONG_MANY.set(True)
+        try:
+            yield
+        finally:
+            AMONG_MANY.reset(token)
+
+
+def many(signal: Any, sender: Any, rows: int) -> AbstractContextManager[None]:
+    """Return what surrounds the sends for many rows."""
+    return among_many(signal, sender, rows) if WATCHERS else NOTHING
+
+
+def watched(signal: Any, records: Sequence[core.Receiver]) -> Watched | None:
+    """Return what stands for all receivers of a plan; ``None`` where nobody watches."""
+    return Watched(signal, records) if WATCHERS else None
+
+
+class Watched(Everybody):
+    """Stands for all receivers of a plan, and calls them while others watch."""
+
+    __slots__ = ("records", "signal")
+
+    def __init__(self, signal: Any, records: Sequence[core.Receiver]) -> None:
+        self.signal = signal
+        self.records = records
+
+    def __call__(self, sender: Any, /, **keywords: Any) -> Coroutine[Any, Any, None] | None:
+        """Emit: start the receivers; return ``None``, or what is to be awaited for the rest."""
+        sending = send_async(self.signal, self.records, sender, None, keywords, either=True).__await__()
+        try:
+            yielded = next(sending)
+        except StopIteration:
+            return None
+        return rest(sending, yielded)
+
+    def send(self, sender: Any, wrapper: Any, keywords: dict[str, Any]) -> list[tuple[Any, Any]]:
+        """Send to plain functions."""
+        return send(self.signal, self.records, sender, wrapper, keywords)
+
+    async def send_async(self, sender: Any, wrapper: Any, keywords: dict[str, Any]) -> list[tuple[Any, Any]]:
+        """Send to coroutine functions."""
+        return await send_async(self.signal, self.records, sender, wrapper, keywords)
+
+
+async def rest(sending: Generator[Any, Any, Any], yielded: Any) -> None:
+    """Await the rest of a send that has begun."""
+    from ._pure import resume
+
+    await resume(sending, yielded)
+
+
+class Seen(StandIn):
+    """Stands for a receiver that is called by others, after the commit or with a batch: its call is watched then."""
+
+    __slots__ = ("is_async", "sender", "signal")
+
+    def __init__(self, receiver: Any, signal: Any, sender: Any, is_async: bool) -> None:
+        super().__init__(receiver)
+        self.signal, self.sender, self.is_async = signal, sender, is_async
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the receiver, or return the coroutine that does."""
+        if self.is_async:
+            return self.awaited(args, kwargs)
+        with surrounding("calling", self.signal, self.sender, self.receiver, of_a_row=False):
+            return self.receiver(*args, **kwargs)
+
+    async def awaited(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the receiver, and await it."""
+        with surrounding("calling", self.signal, self.sender, self.receiver, of_a_row=False):
+            return await self.receiver(*args, **kwargs)
+
+
+Delivery = tuple[Any, Any, AbstractContextManager[Any], "core.Receiver"]
+"""A receiver, what to call in its place, what surrounds the call, and its record."""
+
+
+def deliveries(signal: Any, records: Sequence[core.Receiver], sender: Any) -> Iterator[Delivery]:
+    """Yield the receivers that are alive, in order."""
+    for record in records:
+        receiver = record.itself()
+        if receiver is None:
+            continue
+        target: Any = Batched(receiver) if record.batched else receiver
+        if record.after_commit:
+            yield receiver, Deferred(Seen(target, signal, sender, record.is_async)), NOTHING, record
+        else:
+            yield receiver, target, surrounding("calling", signal, sender, receiver), record
+
+
+def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception:
+    """Return an exception as a receiver's result; it is logged, since nobody has to look at it."""
+    name = getattr(signal, "name", "a signal without a name")
+    LOG.error("receiver %s of %s raised", describe(receiver), name, exc_info=error)
+    return error
+
+
+def send(
+    signal: Any,
+    records: Sequence[core.Receiver],
+    sender: Any,
+    wrapper: Callable[..., Any] | None,
+    keywords: dict[str, Any],
+    keep: bool = False,
+) -> list[tuple[Any, Any]]:
+    """Call the receivers; return each with what it returned, or with ``keep`` raised."""
+    results: list[tuple[Any, Any]] = []
+    with surrounding("sending", signal, sender, len(records)):
+        for receiver, target, calling, record in deliveries(signal, records, sender):
+            try:
+                with calling:
+                    if record.is_async:
+                        if wrapper is None:
+                            raise RuntimeError("Cannot send to a coroutine function.")  # noqa: TRY301
+                        target = wrapper(target)  # noqa: PLW2901
+                    result = record.deliver(target, sender, keywords)
+            except Exception as error:
+                annotate(error, signal, sender, receiver)
+                if not keep:
+                    raise
+                result = kept(error, signal, sender, receiver)
+            results.append((receiver, result))
+    return results
+
+
+async def send_async(
+    signal: Any,
+    records: Sequence[core.Receiver],
+    sender: Any,
+    wrapper: Callable[..., Any] | None,
+    keywords: dict[str, Any],
+    keep: bool = False,
+    either: bool = False,
+) -> list[tuple[Any, Any]]:
+    """Await the receivers; with ``either`` plain functions are called without a wrapper."""
+    results: list[tuple[Any, Any]] = []
+    with surrounding("sending", signal, sender, len(records)):
+        for receiver, target, calling, record in deliveries(signal, records, sender):
+            try:
+                with calling:
+                    is_async = record.is_async
+                    if not is_async and wrapper is not None:
+                        target, is_async = wrapper(target), True  # noqa: PLW2901
+                    elif not is_async and not either:
+                        raise RuntimeError("Cannot send to a non-coroutine function.")  # noqa: TRY301
+                    result = record.deliver(target, sender, keywords)
+                    if type(result) is CoroutineType or (is_async and not (result is None and record.after_commit)):
+                        result = await result
+            except Exception as error:
+                annotate(error, signal, sender, receiver)
+                if not keep:
+                    raise
+                result = kept(error, signal, sender, receiver)
+            results.append((receiver, result))
+    return results

@@ -1,0 +1,47 @@
+"""What goes wrong in a receiver: the note on its exception, and the count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import Lock
+from typing import Any, Final
+
+from ..errors import SkipOperation
+from .deferral import Everybody, behind
+from .receiver import describe, short_repr
+
+__all__ = ["ERRORS", "annotate", "count"]
+
+ERRORS: Final[Counter[tuple[str, str]]] = Counter()
+"""How often a receiver has raised, by the names of the signal (empty if it has none) and of the receiver."""
+
+LOCK: Final = Lock()
+
+
+def count(signal: object, receiver: Any) -> None:
+    """Count an error of a receiver; after a commit the signal is not known any more."""
+    name = getattr(signal, "name", None)
+    itself = behind(receiver)
+    # By the type where it has no name: a repr with an address would make the count grow without end.
+    who = describe(itself if hasattr(itself, "__qualname__") else type(itself))
+    with LOCK:
+        ERRORS[name if isinstance(name, str) else "", who] += 1
+
+
+def annotate(error: BaseException, signal: object, sender: object, receiver: Any) -> None:
+    """Note on an error at which signal, sender and receiver it came up (PEP 678), and count it.
+
+    The same note is not added twice in a row: an exception object that is raised again and again stays small. That
+    somebody skips an operation is no error, and not counted.
+    """
+    if isinstance(receiver, Everybody):
+        return  # stands for all receivers where they are watched: the one that raised is noted already
+    name = getattr(signal, "name", None)
+    which = repr(name) if isinstance(name, str) else short_repr(signal)
+    source = describe(sender) if isinstance(sender, type) else short_repr(sender)
+    note = f"aldis: at the receiver {describe(receiver)} of the signal {which}, sender {source}"
+    if not isinstance(error, SkipOperation):
+        count(signal, receiver)
+    notes = getattr(error, "__notes__", [])
+    if isinstance(notes, list) and notes[-1:] != [note]:
+        error.add_note(note)

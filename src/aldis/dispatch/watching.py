@@ -1,0 +1,36 @@
+"""Begin and end to watch what is sent."""
+
+from __future__ import annotations
+
+import gc
+
+from . import core
+from .delivery import WATCHERS, Watcher
+from .ledger import LEDGER
+
+__all__ = ["unwatch", "watch"]
+
+
+def watch(watcher: Watcher) -> None:
+    """Let ``watcher`` see all sends that begin from now on."""
+    if watcher not in WATCHERS:
+        WATCHERS.append(watcher)
+        forget_plans()
+
+
+def unwatch(watcher: Watcher) -> None:
+    """Let ``watcher`` see no more."""
+    if watcher in WATCHERS:
+        WATCHERS.remove(watcher)
+        forget_plans()
+
+
+def forget_plans() -> None:
+    """Have all plans of all signals made again: a plan knows whether it is watched, so that a send need not ask.
+
+    The signals are found among the objects that the garbage collector knows: no signal pays for being on a list.
+    """
+    for each in gc.get_objects():
+        if issubclass(type(each), core.Dispatch):  # isinstance would ask proxies, which may be bound to nothing
+            with LEDGER:
+                each._forget(core.ANY_KEY)
