@@ -79,7 +79,9 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext/*.pyx
 	$(BIN)/mypy
+	for folder in docs/examples docs/examples/*/; do MYPYPATH=$$folder $(BIN)/mypy $$folder/*.py || exit 1; done
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python --project tests/types
 	$(BIN)/lint-imports
 	$(BIN)/python cext/generate.py --check
 

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import tomllib
 from dataclasses import dataclass
+from itertools import chain, combinations
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,9 +25,24 @@ RENDERINGS = {
     "pure_emitters.py": "src/aldis/dispatch/_pure_emitters.py",
     "emitters.py": "src/aldis/dispatch/emitters.py",
     "signals.py": "src/aldis/signals.py",
+    "typed.pyi": "src/aldis/_typed.pyi",
     "signals.md": "docs/reference/signals.md",
 }
 """Each template (``cext/templates/NAME.jinja``), and the file that it renders."""
+
+
+def camel(name: str) -> str:
+    """Return a name in the form of a class's: ``is_update`` is ``IsUpdate``."""
+    return name.title().replace("_", "")
+
+
+def call_of(parameters: tuple[Parameter, ...]) -> str:
+    """Return the ``__call__`` of a receiver that names these parameters, as the formatter has it."""
+    named = "".join([", *" * bool(parameters), *(f", {each.name}: {each.type}" for each in parameters)])
+    line = f"    def __call__(self, sender: Any, /{named}) -> object: ..."
+    if len(line) <= WIDTH:
+        return line
+    return f"    def __call__(\n        self, sender: Any, /{named}\n    ) -> object: ..."
 
 
 @dataclass(frozen=True)
@@ -62,9 +78,25 @@ class Signal:
     emitters: tuple[Emitter, ...]
 
     @property
+    def title(self) -> str:
+        """Its name as a class has it."""
+        return camel(self.name)
+
+    @property
     def protocol(self) -> str:
         """The name of the type of its receivers."""
-        return f"{self.name.title().replace('_', '')}Receiver"
+        return f"{self.title}Receiver"
+
+    def type_of(self, parameter: Parameter) -> str:
+        """Return the type of a parameter, where the model is ``M_contra``."""
+        if parameter.name == "model_instance":
+            return "M_contra" if self.name.endswith("save") else "M_contra | None"
+        return parameter.type
+
+    @property
+    def choices(self) -> tuple[tuple[Parameter, ...], ...]:
+        """The few parameters that a receiver may name instead of all: up to two of them."""
+        return tuple(chain.from_iterable(combinations(self.parameters, count) for count in range(3)))
 
     @property
     def by_sender(self) -> bool:
@@ -111,6 +143,8 @@ def render(signals: list[Signal]) -> dict[Path, str]:
     environment.filters["wrap"] = lambda text, indent, hang=4: textwrap.fill(
         text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang)
     ).lstrip()
+    environment.filters["call"] = call_of
+    environment.filters["camel"] = lambda parameters: "".join(camel(each.name) for each in parameters) or "SenderAlone"
     return {
         ROOT / target: environment.get_template(f"{template}.jinja").render(
             signals=signals, made_from=f"cext/signals.toml and cext/templates/{template}.jinja"

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import islice
+from typing import Any
 
 import blinker
 from rich.console import Console
@@ -57,7 +58,7 @@ class Flight(Base):
 
 
 @pre_save.connect_via(Flight)
-async def clean_tail_number(sender, column_values, **kwargs):
+async def clean_tail_number(sender: type[Flight], column_values: dict[str, Any], **kwargs: Any) -> None:
     """Planes without a tail number say "NA", and some say it in lower case."""
     tail = (column_values["tail"] or "").strip().upper()
     column_values["tail"] = None if tail in {"", "NA"} else tail
@@ -67,7 +68,7 @@ carriers: Counter[str] = Counter()
 
 
 @post_save.connect_via(Flight)
-async def count_carrier(sender, model_instance, **kwargs):
+async def count_carrier(sender: type[Flight], model_instance: Flight, **kwargs: Any) -> None:
     carriers[model_instance.carrier] += 1
 
 
@@ -119,17 +120,18 @@ async def dispatch_again(saved: list[Flight]) -> tuple[float, float]:
     """Send what a load sends, through aldis and through blinker; return the seconds a row of each."""
     names = pre_save.parameters
     query = Flight.query
-    sent = [(query, flight, {}, {"tail": flight.tail or ""}, False, False) for flight in saved]
-    named = [dict(zip(names, values, strict=True)) for values in sent]
+    sent: list[tuple[Any, ...]] = [(query, flight, {}, {"tail": flight.tail or ""}, False, False) for flight in saved]
+    named: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in sent]
     theirs_before, theirs_after = blinker.Signal(), blinker.Signal()
     theirs_before.connect(clean_tail_number, Flight)
     theirs_after.connect(count_carrier, Flight)
     counted = carriers.copy()
     began = time.perf_counter()
     for values in sent:
+        written: tuple[Any, ...] = (*values, 1, False)
         if (rest := emitters.pre_save(pre_save, Flight, *values)) is not None:
             await rest
-        if (rest := emitters.post_save(post_save, Flight, *values, 1, False)) is not None:
+        if (rest := emitters.post_save(post_save, Flight, *written)) is not None:
             await rest
     between = time.perf_counter()
     for keywords in named:
@@ -146,7 +148,7 @@ def raw(saved: list[Flight]) -> float:
 
     No instances, no signals, no keys: the floor.
     """
-    table = Flight.__table__
+    table = Flight.metadata.tables[Flight.__tablename__]
     columns = [column.key for column in table.columns if not column.primary_key]
     rows = [tuple(getattr(flight, name) for name in columns) for flight in saved]
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/raw.db")) as connection:
@@ -181,7 +183,7 @@ async def main(rows: int, url: str, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Load flights, receivers attached.")
     parser.add_argument("--rows", type=int, default=FLIGHTS, help="how many flights to load (default: all)")
     parser.add_argument("--database", help="the database's URL (default: a new SQLite file, deleted afterwards)")
     options = parser.parse_args()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -31,8 +33,8 @@ class Change(Base):
 def log_changes_of(model: type[aldis.Model]) -> None:
     """Log every change of a model, in the transaction that makes it."""
 
-    def log(kind: str):
-        async def receiver(sender, row_count, operation_skipped):
+    def log(kind: str) -> Callable[..., Awaitable[None]]:
+        async def receiver(sender: type[aldis.Model], row_count: int, operation_skipped: bool) -> None:
             if not operation_skipped:
                 await Change.query.create(what=f"{kind} {row_count} {sender.__name__}")
 
@@ -49,23 +51,25 @@ class NotEmptyError(Exception):
 
 
 @signals.pre_delete.connect_via(Account)
-async def refuse_to_delete_money(sender, model_instance):
+async def refuse_to_delete_money(sender: type[Account], model_instance: Account | None) -> None:
     """Raise to prevent one deletion, and let the caller know."""
     if model_instance is not None and model_instance.balance:
         raise NotEmptyError(f"{model_instance.owner} has {model_instance.balance}")
 
 
 @signals.pre_delete.connect_via(Account)
-async def exempt_the_protected(sender, model_instance, injected_filters):
+async def exempt_the_protected(
+    sender: type[Account], model_instance: Account | None, injected_filters: list[Any] | None
+) -> None:
     """Narrow the deletion of many; skip that of one."""
-    if model_instance is None:
+    if injected_filters is not None:
         injected_filters += [{"is_protected": False}, Account.balance == 0]
-    elif model_instance.is_protected:
+    elif model_instance is not None and model_instance.is_protected:
         raise aldis.SkipOperation
 
 
 @signals.pre_save.connect_via(Account)
-async def tidy_owner(sender, column_values):
+async def tidy_owner(sender: type[Account], column_values: dict[str, Any]) -> None:
     """Edit the rows of a save, or of a bulk, before they are written."""
     if "owner" in column_values:
         column_values["owner"] = column_values["owner"].strip().title()

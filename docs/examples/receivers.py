@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -33,7 +34,7 @@ said: list[str] = []
 
 # A welcome mail: sent when the user is stored for good, not before.
 @post_save.connect_via(User, after_commit=True)
-async def send_welcome_mail(sender, model_instance, is_update):
+async def send_welcome_mail(sender: type[User], model_instance: User, is_update: bool) -> None:
     if not is_update:
         said.append(f"mail to {model_instance.email}")
 
@@ -41,18 +42,18 @@ async def send_welcome_mail(sender, model_instance, is_update):
 # One receiver for two models.
 @pre_save.connect_via(User)
 @pre_save.connect_via(Profile)
-async def announce(sender, **kwargs):
+async def announce(sender: type[Base], **kwargs: Any) -> None:
     said.append(f"saving a {sender.__name__}")
 
 
 # Two receivers for one model run in the order in which they were connected.
 @post_save.connect_via(Profile)
-async def first(sender):
+async def first(sender: type[Profile]) -> None:
     said.append("first")
 
 
 @post_save.connect_via(Profile)
-def second(sender, model_instance):  # a plain function does as well
+def second(sender: type[Profile], model_instance: Profile) -> None:  # a plain function does as well
     said.append(f"second: {model_instance.text}")
 
 
@@ -61,7 +62,7 @@ User.meta.signals.on_verify = aldis.Signal("A user has shown that the address is
 
 
 @User.meta.signals.on_verify.connect_via(User)
-async def trust(sender, instance):
+async def trust(sender: type[User], instance: User) -> None:
     await instance.update(is_verified=True)
     said.append(f"{instance.name} is verified")
 
@@ -71,12 +72,12 @@ Profile.meta.signals.post_delete = aldis.Signal()
 
 
 @post_delete.connect
-async def never(sender):
+async def never(sender: object) -> None:
     raise AssertionError("Profile has a signal of its own")
 
 
 @Profile.meta.signals.post_delete.connect
-async def rewired(sender, row_count):
+async def rewired(sender: type[Profile], row_count: int) -> None:
     said.append(f"deleted {row_count} {sender.__name__}")
 
 

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from .dispatch.signal import LifecycleSignal
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
+
+    from . import _typed  # pyright: ignore[reportMissingModuleSource]
 
 __all__ = [
     "LIFECYCLE",
@@ -38,19 +40,24 @@ __all__ = [
     "revision_applied",
 ]
 
-pre_save: Final = LifecycleSignal(
-    "pre_save",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "values",
-            "column_values",
-            "is_update",
-            "is_migration",
-        ),
-    },
-    "Before one row is inserted, or a stored instance is saved again.",
+M_contra = TypeVar("M_contra", contravariant=True)
+
+pre_save: Final = cast(
+    "_typed.PreSave",
+    LifecycleSignal(
+        "pre_save",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "values",
+                "column_values",
+                "is_update",
+                "is_migration",
+            )
+        },
+        "Before one row is inserted, or a stored instance is saved again.",
+    ),
 )
 """Before one row is inserted, or a stored instance is saved again.
 
@@ -59,7 +66,7 @@ Fired by `Model.save()`, `Model.query.create()` and whatever creates through the
 """
 
 
-class PreSaveReceiver(Protocol):
+class PreSaveReceiver(Protocol[M_contra]):
     """A receiver of :data:`pre_save` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -75,11 +82,11 @@ class PreSaveReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra,
         values: Mapping[str, Any],
         column_values: dict[str, Any],
         is_update: bool,
@@ -88,21 +95,24 @@ class PreSaveReceiver(Protocol):
         """Receive the signal; a coroutine function is awaited."""
 
 
-post_save: Final = LifecycleSignal(
-    "post_save",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "values",
-            "column_values",
-            "is_update",
-            "is_migration",
-            "row_count",
-            "operation_skipped",
-        ),
-    },
-    "After the row of a `pre_save` is written, in the same transaction.",
+post_save: Final = cast(
+    "_typed.PostSave",
+    LifecycleSignal(
+        "post_save",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "values",
+                "column_values",
+                "is_update",
+                "is_migration",
+                "row_count",
+                "operation_skipped",
+            )
+        },
+        "After the row of a `pre_save` is written, in the same transaction.",
+    ),
 )
 """After the row of a `pre_save` is written, in the same transaction.
 
@@ -110,7 +120,7 @@ Fired by the same as `pre_save`. Receivers: :class:`PostSaveReceiver`.
 """
 
 
-class PostSaveReceiver(Protocol):
+class PostSaveReceiver(Protocol[M_contra]):
     """A receiver of :data:`post_save` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -128,11 +138,11 @@ class PostSaveReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra,
         values: Mapping[str, Any],
         column_values: dict[str, Any],
         is_update: bool,
@@ -143,19 +153,22 @@ class PostSaveReceiver(Protocol):
         """Receive the signal; a coroutine function is awaited."""
 
 
-pre_update: Final = LifecycleSignal(
-    "pre_update",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "values",
-            "column_values",
-            "is_update",
-            "is_migration",
-        ),
-    },
-    "Before stored rows are updated.",
+pre_update: Final = cast(
+    "_typed.PreUpdate",
+    LifecycleSignal(
+        "pre_update",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "values",
+                "column_values",
+                "is_update",
+                "is_migration",
+            )
+        },
+        "Before stored rows are updated.",
+    ),
 )
 """Before stored rows are updated.
 
@@ -164,7 +177,7 @@ Fired by `Model.update()`, `Model.query.update()`, `bulk_update`, `apply_default
 """
 
 
-class PreUpdateReceiver(Protocol):
+class PreUpdateReceiver(Protocol[M_contra]):
     """A receiver of :data:`pre_update` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -180,11 +193,11 @@ class PreUpdateReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra | None,
         values: Mapping[str, Any],
         column_values: dict[str, Any],
         is_update: bool,
@@ -193,21 +206,24 @@ class PreUpdateReceiver(Protocol):
         """Receive the signal; a coroutine function is awaited."""
 
 
-post_update: Final = LifecycleSignal(
-    "post_update",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "values",
-            "column_values",
-            "is_update",
-            "is_migration",
-            "row_count",
-            "operation_skipped",
-        ),
-    },
-    "After the rows of a `pre_update` are updated, in the same transaction.",
+post_update: Final = cast(
+    "_typed.PostUpdate",
+    LifecycleSignal(
+        "post_update",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "values",
+                "column_values",
+                "is_update",
+                "is_migration",
+                "row_count",
+                "operation_skipped",
+            )
+        },
+        "After the rows of a `pre_update` are updated, in the same transaction.",
+    ),
 )
 """After the rows of a `pre_update` are updated, in the same transaction.
 
@@ -215,7 +231,7 @@ Fired by the same as `pre_update`. Receivers: :class:`PostUpdateReceiver`.
 """
 
 
-class PostUpdateReceiver(Protocol):
+class PostUpdateReceiver(Protocol[M_contra]):
     """A receiver of :data:`post_update` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -233,11 +249,11 @@ class PostUpdateReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra | None,
         values: Mapping[str, Any],
         column_values: dict[str, Any],
         is_update: bool,
@@ -248,16 +264,19 @@ class PostUpdateReceiver(Protocol):
         """Receive the signal; a coroutine function is awaited."""
 
 
-pre_delete: Final = LifecycleSignal(
-    "pre_delete",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "injected_filters",
-        ),
-    },
-    "Before rows are deleted.",
+pre_delete: Final = cast(
+    "_typed.PreDelete",
+    LifecycleSignal(
+        "pre_delete",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "injected_filters",
+            )
+        },
+        "Before rows are deleted.",
+    ),
 )
 """Before rows are deleted.
 
@@ -265,7 +284,7 @@ Fired by `Model.delete()`, `Model.query.delete()`, a session's flush. Receivers:
 """
 
 
-class PreDeleteReceiver(Protocol):
+class PreDeleteReceiver(Protocol[M_contra]):
     """A receiver of :data:`pre_delete` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -278,27 +297,30 @@ class PreDeleteReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra | None,
         injected_filters: list[Any] | None,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
 
-post_delete: Final = LifecycleSignal(
-    "post_delete",
-    {
-        None: (
-            "instance",
-            "model_instance",
-            "row_count",
-            "operation_skipped",
-        ),
-    },
-    "After the rows of a `pre_delete` are deleted, in the same transaction.",
+post_delete: Final = cast(
+    "_typed.PostDelete",
+    LifecycleSignal(
+        "post_delete",
+        {
+            None: (
+                "instance",
+                "model_instance",
+                "row_count",
+                "operation_skipped",
+            )
+        },
+        "After the rows of a `pre_delete` are deleted, in the same transaction.",
+    ),
 )
 """After the rows of a `pre_delete` are deleted, in the same transaction.
 
@@ -306,7 +328,7 @@ Fired by the same as `pre_delete`. Receivers: :class:`PostDeleteReceiver`.
 """
 
 
-class PostDeleteReceiver(Protocol):
+class PostDeleteReceiver(Protocol[M_contra]):
     """A receiver of :data:`post_delete` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -319,31 +341,34 @@ class PostDeleteReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
-        model_instance: Any,
+        model_instance: M_contra | None,
         row_count: int | None,
         operation_skipped: bool,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
 
-pre_bulk: Final = LifecycleSignal(
-    "pre_bulk",
-    {
-        None: (
-            "instance",
-            "operation",
-            "raw_values",
-            "create_params",
-            "update_params",
-            "update_fields",
-            "ignore_conflicts",
-        ),
-    },
-    "Before a bulk operation, once.",
+pre_bulk: Final = cast(
+    "_typed.PreBulk",
+    LifecycleSignal(
+        "pre_bulk",
+        {
+            None: (
+                "instance",
+                "operation",
+                "raw_values",
+                "create_params",
+                "update_params",
+                "update_fields",
+                "ignore_conflicts",
+            )
+        },
+        "Before a bulk operation, once.",
+    ),
 )
 """Before a bulk operation, once.
 
@@ -352,7 +377,7 @@ Fired by `bulk_create`, `bulk_update`, `bulk_get_or_create`, `bulk_update_or_cre
 """
 
 
-class PreBulkReceiver(Protocol):
+class PreBulkReceiver(Protocol[M_contra]):
     """A receiver of :data:`pre_bulk` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -368,7 +393,7 @@ class PreBulkReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,
@@ -382,23 +407,26 @@ class PreBulkReceiver(Protocol):
         """Receive the signal; a coroutine function is awaited."""
 
 
-post_bulk: Final = LifecycleSignal(
-    "post_bulk",
-    {
-        None: (
-            "instance",
-            "operation",
-            "raw_values",
-            "create_params",
-            "update_params",
-            "update_fields",
-            "ignore_conflicts",
-            "row_count_create",
-            "row_count_update",
-            "operation_skipped",
-        ),
-    },
-    "After a bulk operation, once, in the same transaction.",
+post_bulk: Final = cast(
+    "_typed.PostBulk",
+    LifecycleSignal(
+        "post_bulk",
+        {
+            None: (
+                "instance",
+                "operation",
+                "raw_values",
+                "create_params",
+                "update_params",
+                "update_fields",
+                "ignore_conflicts",
+                "row_count_create",
+                "row_count_update",
+                "operation_skipped",
+            )
+        },
+        "After a bulk operation, once, in the same transaction.",
+    ),
 )
 """After a bulk operation, once, in the same transaction.
 
@@ -406,7 +434,7 @@ Fired by the same as `pre_bulk`. Receivers: :class:`PostBulkReceiver`.
 """
 
 
-class PostBulkReceiver(Protocol):
+class PostBulkReceiver(Protocol[M_contra]):
     """A receiver of :data:`post_bulk` that names all of its parameters.
 
     The sender is the model class. Sent with it:
@@ -425,7 +453,7 @@ class PostBulkReceiver(Protocol):
 
     def __call__(
         self,
-        sender: type[Any],
+        sender: type[M_contra],
         /,
         *,
         instance: Any,

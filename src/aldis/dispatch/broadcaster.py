@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import blinker
 
 from ..errors import SignalError
 from . import emitters
-from .signal import NamedSignal
+from .signal import NamedSignal, Signal
 
 __all__ = ["Broadcaster"]
 
@@ -62,11 +62,6 @@ class Broadcaster:
             found = self._signals.setdefault(name, NamedSignal(name))
         return found
 
-    def __getattr__(self, name: str) -> blinker.Signal:
-        if name.startswith("_"):
-            raise AttributeError(f"a {type(self).__name__} has no {name!r}; signals' names do not begin with '_'.")
-        return self[name]
-
     def __setitem__(self, name: str, signal: blinker.Signal) -> None:
         if not isinstance(signal, blinker.Signal):
             raise SignalError(
@@ -77,7 +72,19 @@ class Broadcaster:
             raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
         self._signals[name] = signal
 
-    __setattr__ = __setitem__
+    if TYPE_CHECKING:  # an attribute that was set to a plain blinker.Signal is less than this says
+
+        def __getattr__(self, name: str) -> Signal: ...
+        def __setattr__(self, name: str, signal: blinker.Signal) -> None: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> blinker.Signal:
+            if name.startswith("_"):
+                raise AttributeError(f"a {type(self).__name__} has no {name!r}; signals' names do not begin with '_'.")
+            return self[name]
+
+        __setattr__ = __setitem__
 
     def __delitem__(self, name: str) -> None:
         """Forget the signal of that name here; what the parents have is seen again."""

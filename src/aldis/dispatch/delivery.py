@@ -151,6 +151,11 @@ def deliveries(signal: Any, records: Sequence[core.Receiver], sender: Any) -> It
             yield receiver, target, surrounding("calling", signal, sender, receiver), record
 
 
+def put_off(result: object, record: core.Receiver) -> bool:
+    """Tell whether a call was left for after the commit, so that there is nothing to await."""
+    return result is None and record.after_commit
+
+
 def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception:
     """Return an exception as a receiver's result; it is logged, since nobody has to look at it."""
     name = getattr(signal, "name", "a signal without a name")
@@ -207,7 +212,7 @@ async def send_async(
                     elif not is_async and not either:
                         raise RuntimeError("Cannot send to a non-coroutine function.")  # noqa: TRY301
                     result = record.deliver(target, sender, keywords)
-                    if type(result) is CoroutineType or (is_async and not (result is None and record.after_commit)):
+                    if type(result) is CoroutineType or (is_async and not put_off(result, record)):
                         result = await result
             except Exception as error:
                 annotate(error, signal, sender, receiver)

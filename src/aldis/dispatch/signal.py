@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, TypeVar, cast, overload
 
 import blinker
 from blinker import ANY
@@ -23,13 +23,25 @@ from .sender import refuse_unknowable
 
 __all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
+    P = ParamSpec("P", default=...)
+else:
+    from typing import ParamSpec
+
+    P = ParamSpec("P")
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+Q = ParamSpec("Q")
+Wrapper: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 ANY_KEY: Final = core.ANY_KEY
 sender_key = core.sender_key
 
 
-class Signal(core.Dispatch, blinker.Signal):
+class Signal(core.Dispatch, blinker.Signal, Generic[P]):
     """A signal: whoever connects is called, in the order of connection, whenever it is sent.
 
     All that :class:`blinker.Signal` does, it does. On top of that, receivers run in the order in which they were
@@ -51,8 +63,72 @@ class Signal(core.Dispatch, blinker.Signal):
 
     _parameters: Mapping[str | None, tuple[str, ...]] | None = None
 
-    send = core.send
-    send_async = core.send_async
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def send(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, sender: Any = None, /, *args: P.args, **kwargs: P.kwargs
+        ) -> list[tuple[Callable[..., Any], Any]]: ...
+        @overload
+        def send(
+            self, sender: Any = None, /, *, _async_wrapper: Wrapper, **kwargs: Any
+        ) -> list[tuple[Callable[..., Any], Any]]: ...
+        def send(self, sender: Any = None, /, *args: Any, **kwargs: Any) -> list[tuple[Callable[..., Any], Any]]:
+            """See the core's."""
+            ...
+
+        @overload  # type: ignore[override]
+        async def send_async(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, sender: Any = None, /, *args: P.args, **kwargs: P.kwargs
+        ) -> list[tuple[Callable[..., Any], Any]]: ...
+        @overload
+        async def send_async(
+            self, sender: Any = None, /, *, _sync_wrapper: Wrapper, **kwargs: Any
+        ) -> list[tuple[Callable[..., Any], Any]]: ...
+        async def send_async(
+            self, sender: Any = None, /, *args: Any, **kwargs: Any
+        ) -> list[tuple[Callable[..., Any], Any]]:
+            """See the core's."""
+            ...
+
+    else:
+        send = core.send
+        send_async = core.send_async
+
+    @staticmethod
+    def of(function: Callable[Concatenate[Any, Q], object]) -> Signal[Q]:
+        """Make a signal that sends what a function takes: the function is the signal's description, and never called.
+
+        The signal has the function's name and docstring. A receiver that requires anything else is refused when it is
+        connected, and a type checker knows what a send takes.
+
+        Args:
+            function: Its first parameter is the sender, the others are what the signal sends.
+
+        Returns:
+            The signal, a :class:`LifecycleSignal`.
+
+        Raises:
+            SignalError: The function has no parameter for the sender, or takes any keyword.
+
+        Example:
+            >>> import aldis
+            >>> @aldis.Signal.of
+            ... def paid(sender: str, *, amount: int) -> None:
+            ...     \"\"\"An order was paid.\"\"\"
+            >>> @paid.connect
+            ... def thank(sender, amout): ...
+            Traceback (most recent call last):
+                ...
+            aldis.errors.SignalError: ... it requires 'amout', ... did you mean 'amount'? paid sends: sender, amount.
+        """
+        accepted = accepts(function)
+        if not accepted.takes_sender or accepted.sender_name is None or accepted.everything:
+            raise SignalError(
+                f"cannot make a signal of {describe(function)}: its first parameter is the sender, "
+                "and the others, by their names, are what the signal sends."
+            )
+        return cast("Signal[Q]", LifecycleSignal(function.__name__, {None: accepted.parameters}, function.__doc__))
 
     def __init__(self, doc: str | None = None) -> None:
         if doc:

@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, ObjectNotFound
 from . import flush
-from .database import Using
+from .database import Database, Using
 from .firing import fire, telling
 from .flush import needs_flush
 from .meta import Meta, meta_of, operation
@@ -64,6 +64,8 @@ class Model:
 
     meta: ClassVar[MetaAttribute] = MetaAttribute()
     query: ClassVar[QueryAttribute] = QueryAttribute()
+    if TYPE_CHECKING:
+        database: ClassVar[Database]
 
     async def save(
         self,

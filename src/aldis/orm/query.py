@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..errors import MultipleObjectsReturned, ObjectNotFound
@@ -73,7 +73,7 @@ class Query(Generic[M]):
     def _conditions(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         return [*expressions, *(attribute(self.model, name) == value for name, value in equals.items())]
 
-    def filter(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
+    def filter(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> Self:
         """Return the queryset of the rows that meet all conditions.
 
         Args:
@@ -85,12 +85,12 @@ class Query(Generic[M]):
         """
         return self._with(self.select.where(*self._conditions(expressions, equals)))
 
-    def exclude(self, *expressions: ColumnElement[bool], **equals: Any) -> Self:
+    def exclude(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> Self:
         """Return the queryset without the rows that meet all conditions; arguments as for :meth:`filter`."""
         conditions = self._conditions(expressions, equals)
         return self._with(self.select.where(not_(and_(*conditions)))) if conditions else self
 
-    def order_by(self, *clauses: str | ColumnElement[Any]) -> Self:
+    def order_by(self, *clauses: str | SQLColumnExpression[Any]) -> Self:
         """Return the queryset in an order: expressions, or attributes' names, with ``-`` before one for descending."""
         order = [
             clause
@@ -144,7 +144,7 @@ class Query(Generic[M]):
     def _at_most(self, count: int) -> Select[Any]:
         return self.select if self.select._limit_clause is not None else self.select.limit(count)
 
-    async def get(self, *expressions: ColumnElement[bool], **equals: Any) -> M:
+    async def get(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> M:
         """Return the one instance; arguments as for :meth:`filter`.
 
         Raises:
@@ -156,7 +156,7 @@ class Query(Generic[M]):
             raise ObjectNotFound(f"no {self.model.__name__} meets {self._told(expressions, equals)}.")
         return found
 
-    async def get_or_none(self, *expressions: ColumnElement[bool], **equals: Any) -> M | None:
+    async def get_or_none(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> M | None:
         """Return the one instance, or ``None``; arguments as for :meth:`filter`.
 
         Raises:

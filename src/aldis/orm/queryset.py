@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import instance_state
@@ -55,14 +55,15 @@ class QuerySet(Query[M]):
     def _operation(self) -> AbstractAsyncContextManager[Transaction]:
         return operation(self.model, self._using)
 
-    async def create(self, **values: Any) -> M | None:
+    async def create(self, **values: Any) -> M:
         """Insert one row. Fires the save signals, with the queryset as ``instance``.
 
         Args:
             values: The attributes of the new instance, by name.
 
         Returns:
-            The instance, saved; ``None`` when a receiver raised :class:`SkipOperation`.
+            The instance, saved; ``None`` when a receiver raised :class:`SkipOperation`, which the type leaves out: who
+            skips knows.
 
         Raises:
             TypeError: A name is no attribute of the class.
@@ -80,7 +81,8 @@ class QuerySet(Query[M]):
         from .model import save
 
         instance = self.model(**values)
-        return await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
+        saved = await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
+        return cast("M", saved)
 
     async def bulk_create(
         self,
