@@ -12,12 +12,13 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench bench-saving generate lint lock clean help
+.PHONY: demo test test-blinker bench bench-saving docs generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
+	@echo "make docs          the site, in docs/_build/html"
 	@echo "make generate      render what is made from cext/signals.toml"
 	@echo "make lint          formatting, linting, types, imports, stale renderings"
 	@echo "make lock          renew the constraints that CI installs with"
@@ -32,7 +33,7 @@ $(VENV)/.aldis: $(CORE) | $(BIN)/python
 	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.docs $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
 	$(INSTALL) --group $* $(foreach group,$(GROUPS),--group $(group))
 	@touch $@
 
@@ -70,6 +71,9 @@ bench-saving: $(VENV)/.test $(VENV)/.bench
 	  --benchmark-json=$(VENV)/saving.json
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_bulk.py -q --benchmark-only --benchmark-quiet \
 	  --benchmark-json=$(VENV)/bulk-pure.json
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 generate: $(VENV)/.test
 	$(BIN)/python cext/generate.py

@@ -6,7 +6,11 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"]).pytest()
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser()],
+    patterns=["*.md"],
+    setup=lambda namespace: namespace.update(__name__="__main__"),  # Flask looks for the module that it is in
+).pytest()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,46 @@
+"""The shop's tests: ``pytest test_shop.py``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from shop import Base, Lamp, Order, SoldOutError
+
+import aldis
+from aldis.signals import post_save
+from aldis.testing import Signals
+
+
+@pytest_asyncio.fixture
+async def lamp() -> AsyncIterator[Lamp]:
+    """One lamp, in a database of the test's own."""
+    Base.database = aldis.Database("sqlite+aiosqlite://")
+    async with Base.database:
+        async with Base.database.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        yield await Lamp.query.create(name="Aldis", stock=1)
+
+
+@pytest.mark.asyncio
+async def test_order_takes_from_stock(lamp: Lamp, signals: Signals) -> None:
+    await Order.query.create(lamp_id=lamp.id, customer="ada@example.org")
+    assert (await lamp.load()).stock == 0
+    signals.assert_fired(post_save, Order, is_update=False, times=1)
+
+
+@pytest.mark.asyncio
+async def test_who_comes_too_late_gets_no_mail(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
+    await lamp.update(stock=0)
+    with pytest.raises(SoldOutError):
+        await Order.query.create(lamp_id=lamp.id, customer="bob@example.org")
+    assert await Order.query.count() == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.asyncio
+async def test_orders_stay(lamp: Lamp, signals: Signals) -> None:
+    with signals.muted("thank"):
+        order = await Order.query.create(lamp_id=lamp.id, customer="ada@example.org")
+    assert await order.delete() == 0
