@@ -12,13 +12,14 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench bench-saving docs generate lint lock clean help
+.PHONY: demo test test-blinker bench bench-saving docs accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
+	@echo "make accessible    axe on every page of it, as phone and desktop, light and dark; needs Chromium"
 	@echo "make generate      render what is made from cext/signals.toml"
 	@echo "make lint          formatting, linting, types, imports, stale renderings"
 	@echo "make lock          renew the constraints that CI installs with"
@@ -33,7 +34,7 @@ $(VENV)/.aldis: $(CORE) | $(BIN)/python
 	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.docs $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.docs $(VENV)/.accessible $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
 	$(INSTALL) --group $* $(foreach group,$(GROUPS),--group $(group))
 	@touch $@
 
@@ -75,6 +76,9 @@ bench-saving: $(VENV)/.test $(VENV)/.bench
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html
 
+accessible: $(VENV)/.accessible docs
+	$(BIN)/python docs/accessible.py docs/_build/html
+
 generate: $(VENV)/.test
 	$(BIN)/python cext/generate.py
 
@@ -94,7 +98,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 
 lock: | $(BIN)/python
 	$(PIP) install --quiet uv
-	$(LOCK) --group test --group bench --group lint --group docs --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
+	$(LOCK) --group test --group bench --group lint --group docs --group accessible --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
 	$(LOCK) --group test --group build --group bench --group of-2-0 constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
 
 clean:
