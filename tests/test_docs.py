@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -68,3 +69,23 @@ def test_notebook_cell_runs_after_the_models(monkeypatch) -> None:
         assert printed == [("saved", "Uma")]
     finally:
         namespace["post_save"].disconnect(namespace["show"])
+
+
+def test_benchmarks_page_agrees_with_its_json() -> None:
+    page = (DOCS / "benchmarks.md").read_text("utf-8")
+    kept = json.loads((DOCS / "dispatch.json").read_text("utf-8"))
+    shown = {}
+    for core, part in (("compiled", "## One send of six"), ("pure", "## The pure core")):
+        text = page.partition(part)[2].partition("\n## ")[0]
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            head, _, *rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
+            for name, *cells in rows:
+                for size, cell in zip(head[1:], cells, strict=True):
+                    where = (core, head[0], int(size.removeprefix("N = ")), name.endswith(", weak"))
+                    shown[*where, name.removesuffix(", weak")] = int(cell.replace(",", ""))
+    told = {
+        (each["core"], each["kind"], each["size"], each["weak"], each["library"]): each["nanoseconds"]
+        for each in kept["nanoseconds"]
+    }
+    assert shown.keys() == told.keys()
+    assert all(abs(shown[what] - nanoseconds) <= 0.6 for what, nanoseconds in told.items())
