@@ -26,7 +26,7 @@ from aldis.dispatch import _pure_emitters as pure_emitters
 from aldis.dispatch._pure import send as pure_send, send_async as pure_send_async
 from aldis.dispatch.batching import Batched
 from aldis.dispatch.deferral import Deferred, behind
-from aldis.dispatch.delivery import Watched, watched
+from aldis.dispatch.delivery import Watched, stand_in
 from aldis.dispatch.failures import annotate
 from aldis.dispatch.receiver import accepts, arrange, positional_twin
 
@@ -392,7 +392,7 @@ cdef Plan plan_for(object signal, object sender):
     if signal.is_muted:
         return NOBODY
     records = [Receiver(receiver, receiver, accepts(receiver)) for receiver in signal.receivers_for(sender)]
-    return Plan(records, watched(signal, records))
+    return Plan(records, stand_in(signal, records))
 
 
 cdef object emit(object signal, PyObject *const *args, tuple names):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -60,6 +62,27 @@ def test_migrations_example_fills_its_column() -> None:
 def test_library_passes_its_own_tests(monkeypatch) -> None:
     monkeypatch.chdir(ROOT / "docs/examples/library")
     assert "3 passed" in run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider")
+
+
+def test_shop_of_the_tutorial_does_what_the_tutorial_says(tmp_path, monkeypatch) -> None:
+    """The program is what a reader who follows the tutorial has at its end: its parts, one after the other."""
+    folder = ROOT / "docs/examples/shop"
+    tutorial = (ROOT / "docs/tutorial.md").read_text("utf-8")
+    whole = (folder / "shop.py").read_text("utf-8")
+    parts = []
+    for options in re.findall(r"```\{literalinclude\} examples/shop/shop.py\n(.*?)```", tutorial, re.DOTALL):
+        told = {
+            name: re.sub(r"""^(['"])(.*)\1$""", r"\2", value)
+            for name, value in re.findall(r"^:([\w-]+): (.+)$", options, re.MULTILINE)
+        }
+        begun = told["start-at"] + whole.partition(told["start-at"])[2]
+        parts.append(begun.partition(told["end-before"])[0] if "end-before" in told else begun)
+    (tmp_path / "shop.py").write_text("".join(parts), "utf-8")
+    shutil.copy(folder / "test_shop.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    said = run("shop.py")
+    assert f"```text\n{said}```" in tutorial
+    assert "3 passed" in run("-m", "pytest", "-q", "test_shop.py", "-p", "no:cacheprovider")
 
 
 def test_bench_measures_every_kind_and_size() -> None:

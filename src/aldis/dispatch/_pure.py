@@ -15,7 +15,7 @@ import blinker
 
 from .batching import Batched
 from .deferral import Deferred, behind
-from .delivery import watched
+from .delivery import stand_in
 from .failures import annotate
 from .receiver import Accepts, accepts, arrange, strong
 
@@ -234,7 +234,7 @@ def plan_for(signal: Any, sender: Any) -> Plan:
     if signal.is_muted:
         return NOBODY
     records = [Receiver(receiver, receiver, accepts(receiver)) for receiver in signal.receivers_for(sender)]
-    return Plan(records, watched(signal, records))
+    return Plan(records, stand_in(signal, records))
 
 
 async def rest(

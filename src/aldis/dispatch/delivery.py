@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from types import CoroutineType
+from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .batching import Batched
@@ -17,7 +17,7 @@ from .receiver import describe
 if TYPE_CHECKING:
     from . import core
 
-__all__ = ["Seen", "WATCHERS", "Watched", "Watcher", "many", "send", "send_async", "watched"]
+__all__ = ["Seen", "WATCHERS", "Watched", "Watcher", "many", "send", "send_async", "stand_in"]
 
 LOG: Final = logging.getLogger("aldis")
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
@@ -51,15 +51,38 @@ def surrounding(name: str, signal: Any, sender: Any, what: Any, of_a_row: bool =
     """Return what the watchers put around a send or a call; nothing of one row among many, unless they want each."""
     if not WATCHERS:
         return NOTHING
-    stack = ExitStack()
-    for watcher in WATCHERS:
-        if watcher.each_row or not (of_a_row and AMONG_MANY.get()):
-            stack.enter_context(getattr(watcher, name)(signal, sender, what))
-    return stack
+    among_many = of_a_row and AMONG_MANY.get()
+    contexts = [getattr(each, name)(signal, sender, what) for each in WATCHERS if each.each_row or not among_many]
+    if len(contexts) == 1:
+        return contexts[0]  # type: ignore[no-any-return]
+    return All(contexts) if contexts else NOTHING
+
+
+class All:
+    """Several contexts, one in the other.
+
+    Args:
+        contexts: The outermost first.
+    """
+
+    __slots__ = ("contexts", "stack")
+
+    def __init__(self, contexts: list[AbstractContextManager[Any]]) -> None:
+        self.contexts = contexts
+        self.stack = ExitStack()
+
+    def __enter__(self) -> None:
+        for context in self.contexts:
+            self.stack.enter_context(context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return self.stack.__exit__(kind, error, traceback)
 
 
 @contextmanager
-def among_many(signal: Any, sender: Any, rows: int) -> Iterator[None]:
+def surrounding_many(signal: Any, sender: Any, rows: int) -> Iterator[None]:
     with surrounding("many", signal, sender, rows, of_a_row=False):
         token = AMONG_MANY.set(True)
         try:
@@ -70,10 +93,10 @@ def among_many(signal: Any, sender: Any, rows: int) -> Iterator[None]:
 
 def many(signal: Any, sender: Any, rows: int) -> AbstractContextManager[None]:
     """Return what surrounds the sends for many rows."""
-    return among_many(signal, sender, rows) if WATCHERS else NOTHING
+    return surrounding_many(signal, sender, rows) if WATCHERS else NOTHING
 
 
-def watched(signal: Any, records: Sequence[core.Receiver]) -> Watched | None:
+def stand_in(signal: Any, records: Sequence[core.Receiver]) -> Watched | None:
     """Return what stands for all receivers of a plan; ``None`` where nobody watches."""
     return Watched(signal, records) if WATCHERS else None
 

@@ -16,7 +16,7 @@ from blinker._utilities import make_ref
 from ..errors import SignalError
 from . import core, delivery
 from .connections import FEW, SAME_PLACE, place_of
-from .delivery import watched
+from .delivery import stand_in
 from .ledger import LEDGER, Bucket
 from .receiver import ANYTHING, Accepts, accepts, describe, refuse_priority, refuse_unknown
 from .sender import refuse_unknowable
@@ -467,7 +467,7 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             records = [record for record in found if record is not None]
             if any(record.priority for record in records):
                 records.sort(key=lambda record: -record.priority)
-            plan = core.Plan(records, watched(self, records))
+            plan = core.Plan(records, stand_in(self, records))
             self._plans[key] = plan
             return plan
 
