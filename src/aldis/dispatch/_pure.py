@@ -77,7 +77,17 @@ def picker(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class Receiver:
     """A connected receiver: the callable or the weak reference to it, and what it accepts."""
 
-    __slots__ = ("accepts", "after_commit", "batched", "calls", "is_async", "is_weak", "priority", "reference")
+    __slots__ = (
+        "accepts",
+        "after_commit",
+        "batched",
+        "calls",
+        "is_async",
+        "is_plain",
+        "is_weak",
+        "priority",
+        "reference",
+    )
 
     def __init__(
         self,
@@ -95,6 +105,7 @@ class Receiver:
         self.after_commit = after_commit
         self.batched = batched
         self.priority = priority
+        self.is_plain = not (after_commit or batched or priority)
         self.calls: dict[tuple[str, ...], Call] = {}
 
     def live(self) -> Callable[..., Any] | None:

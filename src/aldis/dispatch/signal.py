@@ -199,7 +199,7 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
                 f"cannot connect {receiver!r}: a {type(receiver).__name__} is not callable. "
                 "Connect a function or a coroutine function."
             )
-        if type(priority) is not int:
+        if priority != 0 and type(priority) is not int:
             refuse_priority(priority)
         key = ANY_KEY if sender is ANY else sender_key(sender)
         if type(key) is not int:
@@ -216,11 +216,12 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             if (
                 record is None
                 or record.is_weak is not weak
-                or record.after_commit is not after_commit
-                or record.batched is not batched
-                or record.priority != priority
+                or (
+                    (after_commit or batched or priority or not record.is_plain)
+                    and (record.after_commit, record.batched, record.priority) != (after_commit, batched, priority)
+                )
             ):
-                self._admit(receiver_id, receiver, weak, sender, after_commit, batched, priority)
+                self._admit(receiver_id, receiver, weak, sender, after_commit, batched, int(priority))
             elif self._parameters is not None and not batched:
                 self._check(receiver, record.accepts, sender)
             if bucket is None or receiver_id not in bucket:
