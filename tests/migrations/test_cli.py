@@ -209,7 +209,7 @@ def both(sender, instance): ...
 connect_late(both, User, Base)
 post_save.connect(both, Keeper)
 pre_save.connect(KEEPER.keep)
-post_delete.connect_via(User, after_commit=True)(before)
+post_delete.connect_via(User, after_commit=True, priority=3)(before)
 User.meta.signals.on_verify = aldis.Signal()
 User.meta.signals.on_verify.connect(both)
 User.meta.signals.pre_delete = aldis.NamedSignal("own")
@@ -226,7 +226,7 @@ aldis.signal("paid").connect(both, "shop")
     told = {row["signal"]: [each for each in row["receivers"] if "/driver.py" not in each["file"]] for row in rows}
     path = str(folder / "shop/models.py")
     late = line("post_save.connect(receiver, sender, weak=False)")
-    common = {"file": path, "async": False, "after_commit": False, "batched": False}
+    common = {"file": path, "async": False, "after_commit": False, "batched": False, "priority": 0}
     assert told["post_save"] == [
         {"receiver": "shop.models.both", "sender": "shop.models.User", "line": late, "weak": True, **common},
         {"receiver": "shop.models.both", "sender": "shop.models.Base", "line": late, "weak": True, **common},
@@ -245,7 +245,7 @@ aldis.signal("paid").connect(both, "shop")
         line("pre_save.connect(KEEPER.keep)"),
     )
     (deleted,) = told["post_delete"]
-    assert (deleted["async"], deleted["weak"], deleted["after_commit"]) == (True, False, True)
+    assert (deleted["async"], deleted["weak"], deleted["after_commit"], deleted["priority"]) == (True, False, True, 3)
     (verified,) = told["User.meta.signals.on_verify"]
     assert verified["line"] == line("User.meta.signals.on_verify.connect(both)")
     assert told["User.meta.signals.pre_delete"] == []
@@ -255,7 +255,7 @@ aldis.signal("paid").connect(both, "shop")
     assert told["post_migrate"][0]["sender"] == "upgrade"
     shown = aldis_(folder, "signals").stdout.splitlines()
     place = shown.index("post_delete")
-    where = line("post_delete.connect_via(User, after_commit=True)(before)")
+    where = line("post_delete.connect_via(User, after_commit=True, priority=3)(before)")
     assert shown[place + 1].split() == [
         "User",
         "shop.models.before",
@@ -263,7 +263,9 @@ aldis.signal("paid").connect(both, "shop")
         "async",
         "strong",
         "after",
-        "commit",
+        "commit,",
+        "priority",
+        "3",
     ]
     assert "there is no module 'nowhere'" in failed(folder, "signals", "--app", "nowhere:Base")
 
