@@ -56,8 +56,7 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
     if plan.count == 0:
         return results
     if plan.watched is not None:
-        keywords = {names[i]: <object>args[i + 1] for i in range(len(names))}
-        return plan.watched.send(<object>args[0], wrapper, keywords)
+        return plan.watched.send(<object>args[0], wrapper, keywords_of(names, args))
     live, calls = plan.live(), plan.calls(names)
     packed = Packed.__new__(Packed)
     receivers = PySequence_Fast_ITEMS(live)

@@ -397,6 +397,12 @@ cdef Plan plan_for(object signal, object sender):
     return Plan(records, stand_in(signal, records))
 
 
+cdef dict keywords_of(tuple names, PyObject *const *args):
+    """Return the values after the sender by their names: what is watched is called in Python."""
+    cdef Py_ssize_t i
+    return {names[i]: <object>args[i + 1] for i in range(len(names))}
+
+
 cdef object emit(object signal, PyObject *const *args, tuple names):
     """Call the receivers of a lifecycle signal; return ``None``, or what is to be awaited for the rest.
 
@@ -413,7 +419,7 @@ cdef object emit(object signal, PyObject *const *args, tuple names):
     if count == 0:
         return None
     if plan.watched is not None:
-        return plan.watched(sender, **{names[i]: <object>args[i + 1] for i in range(len(names))})
+        return plan.watched(sender, **keywords_of(names, args))
     live = plan.live()
     calls = plan.calls(names)
     packed = Packed.__new__(Packed)

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import blinker
 
 from .dispatch.connections import connections
-from .dispatch.receiver import describe, short_repr
+from .dispatch.receiver import name_of_sender, name_of_signal, short_repr
 from .dispatch.signal import ANY, Signal, default_namespace
 from .dispatch.snapshot import Connected
 from .errors import SignalError
@@ -38,18 +38,7 @@ class Fired:
 
     def __str__(self) -> str:
         told = "".join(f", {name}={short_repr(value)}" for name, value in self.arguments.items())
-        return f"{self.name}({name_of(self.sender)}{told})"
-
-
-def name_of(sender: Any) -> str:
-    """Return the name of a sender, for a message."""
-    return describe(sender) if isinstance(sender, type) else short_repr(sender)
-
-
-def own_name(signal: Signal) -> str:
-    """Return the name of a signal; empty if it has none."""
-    name = getattr(signal, "name", None)
-    return name if isinstance(name, str) else ""
+        return f"{self.name}({name_of_sender(self.sender)}{told})"
 
 
 def copied(value: Any) -> Any:
@@ -114,7 +103,7 @@ class Signals:
                 )
             self._connected.setdefault(signal, Connected(signal))
             if signal not in self._names:
-                self._names[signal] = name or own_name(signal) or "a signal without a name"
+                self._names[signal] = name or name_of_signal(signal)
                 signal.connect(self._recorder(signal), weak=False, priority=FIRST)
 
     def _recorder(self, signal: Signal) -> Any:
@@ -238,7 +227,7 @@ class Signals:
                 connected.restore()
 
     def _name(self, signal: Signal) -> str:
-        return self._names.get(signal) or own_name(signal)
+        return self._names.get(signal) or name_of_signal(signal, "")
 
     def _known(self, name: str) -> None:
         if name not in self._names.values():
@@ -257,7 +246,7 @@ class Signals:
         if isinstance(signal, Signal) and signal not in self._names:
             raise SignalError(f"{name} is not recorded: give it to signals.record() before it fires.")
         told = "".join(f", {key}={short_repr(value)}" for key, value in arguments.items())
-        return f"{name}({'any sender' if sender is ANY else name_of(sender)}{told})"
+        return f"{name}({'any sender' if sender is ANY else name_of_sender(sender)}{told})"
 
     def _told(self) -> str:
         if not self.all:

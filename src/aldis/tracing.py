@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .dispatch.delivery import Watcher
 from .dispatch.failures import ERRORS
-from .dispatch.receiver import describe, short_repr
+from .dispatch.receiver import describe, name_of_sender, name_of_signal, short_repr
 from .dispatch.watching import unwatch, watch
 from .errors import ConfigurationError, SkipOperation
 
@@ -27,17 +27,6 @@ __all__ = ["errors", "instrument", "log_sends", "uninstrument"]
 LOG: Final = logging.getLogger("aldis")
 
 
-def name_of(signal: Any) -> str:
-    """Return the name of a signal for people."""
-    name = getattr(signal, "name", None)
-    return name if isinstance(name, str) else "a signal without a name"
-
-
-def name_of_sender(sender: Any) -> str:
-    """Return the name of a sender for people."""
-    return describe(sender) if isinstance(sender, type) else short_repr(sender)
-
-
 class Spans(Watcher):
     """Makes a span of each send and of each receiver's call; of the rows of a bulk operation, one for all."""
 
@@ -48,7 +37,7 @@ class Spans(Watcher):
     def attributes(self, signal: Any, sender: Any, **more: Any) -> dict[str, Any]:
         """Return what a span tells."""
         told = {f"aldis.{key}": value for key, value in more.items()}
-        return {"aldis.signal": name_of(signal), "aldis.sender": name_of_sender(sender), **told}
+        return {"aldis.signal": name_of_signal(signal), "aldis.sender": name_of_sender(sender), **told}
 
     @contextmanager
     def span(self, name: str, attributes: dict[str, Any]) -> Iterator[None]:
@@ -70,7 +59,7 @@ class Spans(Watcher):
 
     def titled(self, signal: Any, sender: Any) -> str:
         """Return the name of a send's span."""
-        return f"{name_of(signal)} {getattr(sender, '__name__', None) or short_repr(sender)}"
+        return f"{name_of_signal(signal)} {getattr(sender, '__name__', None) or short_repr(sender)}"
 
     def sending(self, signal: Any, sender: Any, receivers: int) -> Any:
         return self.span(self.titled(signal, sender), self.attributes(signal, sender, receivers=receivers))
@@ -87,7 +76,7 @@ class Spans(Watcher):
         except SkipOperation:
             raise
         except Exception:
-            self.errors.add(1, {"aldis.signal": name_of(signal), "aldis.receiver": who})
+            self.errors.add(1, {"aldis.signal": name_of_signal(signal), "aldis.receiver": who})
             raise
 
 
@@ -106,7 +95,7 @@ class Lines(Watcher):
             raise
         finally:
             seconds = perf_counter() - begun
-            LOG.debug("%s of %s %s: %.6f s%s", name_of(signal), name_of_sender(sender), what, seconds, ended)
+            LOG.debug("%s of %s %s: %.6f s%s", name_of_signal(signal), name_of_sender(sender), what, seconds, ended)
 
     def sending(self, signal: Any, sender: Any, receivers: int) -> Any:
         return self.timed(signal, sender, f"to {receivers} receivers")
@@ -147,7 +136,7 @@ class Clock:
                 "slow receiver: %s took %.3f s of %s, sender %s (aldis.slow_receiver_seconds is %g)",
                 describe(self.receiver),
                 took,
-                name_of(self.signal),
+                name_of_signal(self.signal),
                 name_of_sender(self.sender),
                 limit,
             )

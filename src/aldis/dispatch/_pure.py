@@ -19,7 +19,7 @@ from .delivery import stand_in
 from .failures import annotate
 from .receiver import Accepts, accepts, arrange, strong
 
-__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "plan_for", "send", "send_async", "sender_key"]
+__all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "send", "send_async", "sender_key"]
 
 ANY_KEY: Final = 0
 """The key of :data:`blinker.ANY` among the plans: no object has the address 0."""

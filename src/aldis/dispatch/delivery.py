@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from .batching import Batched
 from .deferral import Deferred, Everybody, StandIn
 from .failures import annotate
-from .receiver import describe
+from .receiver import describe, name_of_signal
 
 if TYPE_CHECKING:
     from . import core
@@ -181,8 +181,7 @@ def put_off(result: object, record: core.Receiver) -> bool:
 
 def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception:
     """Return an exception as a receiver's result; it is logged, since nobody has to look at it."""
-    name = getattr(signal, "name", "a signal without a name")
-    LOG.error("receiver %s of %s raised", describe(receiver), name, exc_info=error)
+    LOG.error("receiver %s of %s raised", describe(receiver), name_of_signal(signal), exc_info=error)
     return error
 
 

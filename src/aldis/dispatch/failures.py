@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..errors import SkipOperation
 from .deferral import Everybody, behind
-from .receiver import describe, short_repr
+from .receiver import describe, name_of_sender, name_of_signal, short_repr
 
 __all__ = ["ERRORS", "annotate", "count"]
 
@@ -20,12 +20,11 @@ LOCK: Final = Lock()
 
 def count(signal: object, receiver: Any) -> None:
     """Count an error of a receiver; after a commit the signal is not known any more."""
-    name = getattr(signal, "name", None)
     itself = behind(receiver)
     # By the type where it has no name: a repr with an address would make the count grow without end.
     who = describe(itself if hasattr(itself, "__qualname__") else type(itself))
     with LOCK:
-        ERRORS[name if isinstance(name, str) else "", who] += 1
+        ERRORS[name_of_signal(signal, ""), who] += 1
 
 
 def annotate(error: BaseException, signal: object, sender: object, receiver: Any) -> None:
@@ -38,8 +37,7 @@ def annotate(error: BaseException, signal: object, sender: object, receiver: Any
         return  # stands for all receivers where they are watched: the one that raised is noted already
     name = getattr(signal, "name", None)
     which = repr(name) if isinstance(name, str) else short_repr(signal)
-    source = describe(sender) if isinstance(sender, type) else short_repr(sender)
-    note = f"aldis: at the receiver {describe(receiver)} of the signal {which}, sender {source}"
+    note = f"aldis: at the receiver {describe(receiver)} of the signal {which}, sender {name_of_sender(sender)}"
     if not isinstance(error, SkipOperation):
         count(signal, receiver)
     notes = getattr(error, "__notes__", [])

@@ -20,6 +20,8 @@ __all__ = [
     "accepts",
     "arrange",
     "describe",
+    "name_of_sender",
+    "name_of_signal",
     "positional_twin",
     "refuse_priority",
     "refuse_sender",
@@ -260,6 +262,17 @@ def describe(receiver: object) -> str:
     if not isinstance(name, str):
         return short_repr(receiver)
     return f"{module}.{name}" if isinstance(module, str) else name
+
+
+def name_of_sender(sender: object) -> str:
+    """Name a sender for a message: a class as :func:`describe` does, anything else by its repr."""
+    return describe(sender) if isinstance(sender, type) else short_repr(sender)
+
+
+def name_of_signal(signal: object, nameless: str = "a signal without a name") -> str:
+    """Return the name of a signal, or ``nameless``; a signal of blinker's may have none."""
+    name = getattr(signal, "name", None)
+    return name if isinstance(name, str) else nameless
 
 
 def short_repr(value: object) -> str:
