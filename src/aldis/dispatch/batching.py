@@ -61,7 +61,10 @@ class Batch(Sequence[dict[str, Any]]):
         if name not in self._names:
             raise KeyError(f"{name!r}: the signal sends {', '.join(self._names)}")
         column = self._columns[self._names.index(name)]
-        return [column[number] for number in self._rows] if type(column) is list else [column] * len(self)
+        if type(column) is not list:
+            return [column] * len(self)
+        # The numbers are of rows, each once and in order: as many as there are rows are all of them.
+        return column.copy() if len(column) == len(self) else [column[number] for number in self._rows]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} rows: {', '.join(self._names)}>"

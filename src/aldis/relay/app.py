@@ -1,0 +1,88 @@
+"""The receivers of this process as an application of FastStream's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+from .inbox import Inbox
+from .passing import beside
+from .receivers import RECEIVERS
+from .tables import require_tables
+
+if TYPE_CHECKING:
+    from faststream import FastStream
+
+    from .events import Event
+    from .receivers import Receiver
+
+__all__ = ["app"]
+
+
+def app(broker: Any, **options: Any) -> FastStream:
+    """Return an application of FastStream's in which a broker calls the receivers that were declared.
+
+    Run it with ``await app.run()``, ``faststream run module:app``, or inside another framework by ``app.start()`` and
+    ``app.stop()``; ``faststream docs serve module:app`` shows its AsyncAPI page.
+
+    Args:
+        broker: A broker's URL, or one of FastStream's, which may have subscribers of its own.
+        options: What :class:`faststream.FastStream` takes.
+
+    Raises:
+        ConfigurationError: There is no receiver, the broker is none that is known, or FastStream is not installed.
+    """
+    from .brokers import reach, transport_to
+
+    if not RECEIVERS:
+        raise ConfigurationError("there is no receiver: import the modules that declare them with @relay.receiver first.")
+    transport = transport_to(broker)
+    from faststream import FastStream
+
+    from .events import Event
+    from .receivers import Receiver
+
+    inboxes = [Inbox(each, each.database) for each in RECEIVERS.values() if each.database is not None]
+    for each in RECEIVERS.values():
+        if each.database is None:
+            transport.subscribe(each, handler(each, partial(each.persevere, bury=transport.bury)))
+    for inbox in inboxes:
+        transport.subscribe(inbox.receiver, handler(inbox.receiver, inbox.take))
+    stack = AsyncExitStack()
+
+    async def before() -> None:
+        if transport.url is not None:
+            await reach(transport.url)
+        for database in {each.database for each in inboxes}:
+            await require_tables(database)
+        await transport.broker.connect()
+        await transport.declare()
+
+    async def after() -> None:
+        for each in inboxes:
+            await stack.enter_async_context(beside(each.retry()))
+        for watch in transport.watchers():
+            await stack.enter_async_context(beside(watch()))
+
+    async def end() -> None:
+        await stack.aclose()
+
+    made = FastStream(transport.broker, **options)
+    made.on_startup(before)
+    made.after_startup(after)
+    made.on_shutdown(end)
+    return made
+
+
+def handler(receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return what FastStream calls; without annotations, which it would check each event against once more."""
+
+    async def handle(event):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        await take(event)
+
+    handle.__name__ = handle.__qualname__ = receiver.name
+    handle.__doc__ = receiver.description
+    return handle

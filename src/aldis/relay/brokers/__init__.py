@@ -1,0 +1,86 @@
+"""The brokers that events go through, each by FastStream; one module for what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+__all__ = ["transport_to"]
+
+KINDS: Final = {
+    "nats": ("nats", 4222),
+    "tls": ("nats", 4222),
+    "amqp": ("rabbit", 5672),
+    "amqps": ("rabbit", 5671),
+    "redis": ("redis", 6379),
+    "rediss": ("redis", 6379),
+    "kafka": ("kafka", 9092),
+}
+"""Module and port, by the URL's scheme."""
+
+CLASSES: Final = {"NatsBroker": "nats", "RabbitBroker": "rabbit", "RedisBroker": "redis", "KafkaBroker": "kafka"}
+"""Module, by the name of FastStream's broker class."""
+
+PATIENCE_SECONDS: Final = 5.0
+"""How long a broker may take to answer at all."""
+
+
+def transport_to(broker: Any) -> Transport:
+    """Return the way to a broker.
+
+    Args:
+        broker: Its URL, or a broker of FastStream's.
+
+    Raises:
+        ConfigurationError: It is none that is known, or what it needs is not installed.
+    """
+    if isinstance(broker, str):
+        scheme = urlsplit(broker).scheme
+        if scheme not in KINDS:
+            raise ConfigurationError(
+                f"{broker!r} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
+            )
+        return module_of(KINDS[scheme][0]).at(broker)
+    for each in type(broker).__mro__:
+        if each.__name__ in CLASSES:
+            found: Transport = module_of(CLASSES[each.__name__]).Way(broker)
+            return found
+    raise ConfigurationError(
+        f"{broker!r} is no broker that aldis.relay knows: give a URL, or FastStream's {', '.join(CLASSES)}."
+    )
+
+
+def module_of(kind: str) -> Any:
+    """Return the module of a kind of broker.
+
+    Raises:
+        ConfigurationError: FastStream or the broker's client is not installed.
+    """
+    try:
+        return importlib.import_module(f"{__name__}.{kind}")
+    except ImportError as error:
+        raise ConfigurationError(f"{kind} needs what is not installed ({error}): pip install 'aldis[{kind}]'") from error
+
+
+async def reach(url: str) -> None:
+    """Refuse a broker that is not there, before its client tries for minutes.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "localhost", parts.port or KINDS[parts.scheme][1]
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE_SECONDS)
+    except (OSError, TimeoutError) as error:
+        raise ConfigurationError(
+            f"no broker answers at {host}:{port} ({error or 'in time'}): start it, or give another --broker."
+        ) from error
+    writer.close()

@@ -1,0 +1,76 @@
+"""NATS: one stream of JetStream, a subject for each sender, signal and lane, a durable consumer for each lane."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker
+from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.errors import NotFoundError
+
+from ..events import LANES, Event
+from .transport import DEAD, JSON, Transport, token
+
+if TYPE_CHECKING:
+    from ..receivers import Receiver
+
+__all__ = ["STREAM", "Way", "at"]
+
+STREAM: Final = "aldis"
+
+SUBJECTS: Final = [f"{STREAM}.>"]
+
+KEPT_SECONDS: Final = 7 * 24 * 60 * 60.0
+"""How long the stream keeps an event, received or not."""
+
+PUBLISH_SECONDS: Final = 10.0
+"""How long NATS may take to store one."""
+
+
+def at(url: str) -> Way:
+    """Return the way to the NATS at a URL; it is tried again for ever when it goes away."""
+    broker = NatsBroker(url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, ping_interval=10, logger=None)
+    return Way(broker, url)
+
+
+class Way(Transport):
+    """The way to NATS."""
+
+    async def declare(self) -> None:
+        """Make the stream, unless there is one: whoever wants it replicated, or kept longer, makes it first."""
+        context = self.broker.config.connection_state.stream
+        try:
+            await context.stream_info(STREAM)
+        except NotFoundError:
+            await context.add_stream(StreamConfig(name=STREAM, subjects=SUBJECTS, max_age=KEPT_SECONDS))
+
+    async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
+        """Publish; JetStream drops what comes twice within its window (its documentation, ``Nats-Msg-Id``)."""
+        if dead_of is None:
+            subject = f"{STREAM}.{token(event.sender)}.{event.signal}.{event.lane}"
+            headers["Nats-Msg-Id"] = event.id
+        else:
+            subject = f"{STREAM}.{DEAD}.{token(dead_of)}"
+            headers["Nats-Msg-Id"] = f"{event.id}.{token(dead_of)}"
+        headers["content-type"] = JSON
+        await self.broker.publish(event.data, subject, headers, stream=STREAM, timeout=PUBLISH_SECONDS)
+
+    def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
+        """Subscribe to each lane: with one event under way at a time, NATS itself keeps their order."""
+        signal = receiver.signals[0] if len(receiver.signals) == 1 else "*"
+        stream = JStream(STREAM, declare=False)
+        for lane in range(LANES):
+            durable = f"{token(receiver.name)}_{lane}"
+            options: dict[str, Any] = {
+                "stream": stream,
+                "queue": durable,
+                "config": ConsumerConfig(max_ack_pending=1, ack_wait=receiver.patience, deliver_policy=DeliverPolicy.ALL),
+                "decoder": self.read,
+                "ack_policy": AckPolicy.NACK_ON_ERROR,
+                "title": receiver.name,
+                "description": receiver.description,
+                "include_in_schema": lane == 0,
+            }
+            self.broker.subscriber(f"{STREAM}.{token(receiver.sender)}.{signal}.{lane}", **options)(take)

@@ -1,0 +1,66 @@
+"""RabbitMQ: one topic exchange, and for each receiver a queue a lane, with a single active consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from faststream.middlewares import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
+
+from ..events import LANES, Event
+from .transport import DEAD, JSON, Transport, token
+
+if TYPE_CHECKING:
+    from ..receivers import Receiver
+
+__all__ = ["Way", "at"]
+
+EXCHANGE: Final = RabbitExchange("aldis", type=ExchangeType.TOPIC, durable=True)
+
+
+def at(url: str) -> Way:
+    """Return the way to the RabbitMQ at a URL; it is tried again for ever when it goes away."""
+    return Way(RabbitBroker(url, logger=None), url)
+
+
+class Way(Transport):
+    """The way to RabbitMQ."""
+
+    prefix = "cloudEvents:"
+
+    async def declare(self) -> None:
+        """Make the exchange."""
+        await self.broker.declare_exchange(EXCHANGE)
+
+    async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
+        """Publish, and await the broker's confirmation; a queue for dead letters is made first."""
+        options: dict[str, Any] = {"exchange": EXCHANGE, "routing_key": f"{token(event.sender)}.{event.signal}.{event.lane}"}
+        if dead_of is not None:
+            queue = RabbitQueue(f"aldis.{DEAD}.{dead_of}", durable=True)
+            await self.broker.declare_queue(queue)
+            options = {"queue": queue}
+        await self.broker.publish(
+            event.data, headers=headers, content_type=JSON, message_id=event.id, persist=True, **options
+        )
+
+    def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
+        """Subscribe to a queue for each lane; of several processes RabbitMQ lets one at a time have it."""
+        signal = receiver.signals[0] if len(receiver.signals) == 1 else "*"
+        for lane in range(LANES):
+            queue = RabbitQueue(
+                f"aldis.{receiver.name}.{lane}",
+                durable=True,
+                routing_key=f"{token(receiver.sender)}.{signal}.{lane}",
+                arguments={"x-single-active-consumer": True},
+            )
+            self.broker.subscriber(
+                queue,
+                EXCHANGE,
+                channel=Channel(prefetch_count=1),
+                decoder=self.read,
+                ack_policy=AckPolicy.NACK_ON_ERROR,
+                title=receiver.name,
+                description=receiver.description,
+                include_in_schema=lane == 0,
+            )(take)

@@ -1,0 +1,117 @@
+"""What all brokers have in common: events go there, and come from there, with the attributes of CloudEvents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote, unquote
+
+from ..events import Event
+from . import reach
+
+if TYPE_CHECKING:
+    from ..receivers import Receiver
+
+__all__ = ["DEAD", "JSON", "Transport", "token"]
+
+JSON: Final = "application/json"
+
+DEAD: Final = "dead"
+"""Where dead letters go, in the place of a sender."""
+
+
+class Transport:
+    """The way to a broker.
+
+    Args:
+        broker: FastStream's.
+        url: Where it is, if it was made of a URL.
+    """
+
+    prefix: ClassVar[str] = "ce-"
+    """Of the headers with the attributes of CloudEvents, as its binding for the protocol has it."""
+
+    def __init__(self, broker: Any, url: str | None = None) -> None:
+        self.broker = broker
+        self.url = url
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Be connected, to publish.
+
+        Raises:
+            ConfigurationError: The broker is not there.
+        """
+        if self.url is not None:
+            await reach(self.url)
+        await self.broker.connect()
+        try:
+            await self.declare()
+            yield
+        finally:
+            await self.broker.stop()
+
+    async def declare(self) -> None:
+        """Make what has to be there before anything is published."""
+
+    async def publish(self, event: Event) -> None:
+        """Publish an event; return when the broker has it for good."""
+        await self.send(event, self.headers_of(event))
+
+    async def bury(self, receiver: str, event: Event, error: str, attempts: int) -> None:
+        """Publish an event to a receiver's dead letters."""
+        said = {"receiver": receiver, "error": header(error), "attempts": str(attempts)}
+        await self.send(event, {**self.headers_of(event), **said}, receiver)
+
+    async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
+        """Publish; to the dead letters of a receiver, if one is named."""
+        raise NotImplementedError
+
+    def headers_of(self, event: Event) -> dict[str, str]:
+        """Return an event's attributes as headers."""
+        prefix = self.prefix
+        return {f"{prefix}{name}": header(value) for name, value in event.attributes().items()}
+
+    async def read(self, message: Any) -> Event:
+        """Read an event; FastStream's decoder of a message."""
+        return self.event_of(message.headers, message.body)
+
+    def event_of(self, headers: Mapping[str, Any], body: bytes) -> Event:
+        """Return the event of a message."""
+        prefix, cut = self.prefix, len(self.prefix)
+        attributes = {name[cut:]: unheader(value) for name, value in headers.items() if name.startswith(prefix)}
+        return Event.from_attributes(attributes, body)
+
+    def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
+        """Let FastStream call a function with a receiver's events: those of a lane in order, one at a time."""
+        raise NotImplementedError
+
+    def watchers(self) -> list[Callable[[], Awaitable[None]]]:
+        """Return what has to run beside the subscribers."""
+        return []
+
+
+def header(value: str) -> str:
+    """Write a value so that it may stand in a header: percent-encoded, as CloudEvents' HTTP binding does it.
+
+    Example:
+        >>> header("User"), header("100 %"), unheader(header("Zoë"))
+        ('User', '100%20%25', 'Zoë')
+    """
+    return value if value.isascii() and value.isprintable() and "%" not in value else quote(value)
+
+
+def unheader(value: str) -> str:
+    """Read such a value."""
+    return unquote(value) if "%" in value else value
+
+
+def token(name: str) -> str:
+    """Write a name as one word of a subject or a routing key, whose words are parted by dots.
+
+    Example:
+        >>> token("shop.receivers.index")
+        'shop_receivers_index'
+    """
+    return "".join(each if each.isalnum() or each in "_-" else "_" for each in name)

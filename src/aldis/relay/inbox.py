@@ -1,0 +1,207 @@
+"""The inbox: an event has its effect once, and one that fails waits aside with those after it of the same key."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from sqlalchemy import Double, String, and_, bindparam, delete, exists, select, true, update
+
+from .events import Event
+from .receivers import said
+from .tables import inbox, insert_if_new, parked
+
+if TYPE_CHECKING:
+    from sqlalchemy import Insert
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from ..orm.database import Database
+    from .receivers import Receiver
+
+__all__ = ["KEPT_SECONDS", "Inbox"]
+
+log: Final = logging.getLogger("aldis.relay")
+
+KEPT_SECONDS: Final = 14 * 24 * 60 * 60.0
+"""How long the inbox remembers an event: twice as long as a broker keeps it."""
+
+PRUNE_SECONDS: Final = 3600.0
+
+PAUSE_SECONDS: Final = 1.0
+"""Between two looks at what was put aside, and before a database that has failed is asked again."""
+
+LONGEST_KEY: Final = 400
+
+pack: Final[Callable[[Event], bytes]] = msgspec.msgpack.Encoder().encode
+unpack: Final[Callable[[bytes], Event]] = msgspec.msgpack.Decoder(Event).decode
+
+
+class Inbox:
+    """What has arrived for one receiver.
+
+    Args:
+        receiver: The receiver.
+        database: Where it writes.
+    """
+
+    def __init__(self, receiver: Receiver, database: Database) -> None:
+        self.receiver = receiver
+        self.database = database
+
+    async def take(self, event: Event) -> None:
+        """Let an event have its effect, or put it aside; returns when one of both is committed.
+
+        A database that does not answer is asked until it does: the next event of the lane waits for this one.
+        """
+        if event.signal not in self.receiver.signals:
+            return
+        while True:
+            try:
+                await self.settle(event)
+            except Exception:
+                log.exception("%s cannot note event %s; it is tried again", self.receiver.name, event.id)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    async def settle(self, event: Event) -> None:
+        """Let an event have its effect, or put it aside."""
+        raised: Exception | None = None
+        try:
+            async with self.database.transaction() as connection:
+                if not await self.enter(connection, event):
+                    await self.put_behind(connection, event)
+                    return
+                try:
+                    await self.receiver.call(event)
+                except Exception as error:
+                    raised = error
+                    raise
+        except Exception as error:
+            if error is not raised:
+                raise
+            async with self.database.transaction() as connection:
+                await self.put_aside(connection, event, 1, raised)
+
+    async def enter(self, connection: AsyncConnection, event: Event, is_guarded: bool = True) -> bool:
+        """Note an event as received; tell whether it was not before.
+
+        Args:
+            connection: The connection.
+            event: The event.
+            is_guarded: Not either where an event of the same key waits aside.
+        """
+        values = {"name": self.receiver.name, "id": event.id, "at": time.time()}
+        if is_guarded:
+            values["waiting"] = key_of(event)
+        return bool((await connection.execute(entering(connection.dialect.name, is_guarded), values)).rowcount)
+
+    async def put_behind(self, connection: AsyncConnection, event: Event) -> None:
+        """Put an event aside, behind those of its key; one that was received before is dropped."""
+        known = select(inbox.c.event_id).where(inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
+        if await connection.scalar(known) is None:
+            await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
+
+    async def put_aside(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
+        """Put an event aside on which the receiver has raised."""
+        row = self.row(event, attempts, *self.verdict(event, attempts, error))
+        await connection.execute(insert_if_new(parked, connection.dialect.name), row)
+
+    def verdict(self, event: Event, attempts: int, error: Exception) -> tuple[float, str, float | None]:
+        """Return when an event is tried again, what is noted of it, and since when it is dead, if it is."""
+        now, text = time.time(), said(error)
+        if self.receiver.is_last(attempts, error):
+            log.error("%s gives event %s up after %d attempts", self.receiver.name, event.id, attempts, exc_info=error)
+            return now, text, now
+        log.warning("%s raised at event %s: %s", self.receiver.name, event.id, text)
+        return now + self.receiver.delay(attempts), text, None
+
+    def row(self, event: Event, attempts: int, next_at: float, error: str, dead_at: float | None) -> dict[str, Any]:
+        """Return the row of an event that is put aside."""
+        return {
+            "receiver": self.receiver.name,
+            "key": key_of(event),
+            "event_id": event.id,
+            "event": pack(event),
+            "attempts": attempts,
+            "next_at": next_at,
+            "error": error,
+            "dead_at": dead_at,
+        }
+
+    async def retry(self) -> None:
+        """Try again what was put aside, and forget what was received long ago; runs until it is cancelled."""
+        pruned = 0.0
+        while True:
+            try:
+                if time.time() - pruned > PRUNE_SECONDS:
+                    await self.prune()
+                    pruned = time.time()
+                while await self.retry_one():
+                    pass
+            except Exception:
+                log.exception("%s cannot look at what was put aside; it is tried again", self.receiver.name)
+            await asyncio.sleep(min(PAUSE_SECONDS, max(self.receiver.backoff / 2, 0.01)))
+
+    async def retry_one(self) -> bool:
+        """Try the event that has waited longest, of those that come first of their key; tell whether there was one."""
+        before = parked.alias()
+        ahead = exists(
+            select(before.c.id).where(
+                before.c.receiver == parked.c.receiver,
+                before.c.dead_at.is_(None),
+                before.c.key == parked.c.key,
+                before.c.id < parked.c.id,
+            )
+        )
+        due = (parked.c.receiver == self.receiver.name, parked.c.dead_at.is_(None), parked.c.next_at <= time.time())
+        first = select(parked).where(*due, ~ahead).order_by(parked.c.next_at, parked.c.id).limit(1)
+        async with self.database.open_engine.connect() as connection:
+            row = (await connection.execute(first)).first()
+        if row is None:
+            return False
+        event, attempts = unpack(row.event), row.attempts + 1
+        async with self.database.transaction() as connection:
+            # Another process that has found the same row waits here for its lock, and then finds it changed.
+            same = and_(parked.c.id == row.id, parked.c.attempts == row.attempts, parked.c.dead_at.is_(None))
+            if not (await connection.execute(update(parked).where(same).values(attempts=attempts))).rowcount:
+                return True
+            try:
+                async with self.database.transaction():
+                    if await self.enter(connection, event, is_guarded=False):
+                        await self.receiver.call(event)
+            except Exception as error:
+                next_at, text, dead_at = self.verdict(event, attempts, error)
+                values = {"next_at": next_at, "error": text, "dead_at": dead_at}
+                await connection.execute(update(parked).where(parked.c.id == row.id).values(values))
+            else:
+                await connection.execute(delete(parked).where(parked.c.id == row.id))
+        return True
+
+    async def prune(self) -> None:
+        """Forget what was received long ago."""
+        old = (inbox.c.receiver == self.receiver.name, inbox.c.received_at < time.time() - KEPT_SECONDS)
+        async with self.database.open_engine.begin() as connection:
+            await connection.execute(delete(inbox).where(*old))
+
+
+@cache
+def entering(dialect: str, is_guarded: bool) -> Insert:
+    """Return the statement that notes an event; made once, since to make it takes longer than to run it."""
+    row = select(bindparam("name", type_=String), bindparam("id", type_=String), bindparam("at", type_=Double))
+    if is_guarded:
+        here = (parked.c.receiver == bindparam("name"), parked.c.key == bindparam("waiting"), parked.c.dead_at.is_(None))
+        row = row.where(~exists(select(parked.c.id).where(*here)))
+    else:
+        row = row.where(true())
+    return insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
+
+
+def key_of(event: Event) -> str:
+    """Return the key of an event as the table has it; longer ones that begin alike wait for each other."""
+    return event.key[:LONGEST_KEY]

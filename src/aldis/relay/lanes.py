@@ -1,0 +1,153 @@
+"""Who passes on which lane: one at a time, so that the events of a key stay in order."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from ..errors import AldisError
+from .events import LANES
+from .tables import delivery, insert_if_new, lane, outbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from ..orm.database import Database
+
+__all__ = ["LEASE_SECONDS", "Claim", "Lanes"]
+
+LEASE_SECONDS: Final = 30.0
+"""How long a lane belongs to a process that says nothing, on SQLite, where a row cannot be locked."""
+
+ROWS_AT_ONCE: Final = 500
+EVENTS_AT_ONCE: Final = 5000
+
+
+class LostLane(AldisError):
+    """Another process has taken a lane over, because this one said nothing for too long."""
+
+
+class Lanes:
+    """The lanes of the outbox, for one who takes from them.
+
+    PostgreSQL and MariaDB lock the lane's row for as long as it is passed on (``FOR UPDATE SKIP LOCKED``), and let it go
+    when the connection ends, however it does. SQLite has no row to lock: there a lane is leased, and the lease renewed.
+
+    Args:
+        database: Where the outbox is.
+        receiver: Who takes, where there is no broker; empty for a relay to a broker.
+        wanted: The condition for the rows of the outbox that are taken.
+    """
+
+    def __init__(self, database: Database, receiver: str = "", wanted: ColumnElement[bool] | None = None) -> None:
+        self.database = database
+        self.receiver = receiver
+        self.owner = uuid.uuid4().hex
+        if wanted is not None:
+            taken = select(delivery.c.outbox_id).where(
+                delivery.c.receiver == receiver, delivery.c.outbox_id == outbox.c.id
+            )
+            wanted &= ~exists(taken)
+        self.wanted = () if wanted is None else (wanted,)
+        self.locks = database.engine.dialect.name != "sqlite"
+
+    async def prepare(self) -> None:
+        """Make the lanes' rows, where they are missing."""
+        rows = [{"receiver": self.receiver, "lane": number} for number in range(LANES)]
+        async with self.database.open_engine.begin() as connection:
+            await connection.execute(insert_if_new(lane, connection.dialect.name), rows)
+
+    async def waiting(self) -> list[int]:
+        """Return the lanes in which something waits."""
+        something = exists(select(outbox.c.id).where(outbox.c.lane == lane.c.lane, *self.wanted))
+        statement = select(lane.c.lane).where(lane.c.receiver == self.receiver, something)
+        async with self.database.open_engine.connect() as connection:
+            return list(await connection.scalars(statement))
+
+    @asynccontextmanager
+    async def claimed(self, number: int) -> AsyncIterator[Claim | None]:
+        """Hold a lane for a block; ``None`` where somebody else does."""
+        here = (lane.c.receiver == self.receiver, lane.c.lane == number)
+        if self.locks:
+            async with self.database.open_engine.connect() as connection, connection.begin():
+                statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
+                free = await connection.scalar(statement) is not None
+                yield Claim(self, number, connection) if free else None
+            return
+        now = time.time()
+        free = update(lane).where(*here, lane.c.until < now).values(owner=self.owner, until=now + LEASE_SECONDS)
+        async with self.database.open_engine.begin() as connection:
+            got = (await connection.execute(free)).rowcount
+        if not got:
+            yield None
+            return
+        try:
+            yield Claim(self, number, None)
+        finally:
+            async with self.database.open_engine.begin() as connection:
+                await connection.execute(update(lane).where(*here, lane.c.owner == self.owner).values(until=0))
+
+
+class Claim:
+    """A lane that is held."""
+
+    def __init__(self, lanes: Lanes, number: int, connection: AsyncConnection | None) -> None:
+        self.lanes = lanes
+        self.number = number
+        self.connection = connection
+        """That whose transaction holds the lock; ``None`` where the lane is leased."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncConnection]:
+        """Work on the tables as the lane's holder.
+
+        Raises:
+            LostLane: Somebody else has taken it over.
+        """
+        if self.connection is not None:
+            yield self.connection
+            return
+        lanes = self.lanes
+        mine = (lane.c.receiver == lanes.receiver, lane.c.lane == self.number, lane.c.owner == lanes.owner)
+        async with lanes.database.open_engine.begin() as connection:
+            renewed = update(lane).where(*mine).values(until=time.time() + LEASE_SECONDS)
+            if not (await connection.execute(renewed)).rowcount:
+                raise LostLane(
+                    f"lane {self.number} was taken over by another process: this one did not renew its lease of "
+                    f"{LEASE_SECONDS:.0f} seconds. What it was passing on is passed on again, by the other one."
+                )
+            yield connection
+
+    async def read(self) -> Sequence[Row[Any]]:
+        """Return rows that wait in the lane, the oldest first: of some thousand events together, so that memory is too."""
+        here = (outbox.c.lane == self.number, *self.lanes.wanted)
+        counts = select(outbox.c.id, outbox.c.count).where(*here).order_by(outbox.c.id).limit(ROWS_AT_ONCE)
+        async with self.open() as connection:
+            numbers: list[int] = []
+            room = EVENTS_AT_ONCE
+            for number, count in await connection.execute(counts):
+                if numbers and count > room:
+                    break
+                numbers.append(number)
+                room -= count
+            if not numbers:
+                return []
+            rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
+            return (await connection.execute(rows)).all()
+
+    async def done(self, numbers: Collection[int]) -> None:
+        """Take note that rows were passed on: they are deleted, or one receiver's of several is ticked off."""
+        if not numbers:
+            return
+        async with self.open() as connection:
+            if self.lanes.receiver:
+                ticks = [{"receiver": self.lanes.receiver, "outbox_id": number} for number in numbers]
+                await connection.execute(insert(delivery), ticks)
+            else:
+                await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))

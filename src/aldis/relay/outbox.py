@@ -1,0 +1,260 @@
+"""The outbox: chosen signals, written down in the transaction of the rows that caused them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from sqlalchemy import ClauseElement, func, insert
+from sqlalchemy.orm.attributes import instance_state
+
+from ..dispatch.receiver import name_of_signal, short_repr
+from ..errors import ConfigurationError, SignalError
+from ..orm.ambient import open_transaction
+from ..orm.meta import meta_of
+from ..orm.shape import shape_of
+from .events import LANES, encode, lane_of
+from .tables import CHANNEL, add_tables, outbox
+
+if TYPE_CHECKING:
+    from ..dispatch.batching import Batch
+    from ..dispatch.signal import Signal
+    from ..orm.shape import Shape
+
+__all__ = ["FORWARDED", "TRAVELLING", "forward"]
+
+TRAVELLING: Final[Mapping[str, tuple[str, ...]]] = {
+    "post_save": ("column_values", "is_update", "is_migration", "row_count"),
+    "post_update": ("column_values", "is_update", "is_migration", "row_count"),
+    "post_delete": ("row_count",),
+}
+"""The signals that can be forwarded, and which of their keywords travel beside the instance."""
+
+FORWARDED: Final[dict[tuple[str, type[Any]], Forwarding]] = {}
+"""What is forwarded in this process, by signal and model."""
+
+
+def forward(
+    signal: Signal,
+    model: type[Any],
+    *,
+    version: int = 1,
+    name: str | None = None,
+    fields: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+) -> None:
+    """Write a signal of a model down in the outbox, in the transaction of the rows that caused it.
+
+    A relay passes it on when that has committed. A bulk save costs a few INSERTs more, not one a row. The relay's
+    tables are added to the model's metadata. To call it again with the same signal and model changes nothing.
+
+    Args:
+        signal: ``post_save``, ``post_update`` or ``post_delete``, the model's own where it has one.
+        model: The model class.
+        version: The version of its schema; raise it with a change that a receiver has to know of.
+        name: What the far side calls the sender; the name of the class by default.
+        fields: The attributes that travel; all columns by default.
+        exclude: Those that do not.
+
+    Raises:
+        SignalError: The signal cannot travel.
+        ConfigurationError: The model is not mapped, has no such attributes, or is forwarded differently already.
+
+    Example:
+        >>> import aldis
+        >>> from aldis import relay
+        >>> from aldis.signals import post_save
+        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> class Base(aldis.Model, DeclarativeBase):
+        ...     database = aldis.Database("sqlite+aiosqlite://")
+        >>> class Account(Base):
+        ...     __tablename__ = "account"
+        ...     id: Mapped[int] = mapped_column(primary_key=True)
+        ...     password: Mapped[str]
+        >>> relay.forward(post_save, Account, exclude=["password"])
+        >>> "aldis_outbox" in Base.metadata.tables
+        True
+    """
+    signal_name = name_of_signal(signal)
+    if signal_name not in TRAVELLING:
+        raise SignalError(
+            f"{signal_name} cannot be forwarded: what happened can, {', '.join(TRAVELLING)}. To send something else, "
+            "save a row that says it."
+        )
+    new = Forwarding(signal_name, model, version, name or model.__name__, fields, exclude)
+    known = FORWARDED.get((signal_name, model))
+    if known is not None:
+        if known.settings != new.settings:
+            raise ConfigurationError(
+                f"{signal_name} of {model.__name__} is forwarded already, with {known.settings}: now {new.settings}. "
+                "Call relay.forward() once, where the model is declared."
+            )
+        return
+    FORWARDED[signal_name, model] = new
+    add_tables(model.metadata)
+    signal.connect(new.write_down, model, weak=False, batched=True)
+
+
+class Forwarding:
+    """One signal of one model that is forwarded; the arguments are those of :func:`forward`."""
+
+    def __init__(
+        self,
+        signal: str,
+        model: type[Any],
+        version: int,
+        name: str,
+        fields: Collection[str] | None,
+        exclude: Collection[str],
+    ) -> None:
+        self.signal = signal
+        self.model = model
+        self.version = version
+        self.name = name
+        self.shape: Shape = shape_of(model)
+        every = [attribute for attribute, _ in self.shape.columns]
+        unknown = sorted({*(fields or ()), *exclude} - set(every))
+        if unknown:
+            raise ConfigurationError(
+                f"{model.__name__} has no column {', '.join(map(repr, unknown))} to forward: it has {', '.join(every)}."
+            )
+        self.names = tuple(each for each in every if (fields is None or each in fields) and each not in exclude)
+        self.settings = {"version": version, "name": name, "fields": self.names}
+        self.key_of: Callable[[Any], Any] = itemgetter(*self.shape.primary_key)
+        """The primary key of a row, by column key: a tuple where it has several columns."""
+        self.width = len(every)
+        self.is_plain = self.names == tuple(self.shape.attributes) and len(self.names) == self.width
+        """A whole row, by column key, is what travels."""
+
+    async def write_down(self, sender: Any, batch: Batch) -> None:
+        """Write the rows of a batch into the outbox; what was skipped, or changed no row, is no event."""
+        columns = [batch.column(name) for name in ("model_instance", *TRAVELLING[self.signal], "operation_skipped")]
+        skipped, counts = columns[-1], columns[-2]
+        if True in skipped or 0 in counts:
+            changed = [not skip and count != 0 for skip, count in zip(skipped, counts, strict=True)]
+            columns = [[*compress(column, changed)] for column in columns]
+        instances, *told = columns[:-1]
+        if instances:
+            await self.insert(self.inserted(instances, told) if self.is_insert(told) else self.others(instances, told))
+
+    def is_insert(self, told: Sequence[list[Any]]) -> bool:
+        """Tell whether all rows are new, and the rest of their keywords is the same: what bulk saves are fast for."""
+        return self.signal == "post_save" and True not in told[1] and all(len(set(column)) == 1 for column in told[2:])
+
+    def inserted(self, instances: list[Any], told: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
+        """Return the outbox's rows of new rows: only the columns are written, and what all share once."""
+        rows, key_of = told[0], self.key_of
+        if not self.is_plain or not set(map(len, rows)) == {self.width}:
+            whole = [self.row(written, instance) for written, instance in zip(rows, instances, strict=True)]
+        else:
+            whole = rows
+        keys = [*map(key_of, rows)]
+        rest = dict(zip(TRAVELLING[self.signal][1:], (column[0] for column in told[1:]), strict=True))
+        return self.by_lane(keys, whole, b"," + encode(rest)[1:])
+
+    def others(self, instances: list[Any], told: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
+        """Return the outbox's rows of rows that were updated or deleted, and of what a queryset did."""
+        keys, whole = [], []
+        for instance, *values in zip(instances, *told, strict=True):
+            rest = dict(zip(TRAVELLING[self.signal], values, strict=True))
+            if "column_values" in rest:
+                rest["column_values"] = self.plain(rest["column_values"])
+            if instance is None:
+                keys.append("")
+                whole.append({"instance": None, **rest})
+                continue
+            state = instance_state(instance)
+            assert state.key is not None
+            identity = state.key[1]
+            keys.append(identity if len(identity) > 1 else identity[0])
+            known = state.dict
+            whole.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
+        return self.by_lane(keys, whole, b"")
+
+    def row(self, written: Mapping[str, Any], instance: Any) -> dict[str, Any]:
+        """Return a new row by attribute name: a column that was not written is what the database has made it."""
+        known = {**instance_state(instance).dict, **self.shape.by_attribute(written)}
+        return {name: known.get(name) for name in self.names}
+
+    def plain(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was written, by attribute name, without SQL expressions, which mean nothing elsewhere."""
+        by_name = self.shape.by_attribute(written)
+        return {
+            name: value
+            for name, value in by_name.items()
+            if name in self.names and not isinstance(value, ClauseElement) and not hasattr(value, "__clause_element__")
+        }
+
+    def by_lane(self, keys: list[Any], whole: list[Any], rest: bytes) -> Iterable[dict[str, Any]]:
+        """Deal the events into lanes, and return a row for each."""
+        dealt: dict[int, tuple[list[Any], list[Any]]] = {}
+        for key, each in zip(keys, whole, strict=True):
+            lane = key % LANES if type(key) is int else lane_of(key)
+            if lane not in dealt:
+                dealt[lane] = ([], [])
+            of_lane = dealt[lane]
+            of_lane[0].append(key)
+            of_lane[1].append(each)
+        now = time.time()
+        for lane, (some, events) in sorted(dealt.items()):
+            yield {
+                "lane": lane,
+                "sender": self.name,
+                "signal": self.signal,
+                "version": self.version,
+                "batch": uuid.uuid4().hex,
+                "count": len(some),
+                "keys": encode(some),
+                "payload": self.encoded(events),
+                "rest": rest,
+                "created_at": now,
+            }
+
+    def encoded(self, events: list[Any]) -> bytes:
+        """Write events as JSON.
+
+        Raises:
+            ConfigurationError: One of them has a value that cannot be.
+        """
+        try:
+            return encode(events)
+        except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
+            for each in events:
+                values = {**each, **(each.get("instance") or {}), **(each.get("column_values") or {})}
+                for name, value in values.items():
+                    try:
+                        encode(value)
+                    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+                        if name in self.names:
+                            raise ConfigurationError(
+                                f"{self.model.__name__}.{name} is {short_repr(value)}, which cannot travel as JSON "
+                                f"({error}): leave it out with relay.forward({self.signal}, {self.model.__name__}, "
+                                f"exclude=[{name!r}]), or forward a column that says it."
+                            ) from error
+            raise
+
+    async def insert(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Insert into the outbox, in the transaction that is going on.
+
+        Raises:
+            ConfigurationError: It is not one of the model's database.
+        """
+        transaction = open_transaction(meta_of(self.model).database)
+        if transaction is None:
+            raise ConfigurationError(
+                f"{self.signal} of {self.model.__name__} was sent outside of a transaction of its database: the outbox "
+                "belongs to the transaction of the rows. Do not defer it, and send it from an operation of the model."
+            )
+        is_heard = transaction.connection.dialect.name == "postgresql"
+        await transaction.connection.execute(NOTIFYING if is_heard else INSERT, list(rows))
+
+
+INSERT: Final = insert(outbox)
+
+NOTIFYING: Final = INSERT.returning(func.pg_notify(CHANNEL, ""))
+"""In the same trip, the relays are woken: when the transaction commits, and once (PostgreSQL's manual, "NOTIFY")."""

@@ -1,0 +1,256 @@
+"""The relay: what waits in the outbox is passed on, lane by lane, in order, by as many relays as there are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, delete, func, select
+
+from .events import Event, events_of
+from .inbox import Inbox
+from .lanes import Lanes
+from .receivers import RECEIVERS, Receiver
+from .tables import delivery, insert_if_new, outbox, require_tables
+from .tables import receiver as receivers
+from .wake import listening
+
+if TYPE_CHECKING:
+    from ..orm.database import Database
+    from .brokers.transport import Transport
+
+__all__ = ["Relay", "waves"]
+
+log: Final = logging.getLogger("aldis.relay")
+
+WINDOW: Final = 256
+"""Events of one lane that are on their way to the broker at once."""
+
+WORKERS: Final = 4
+"""Lanes that one relay passes on at once."""
+
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+Pass = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class Relay:
+    """Passes on what waits in the outbox: to a broker, or where there is none to the receivers of this process.
+
+    Args:
+        database: Where the outbox is.
+        broker: A broker's URL, or one of FastStream's; without one, the receivers that were declared are called.
+        source: What the events say of where they come from (CloudEvents, ``source``).
+        poll: Seconds between two looks at an outbox that was empty. On PostgreSQL the relay is woken at once.
+
+    Raises:
+        ConfigurationError: The broker is none that is known, or what it needs is not installed.
+
+    Example:
+        >>> import aldis, asyncio
+        >>> from aldis import relay
+        >>> async def main():
+        ...     async with aldis.Database("sqlite+aiosqlite://") as database:
+        ...         await relay.create_tables(database)
+        ...         return await relay.Relay(database).pass_all()
+        >>> asyncio.run(main())
+        0
+    """
+
+    def __init__(self, database: Database, broker: Any = None, *, source: str = "aldis", poll: float = 0.5) -> None:
+        from .brokers import transport_to
+
+        self.database = database
+        self.source = source
+        self.poll = poll
+        self.passed = 0
+        """Events that were passed on so far."""
+        self.transport: Transport | None = None if broker is None else transport_to(broker)
+        self.woken = asyncio.Event()
+        self.is_stopping = False
+        self.takers: list[tuple[Lanes, Pass]] = []
+        self.inboxes: list[Inbox] = []
+
+    def stop(self) -> None:
+        """Let :meth:`run` end when what is under way has been passed on."""
+        self.is_stopping = True
+        self.woken.set()
+
+    async def run(self) -> None:
+        """Pass on what waits and what will, until :meth:`stop` is called.
+
+        A broker or a database that goes away is tried again until it is back.
+
+        Raises:
+            ConfigurationError: The broker is not there, or the database lacks the relay's tables.
+        """
+        async with self.ready():
+            pause = 0.0
+            while not self.is_stopping:
+                self.woken.clear()
+                try:
+                    passed = await self.pass_some()
+                    pause = 0.0
+                except Exception as error:
+                    pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS)
+                    log.warning("cannot pass on what waits: %s: %s; again in %.1f s", type(error).__name__, error, pause)
+                    passed = 0
+                if not passed and not self.is_stopping:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.woken.wait(), pause or self.poll)
+
+    async def pass_all(self) -> int:
+        """Pass on what waits now, and return; for tests and for jobs that run by the clock.
+
+        Returns:
+            How many events were passed on.
+
+        Raises:
+            ConfigurationError: As :meth:`run`.
+        """
+        before = self.passed
+        async with self.ready():
+            while await self.pass_some():
+                pass
+            for each in self.inboxes:
+                while await each.retry_one():
+                    pass
+        return self.passed - before
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """Be connected, and know who takes what."""
+        await require_tables(self.database)
+        async with AsyncExitStack() as stack:
+            if self.transport is not None:
+                await stack.enter_async_context(self.transport.open())
+                self.takers = [(Lanes(self.database), self.publish)]
+            else:
+                self.inboxes = [Inbox(each, each.database or self.database) for each in RECEIVERS.values()]
+                self.takers = [self.taker(each) for each in self.inboxes]
+                await self.register([each.receiver for each in self.inboxes])
+                for each in self.inboxes:
+                    await stack.enter_async_context(beside(each.retry()))
+            for lanes, _ in self.takers:
+                await lanes.prepare()
+            await stack.enter_async_context(beside(listening(self.database, self.woken)))
+            yield
+
+    def taker(self, inbox: Inbox) -> tuple[Lanes, Pass]:
+        """Return what takes a receiver's events from the table."""
+        receiver = inbox.receiver
+
+        async def take(events: Sequence[Event]) -> None:
+            for event in events:
+                await inbox.take(event)
+
+        wanted = and_(outbox.c.sender == receiver.sender, outbox.c.signal.in_(receiver.signals))
+        return Lanes(self.database, receiver.name, wanted), take
+
+    async def register(self, known: Sequence[Receiver]) -> None:
+        """Write down who takes events from the table: each is kept until all of them have."""
+        async with self.database.open_engine.begin() as connection:
+            for each in known:
+                row = {"name": each.name, "sender": each.sender, "signals": ",".join(each.signals)}
+                await connection.execute(delete(receivers).where(receivers.c.name == each.name))
+                await connection.execute(insert_if_new(receivers, connection.dialect.name), row)
+
+    async def pass_some(self) -> int:
+        """Pass on some of what waits, in as many lanes as there is something in; return how many events it was."""
+        before = self.passed
+        for lanes, take in self.takers:
+            numbers = await lanes.waiting()
+            random.shuffle(numbers)
+            running = asyncio.Semaphore(WORKERS)
+            work = [self.pass_lane(lanes, number, take, running) for number in numbers]
+            for error in await asyncio.gather(*work, return_exceptions=True):
+                if isinstance(error, BaseException):
+                    raise error
+        if self.transport is None:
+            await self.prune()
+        return self.passed - before
+
+    async def pass_lane(self, lanes: Lanes, number: int, take: Pass, running: asyncio.Semaphore) -> None:
+        """Pass on some of what waits in a lane, unless somebody else does."""
+        async with running, lanes.claimed(number) as claim:
+            if claim is None or self.is_stopping:
+                return
+            done: list[int] = []
+            try:
+                for row in await claim.read():
+                    events = events_of(row, self.source)
+                    await take(events)
+                    done.append(row.id)
+                    self.passed += len(events)
+                    if self.is_stopping:
+                        break
+            finally:
+                await claim.done(done)
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, many at once, those of one key one after the other."""
+        assert self.transport is not None
+        for wave in waves(events):
+            sent = [self.transport.publish(event) for event in wave]
+            for error in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(error, BaseException):
+                    raise error
+
+    async def prune(self) -> None:
+        """Delete what all receivers have taken."""
+        async with self.database.open_engine.begin() as connection:
+            known = (await connection.execute(select(receivers))).all()
+            kinds = {(each.sender, signal) for each in known for signal in each.signals.split(",")}
+            for sender, signal in kinds:
+                names = [each.name for each in known if each.sender == sender and signal in each.signals.split(",")]
+                taken = (
+                    select(delivery.c.outbox_id)
+                    .where(delivery.c.receiver.in_(names))
+                    .group_by(delivery.c.outbox_id)
+                    .having(func.count() == len(names))
+                )
+                here = (outbox.c.sender == sender, outbox.c.signal == signal, outbox.c.id.in_(taken))
+                numbers = list(await connection.scalars(select(outbox.c.id).where(*here)))
+                if numbers:
+                    await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
+                    await connection.execute(delete(delivery).where(delivery.c.outbox_id.in_(numbers)))
+
+
+def waves(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """Cut events into pieces that may be on their way at once: no key is in one twice.
+
+    So the broker has an event before the next of its key is sent, whatever is lost on the way and sent again. And
+    where two relays send the same events, one of them cut off from its lock, what comes first of each is in order.
+
+    Example:
+        >>> from aldis.relay.events import Event
+        >>> def named(key): return Event("e", "User", "post_save", key, 1, 0.0, b"{}", 0)
+        >>> [[event.key for event in wave] for wave in waves([named(key) for key in "abcab"])]
+        [['a', 'b', 'c'], ['a', 'b']]
+    """
+    wave: list[Event] = []
+    keys: set[str] = set()
+    for event in events:
+        if event.key in keys or len(wave) == WINDOW:
+            yield wave
+            wave, keys = [], set()
+        wave.append(event)
+        keys.add(event.key)
+    if wave:
+        yield wave
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let something run beside a block, and end with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

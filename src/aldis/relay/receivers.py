@@ -1,0 +1,296 @@
+"""The far side: what is called with an event, on another machine or in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import logging
+import types
+import typing
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import inspect as inspect_mapped
+
+from ..dispatch.receiver import accepts, describe, name_of_signal, refuse_unknown
+from ..errors import AldisError, ConfigurationError, SignalError
+from .events import Event, Snapshot
+from .outbox import TRAVELLING
+
+if TYPE_CHECKING:
+    from ..dispatch.signal import Signal
+    from ..orm.database import Database
+
+__all__ = ["RECEIVERS", "Receiver", "SchemaError", "receiver", "snapshot"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+log: Final = logging.getLogger("aldis.relay")
+
+RECEIVERS: Final[dict[str, Receiver]] = {}
+"""The receivers of this process, by name."""
+
+SENT: Final = ("instance", "event_id", "signal", "key", "schema_version", "time")
+"""What every event tells a receiver beside the sender; the signal's keywords come after it."""
+
+
+class SchemaError(AldisError):
+    """An event that a receiver cannot read: the model's schema is not the one that it was written for."""
+
+
+class Letter(msgspec.Struct):
+    """The data of an event; the instance is read when it is known as what."""
+
+    instance: msgspec.Raw
+    column_values: dict[str, Any] | None = None
+    is_update: bool | None = None
+    is_migration: bool | None = None
+    row_count: int | None = None
+
+
+read_letter: Final = msgspec.json.Decoder(Letter).decode
+
+
+def receiver(
+    signal: Signal | Sequence[Signal],
+    sender: str | type[Any],
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    database: Database | None = None,
+    retries: int = 5,
+    backoff: float = 1.0,
+    patience: float = 30.0,
+) -> Callable[[F], F]:
+    """Make a function a receiver of events, wherever they are recorded.
+
+    It is called as ``(sender, instance, **kwargs)``: the sender's name, and a snapshot of the instance, which cannot be
+    changed; then ``event_id``, ``signal``, ``key`` (the primary key, as text), ``schema_version``, ``time`` (seconds
+    since 1970) and the signal's keywords that travel: ``column_values``, ``is_update``, ``is_migration``,
+    ``row_count``. As with any receiver, it may name only what it uses, and may be a plain function.
+
+    Args:
+        signal: The signal, or several: events of one instance come in their order, whichever signal they are of.
+        sender: The model's name, or its class, where that can be imported: then ``instance`` has Python's types.
+        name: What the receiver is called, in the broker and in the tables. Two processes with a receiver of the same
+            name share its events. ``module.function`` by default: give one before you rename the function.
+        version: The version of the schema that it was written for, for the message about one that it cannot read.
+        database: Where the receiver writes. Each event then has its effect once, in the transaction in which it is
+            noted as received; one that fails is put aside, with those after it of the same key, and holds up nobody else.
+            Without one, an event may come twice, and is tried again on the spot.
+        retries: How often an event is tried again, before it goes to the dead letters.
+        backoff: Seconds before the first time; twice as long before each one after, a minute at most.
+        patience: Seconds until the broker gives an event that is not acknowledged to another process.
+
+    Raises:
+        SignalError: The signal does not travel, or the function requires what is never sent.
+        ConfigurationError: There is a receiver of that name.
+
+    Example:
+        >>> from aldis import relay
+        >>> from aldis.signals import post_save
+        >>> @relay.receiver(post_save, "User", name="greeter")
+        ... async def greet(sender, instance, event_id):
+        ...     print(f"welcome, {instance.name}")
+        >>> del relay.RECEIVERS["greeter"]
+    """
+    signals = signal if isinstance(signal, (list, tuple)) else [signal]
+
+    def decorate(function: F) -> F:
+        new = Receiver(
+            function, [name_of_signal(each) for each in signals], sender, name, version, database, retries, backoff, patience
+        )
+        if new.name in RECEIVERS:
+            raise ConfigurationError(
+                f"there is a receiver {new.name!r} already, {describe(RECEIVERS[new.name].function)}: give this one "
+                "a name= of its own; to take several signals in order, give them to one receiver as a list."
+            )
+        RECEIVERS[new.name] = new
+        return function
+
+    return decorate
+
+
+class Receiver:
+    """A function that is called with events; the arguments are those of :func:`receiver`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signals: Sequence[str],
+        sender: str | type[Any],
+        name: str | None,
+        version: int | None,
+        database: Database | None,
+        retries: int,
+        backoff: float,
+        patience: float,
+    ) -> None:
+        for each in signals:
+            if each not in TRAVELLING:
+                raise SignalError(f"{each} does not travel: {', '.join(TRAVELLING)} do.")
+        if retries < 0 or backoff < 0 or patience <= 0:
+            raise ConfigurationError(
+                f"retries is {retries}, backoff {backoff}, patience {patience}: numbers from 0, and patience above it."
+            )
+        self.function = function
+        self.signals = tuple(signals)
+        self.sender = sender if isinstance(sender, str) else sender.__name__
+        self.name = name or describe(function)
+        self.version = version
+        self.database = database
+        self.retries = retries
+        self.backoff = backoff
+        self.patience = patience
+        self.description = inspect.getdoc(function)
+        accepted = accepts(function)
+        keywords = {name: None for each in signals for name in TRAVELLING[each]}
+        sent = (*SENT, *keywords)
+        refuse_unknown(function, accepted, signals[0], sent)
+        self.taken = frozenset(sent if accepted.everything else set(sent) & set(accepted.parameters))
+        self.type = type_of_instance(function) or (None if isinstance(sender, str) else snapshot(sender))
+        self.read_instance = msgspec.json.Decoder(self.type).decode if self.type is not None else None
+
+    def __repr__(self) -> str:
+        return f"<Receiver {self.name!r} of {', '.join(self.signals)} from {self.sender}>"
+
+    def arguments(self, event: Event) -> dict[str, Any]:
+        """Return what the function is called with.
+
+        Raises:
+            SchemaError: It cannot read the event.
+        """
+        try:
+            letter = read_letter(event.data)
+            instance = self.instance_of(letter.instance, event)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            written_for = "" if self.version is None else f", written for version {self.version},"
+            raise SchemaError(
+                f"{self.name}{written_for} cannot read {event.sender} of version {event.version}: {error}. Let it name "
+                "what it needs only, with defaults for what may be missing, or deploy a receiver for that version."
+            ) from error
+        sent = {
+            "instance": instance,
+            "event_id": event.id,
+            "signal": event.signal,
+            "key": event.key,
+            "schema_version": event.version,
+            "time": event.time,
+            "column_values": letter.column_values,
+            "is_update": letter.is_update,
+            "is_migration": letter.is_migration,
+            "row_count": letter.row_count,
+        }
+        if event.signal == "post_save" and letter.column_values is None:
+            sent["column_values"] = msgspec.json.decode(letter.instance)
+        return {name: value for name, value in sent.items() if name in self.taken}
+
+    def instance_of(self, written: msgspec.Raw, event: Event) -> Any:
+        """Read the instance, as what the function wants it to be."""
+        if bytes(written) == b"null":
+            return None
+        if self.read_instance is not None:
+            return self.read_instance(written)
+        return Snapshot(event.sender, msgspec.json.decode(written))
+
+    async def call(self, event: Event) -> None:
+        """Call the function.
+
+        Raises:
+            SchemaError: It cannot read the event.
+        """
+        result = self.function(event.sender, **self.arguments(event))
+        if isinstance(result, Awaitable):
+            await result
+
+    def delay(self, attempts: int) -> float:
+        """Return how many seconds to wait after so many attempts."""
+        return min(self.backoff * 2.0 ** (attempts - 1), 60.0)
+
+    def is_last(self, attempts: int, error: Exception) -> bool:
+        """Tell whether an event goes to the dead letters: what cannot be read today cannot be tomorrow."""
+        return attempts > self.retries or isinstance(error, SchemaError)
+
+    async def persevere(self, event: Event, bury: Callable[[str, Event, str, int], Awaitable[None]]) -> None:
+        """Call the function, and again where it raises: for a receiver without a database.
+
+        Args:
+            event: The event.
+            bury: What takes an event to the dead letters.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                await self.call(event)
+            except Exception as error:
+                if self.is_last(attempts, error):
+                    log.exception("%s gives event %s up after %d attempts", self.name, event.id, attempts)
+                    await bury(self.name, event, said(error), attempts)
+                    return
+                log.warning("%s raised at event %s: %s", self.name, event.id, said(error))
+                await asyncio.sleep(self.delay(attempts))
+            else:
+                return
+
+
+def said(error: Exception) -> str:
+    """Return an exception as a line."""
+    return f"{type(error).__name__}: {error}"
+
+
+def type_of_instance(function: Callable[..., Any]) -> Any:
+    """Return what a function wants its ``instance`` to be, if its annotation is something that can be read."""
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        found = typing.get_type_hints(target).get("instance")
+    except Exception:  # an annotation that only a type checker can resolve
+        return None
+    if isinstance(found, types.UnionType) or typing.get_origin(found) is typing.Union:
+        some = [each for each in typing.get_args(found) if each is not type(None)]
+        found = some[0] if len(some) == 1 else found
+    if found in {None, Any, Snapshot, object}:
+        return None
+    if hasattr(found, "__mapper__"):
+        return snapshot(found)
+    return found
+
+
+def snapshot(model: type[Any]) -> type[msgspec.Struct]:
+    """Return the type of a model's snapshots: frozen, with its columns, in Python's types.
+
+    An attribute that did not travel is ``msgspec.UNSET``.
+
+    Args:
+        model: The model class.
+
+    Raises:
+        ConfigurationError: It is not mapped.
+
+    Example:
+        >>> import aldis
+        >>> from datetime import datetime
+        >>> from aldis import relay
+        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> class Base(aldis.Model, DeclarativeBase): ...
+        >>> class Meeting(Base):
+        ...     __tablename__ = "meeting"
+        ...     id: Mapped[int] = mapped_column(primary_key=True)
+        ...     at: Mapped[datetime]
+        >>> relay.snapshot(Meeting)(id=1, at=datetime(2026, 1, 1))
+        MeetingSnapshot(id=1, at=datetime.datetime(2026, 1, 1, 0, 0))
+    """
+    from ..orm.shape import mapper_of
+
+    fields = []
+    for attribute in mapper_of(model).column_attrs:
+        column = attribute.columns[0]
+        try:
+            kind: Any = column.type.python_type
+        except NotImplementedError:
+            kind = Any
+        optional = kind if kind is Any else kind | None | msgspec.UnsetType
+        fields.append((attribute.key, optional, msgspec.UNSET))
+    return msgspec.defstruct(f"{model.__name__}Snapshot", fields, frozen=True, kw_only=True, module=model.__module__)
