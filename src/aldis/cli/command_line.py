@@ -41,6 +41,13 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "The declarative base of the models; NAME=PACKAGE.MODULE:BASE for several",
         },
     ),
+    "broker": ("--broker", {"metavar": "URL", "help": "nats://, amqp://, redis:// or kafka://; without, no broker"}),
+    "receivers": (
+        "--receivers",
+        {"action": "append", "metavar": "PACKAGE.MODULE", "help": "A module that declares receivers with @relay.receiver"},
+    ),
+    "receiver": ("--receiver", {"metavar": "NAME", "help": "The receiver; all by default"}),
+    "metrics": ("--metrics", {"metavar": "PORT", "help": "Serve metrics for Prometheus on this port of 127.0.0.1"}),
 }
 """The flags that Alembic does not have, by parameter."""
 

@@ -202,11 +202,28 @@ def bench(config: Config, json: bool = False) -> None:
     run(json)
 
 
-def load(config: Config, app: Sequence[str] | None = None) -> None:
-    """Import the models, and with them the receivers: those of ``--app``, or of the configuration."""
+def relay(
+    config: Config,
+    action: str,
+    broker: str | None = None,
+    app: Sequence[str] | None = None,
+    receivers: Sequence[str] | None = None,
+    receiver: str | None = None,
+    metrics: str | None = None,
+    json: bool = False,
+) -> None:
+    """Pass events on to a broker or to the receivers, receive them, see how it is going."""
+    from .relaying import Order, perform
+
+    with reported(json):
+        bases = load(config, app)
+        perform(action, Order(bases, receivers or (), broker, receiver, metrics, write_json if json else None))
+
+
+def load(config: Config, app: Sequence[str] | None = None) -> list[type[Any]]:
+    """Import the models, and with them the receivers: those of ``--app``, or of the configuration; return the bases."""
     look_here(config)
-    for _, path in split(list(app or setting(config, "app").split())):
-        app_of(path)
+    return [app_of(path) for _, path in split(list(app or setting(config, "app").split()))]
 
 
 def setting(config: Config, name: str) -> str:
@@ -236,6 +253,7 @@ ALL: Final[tuple[Callable[..., Any], ...]] = (
     init,
     list_templates,
     migrate,
+    relay,
     revision,
     signals,
     upgrade,

@@ -12,19 +12,26 @@ from .events import LANES, Event, Snapshot
 from .outbox import forward
 from .passing import Relay
 from .receivers import RECEIVERS, SchemaError, receiver, snapshot
+from .status import DeadLetter, Status, dead_letters, forget, retry, status
 from .tables import add_tables, create_tables
 
 __all__ = [
     "LANES",
     "RECEIVERS",
+    "DeadLetter",
     "Event",
     "Relay",
     "SchemaError",
     "Snapshot",
+    "Status",
     "add_tables",
     "app",
     "create_tables",
+    "dead_letters",
+    "forget",
     "forward",
     "receiver",
+    "retry",
     "snapshot",
+    "status",
 ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import and_, delete, false, func, or_, select
 
 from .events import Event, events_of
 from .inbox import Inbox
 from .lanes import Lanes
+from .metrics import Metrics
 from .receivers import RECEIVERS, Receiver
 from .tables import delivery, insert_if_new, outbox, require_tables
 from .tables import receiver as receivers
@@ -34,6 +36,9 @@ WORKERS: Final = 4
 """Lanes that one relay passes on at once."""
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
+
+UNWANTED_SECONDS: Final = 7 * 24 * 60 * 60.0
+"""How long the table keeps, where there is no broker, an event that no receiver is known for."""
 
 Pass = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -74,6 +79,7 @@ class Relay:
         self.is_stopping = False
         self.takers: list[tuple[Lanes, Pass]] = []
         self.inboxes: list[Inbox] = []
+        self.metrics = Metrics(database)
 
     def stop(self) -> None:
         """Let :meth:`run` end when what is under way has been passed on."""
@@ -137,7 +143,8 @@ class Relay:
                     await stack.enter_async_context(beside(each.retry()))
             for lanes, _ in self.takers:
                 await lanes.prepare()
-            await stack.enter_async_context(beside(listening(self.database, self.woken)))
+            for work in (listening(self.database, self.woken), self.metrics.watch()):
+                await stack.enter_async_context(beside(work))
             yield
 
     def taker(self, inbox: Inbox) -> tuple[Lanes, Pass]:
@@ -186,6 +193,7 @@ class Relay:
                     await take(events)
                     done.append(row.id)
                     self.passed += len(events)
+                    self.metrics.count(events, time.time())
                     if self.is_stopping:
                         break
             finally:
@@ -195,10 +203,7 @@ class Relay:
         """Publish events, many at once, those of one key one after the other."""
         assert self.transport is not None
         for wave in waves(events):
-            sent = [self.transport.publish(event) for event in wave]
-            for error in await asyncio.gather(*sent, return_exceptions=True):
-                if isinstance(error, BaseException):
-                    raise error
+            await self.transport.publish(wave)
 
     async def prune(self) -> None:
         """Delete what all receivers have taken."""
@@ -218,6 +223,9 @@ class Relay:
                 if numbers:
                     await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
                     await connection.execute(delete(delivery).where(delivery.c.outbox_id.in_(numbers)))
+            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in kinds]
+            old = outbox.c.created_at < time.time() - UNWANTED_SECONDS
+            await connection.execute(delete(outbox).where(old, ~or_(false(), *wanted)))
 
 
 def waves(events: Sequence[Event]) -> Iterator[list[Event]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote, unquote
@@ -55,9 +56,12 @@ class Transport:
     async def declare(self) -> None:
         """Make what has to be there before anything is published."""
 
-    async def publish(self, event: Event) -> None:
-        """Publish an event; return when the broker has it for good."""
-        await self.send(event, self.headers_of(event))
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, all at once, no two of them of one key; return when the broker has them for good."""
+        sent = [self.send(event, self.headers_of(event)) for event in events]
+        for error in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(error, BaseException):
+                raise error
 
     async def bury(self, receiver: str, event: Event, error: str, attempts: int) -> None:
         """Publish an event to a receiver's dead letters."""

@@ -1,0 +1,196 @@
+"""``aldis relay``: pass events on, receive them, and see how it is going."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from alembic.util import CommandError
+
+from ..orm.database import Database
+
+if TYPE_CHECKING:
+    from .. import relay as relay_module
+
+__all__ = ["ACTIONS", "Order", "perform"]
+
+
+class Order:
+    """What is to be done.
+
+    Args:
+        bases: The declarative bases that were given.
+        receivers: The modules with receivers that were given.
+        broker: The broker's URL, if one was given.
+        name: The receiver's name, if one was given.
+        metrics: The port for Prometheus, if one was given.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[type[Any]],
+        receivers: Sequence[str],
+        broker: str | None,
+        name: str | None,
+        metrics: str | None,
+        write: Callable[..., None] | None,
+    ) -> None:
+        self.bases = bases
+        self.broker = broker
+        self.name = name
+        self.metrics = metrics
+        self.write = write
+        """Writes JSON, if that is wanted."""
+        self.relay = relay_of()
+        for module in receivers:
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise CommandError(f"--receivers {module}: {error}") from error
+
+    @property
+    def database(self) -> Database:
+        """The database with the relay's tables.
+
+        Raises:
+            CommandError: There is none, or several.
+        """
+        found = {each for base in self.bases if isinstance(each := getattr(base, "database", None), Database)}
+        if len(found) != 1:
+            raise CommandError(
+                f"aldis relay works on one database, and here are {len(found)}: give the base whose it is with --app "
+                "package.module:Base."
+            )
+        return found.pop()
+
+    def tell(self, line: str, **values: Any) -> None:
+        """Write a line for a person, or an object for a program."""
+        if self.write is not None:
+            self.write(**values)
+        else:
+            print(line, flush=True)  # noqa: T201
+
+
+def relay_of() -> Any:
+    """Return the relay's package.
+
+    Raises:
+        CommandError: What it needs is not installed.
+    """
+    try:
+        from .. import relay
+    except ImportError as error:
+        raise CommandError(str(error)) from error
+    return relay
+
+
+def perform(action: str, order: Order) -> None:
+    """Do what was ordered.
+
+    Raises:
+        CommandError: It is nothing that is known.
+    """
+    if action not in ACTIONS:
+        raise CommandError(f"aldis relay {action}: it is one of {', '.join(ACTIONS)}.")
+    asyncio.run(ACTIONS[action](order))
+
+
+async def run(order: Order) -> None:
+    """Pass on what waits, until the process is told to end."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    if order.metrics is not None:
+        serve(order.metrics)
+    relay: relay_module.Relay = order.relay.Relay(order.database, order.broker)
+    told_to_end(relay.stop)
+    where = order.broker or f"{len(order.relay.RECEIVERS)} receivers"
+    order.tell(f"passing on to {where}", state="running", to=where)
+    await relay.run()
+    order.tell(f"stopped: {relay.passed} events passed on", state="stopped", passed=relay.passed)
+    await order.database.dispose()
+
+
+async def receive(order: Order) -> None:
+    """Call the receivers with what comes from the broker, until the process is told to end."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    if order.broker is None:
+        raise CommandError("aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers.")
+    app = order.relay.app(order.broker)
+    order.tell(f"receiving from {order.broker}", state="running")
+    await app.run()
+    order.tell("stopped", state="stopped")
+
+
+async def status(order: Order) -> None:
+    """Write how the relay is doing."""
+    found: relay_module.Status = await order.relay.status(order.database)
+    lines = [f"waiting {found.waiting}, the oldest for {found.age:.1f} s; aside {found.aside}, dead {found.dead}"]
+    for name, counts in sorted(found.receivers.items()):
+        lines.append(f"  {name}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+    order.tell(
+        "\n".join(lines),
+        waiting=found.waiting,
+        age=round(found.age, 3),
+        aside=found.aside,
+        dead=found.dead,
+        receivers=found.receivers,
+    )
+    await order.database.dispose()
+
+
+async def dead(order: Order) -> None:
+    """Write the dead letters."""
+    for each in await order.relay.dead_letters(order.database, order.name):
+        told = {name: getattr(each, name) for name in each.__struct_fields__}
+        order.tell(f"{each.event_id} {each.sender}.{each.signal} {each.key} at {each.receiver}: {each.error}", **told)
+    await order.database.dispose()
+
+
+async def retry(order: Order) -> None:
+    """Let dead letters be tried again."""
+    count = await order.relay.retry(order.database, order.name)
+    order.tell(f"{count} dead letters are tried again", retried=count)
+    await order.database.dispose()
+
+
+async def forget(order: Order) -> None:
+    """Forget a receiver."""
+    if order.name is None:
+        raise CommandError("aldis relay forget needs --receiver NAME.")
+    await order.relay.forget(order.database, order.name)
+    order.tell(f"{order.name} is forgotten", forgotten=order.name)
+    await order.database.dispose()
+
+
+ACTIONS: Final[dict[str, Callable[[Order], Coroutine[Any, Any, None]]]] = {
+    each.__name__: each for each in (run, receive, status, dead, retry, forget)
+}
+
+
+def told_to_end(stop: Callable[[], None]) -> None:
+    """Let SIGINT and SIGTERM stop what runs in an orderly way."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows: Ctrl+C raises KeyboardInterrupt there
+            return
+
+
+def serve(port: str) -> None:
+    """Serve the metrics.
+
+    Raises:
+        CommandError: That cannot be done.
+    """
+    from ..relay.metrics import serve as serve_metrics
+
+    try:
+        serve_metrics(int(port))
+    except ImportError as error:
+        raise CommandError(f"--metrics needs what is not installed ({error}): pip install 'aldis[tracing]'") from error
+    except (ValueError, OSError, OverflowError) as error:
+        raise CommandError(f"--metrics {port}: {error}") from error

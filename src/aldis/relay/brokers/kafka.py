@@ -1,0 +1,48 @@
+"""Kafka: a topic for each sender, keyed by the instance, a consumer group for each receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from faststream.kafka import KafkaBroker
+from faststream.middlewares import AckPolicy
+
+from ..events import Event
+from .transport import DEAD, JSON, Transport, token
+
+if TYPE_CHECKING:
+    from ..receivers import Receiver
+
+__all__ = ["Way", "at"]
+
+
+def at(url: str) -> Way:
+    """Return the way to the Kafka at a URL: ``kafka://host:port``."""
+    return Way(KafkaBroker(urlsplit(url).netloc, logger=None, acks="all", enable_idempotence=True), url)
+
+
+class Way(Transport):
+    """The way to Kafka."""
+
+    prefix = "ce_"
+
+    async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
+        """Publish, and await the acknowledgement of all replicas; Kafka keeps the events of a partition in order."""
+        topic = f"aldis.{token(event.sender)}" if dead_of is None else f"aldis.{DEAD}.{token(dead_of)}"
+        headers["content-type"] = JSON
+        await self.broker.publish(event.data, topic, key=event.key.encode(), headers=headers)
+
+    def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
+        """Subscribe as a group: Kafka gives each partition to one of its processes."""
+        options: dict[str, Any] = {
+            "group_id": receiver.name,
+            "auto_offset_reset": "earliest",
+            "max_poll_interval_ms": max(int(receiver.patience * 1000), 300_000),
+            "ack_policy": AckPolicy.NACK_ON_ERROR,
+            "decoder": self.read,
+            "title": receiver.name,
+            "description": receiver.description,
+        }
+        self.broker.subscriber(f"aldis.{token(receiver.sender)}", **options)(take)

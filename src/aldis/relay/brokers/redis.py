@@ -1,0 +1,147 @@
+"""Redis Streams: a stream for each sender and lane, a group for each receiver, and a lock for whoever reads a lane."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from faststream.middlewares import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from redis.exceptions import LockError, RedisError
+
+from ..events import LANES, Event
+from .transport import DEAD, JSON, Transport
+
+if TYPE_CHECKING:
+    from ..receivers import Receiver
+
+__all__ = ["Way", "at"]
+
+log: Final = logging.getLogger("aldis.relay")
+
+KEPT: Final = 1_000_000
+"""Events of one stream that are kept, about: the oldest are dropped after that many, received or not."""
+
+LOCK_SECONDS: Final = 10.0
+"""How long a lane stays with a process that says nothing."""
+
+LOOK_SECONDS: Final = 1.0
+"""Between two looks whether a lane is free, or what was left pending has been taken."""
+
+BLOCK_MILLISECONDS: Final = 1000
+
+CONNECTIONS: Final = 1000
+"""At most: each lane of each receiver waits for its next event on a connection of its own."""
+
+
+def at(url: str) -> Way:
+    """Return the way to the Redis at a URL."""
+    return Way(RedisBroker(url, logger=None, health_check_interval=10, max_connections=CONNECTIONS), url)
+
+
+class Way(Transport):
+    """The way to Redis."""
+
+    def __init__(self, broker: Any, url: str | None = None) -> None:
+        super().__init__(broker, url)
+        self.consumer = uuid.uuid4().hex
+        self.lanes: list[Lane] = []
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish events in one trip."""
+        async with self.broker._connection.pipeline(transaction=False) as pipeline:
+            for event in events:
+                await self.add(stream_of(event.sender, event.lane), event, self.headers_of(event), pipeline)
+            await pipeline.execute()
+
+    async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
+        """Publish one."""
+        stream = stream_of(event.sender, event.lane) if dead_of is None else f"aldis:{DEAD}:{dead_of}"
+        await self.add(stream, event, headers)
+
+    async def add(self, stream: str, event: Event, headers: dict[str, str], pipeline: Any = None) -> None:
+        """Add to a stream: Redis has it in memory then, and on its disk as it is configured to."""
+        headers["content-type"] = JSON
+        await self.broker.publish(event.data, stream=stream, headers=headers, maxlen=KEPT, pipeline=pipeline)
+
+    def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
+        """Be ready to read each lane."""
+        self.lanes += [Lane(self, receiver, number, take) for number in range(LANES)]
+
+    def watchers(self) -> list[Callable[[], Awaitable[None]]]:
+        """Return what gets hold of the lanes."""
+        return [lane.hold for lane in self.lanes]
+
+
+def stream_of(sender: str, lane: int) -> str:
+    """Return the name of a stream."""
+    return f"aldis:{sender}:{lane}"
+
+
+class Lane:
+    """One lane of a receiver: read by whoever has its lock.
+
+    A consumer group would deal the events of a stream out to all its readers, which keeps no order. So one reads at a
+    time, and begins with what the one before has not acknowledged.
+    """
+
+    def __init__(self, way: Way, receiver: Receiver, number: int, take: Callable[[Event], Awaitable[None]]) -> None:
+        self.way = way
+        self.stream = stream_of(receiver.sender, number)
+        self.group = receiver.name
+        self.patience = receiver.patience
+        common: dict[str, Any] = {
+            "decoder": way.read,
+            "ack_policy": AckPolicy.NACK_ON_ERROR,
+            "persistent": False,
+            "title": receiver.name,
+            "description": receiver.description,
+        }
+        options: dict[str, Any] = {"group": self.group, "consumer": way.consumer, "max_records": 1}
+        left = StreamSub(self.stream, **options, min_idle_time=0)
+        new = StreamSub(self.stream, **options, polling_interval=BLOCK_MILLISECONDS)
+        broker = way.broker
+        self.left = broker.subscriber(stream=left, **common, include_in_schema=False)
+        self.new = broker.subscriber(stream=new, **common, include_in_schema=number == 0)
+        self.left(take)
+        self.new(take)
+
+    async def hold(self) -> None:
+        """Read the lane whenever nobody else does; runs until it is cancelled."""
+        while True:
+            client = self.way.broker._connection
+            lock = client.lock(f"aldis:lock:{self.group}:{self.stream}", timeout=LOCK_SECONDS, thread_local=False)
+            try:
+                if await lock.acquire(blocking=False):
+                    try:
+                        await self.read(client, lock)
+                    finally:
+                        await asyncio.shield(self.end(lock))
+            except (RedisError, OSError) as error:
+                log.warning("%s has lost lane %s: %s", self.group, self.stream, error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def read(self, client: Any, lock: Any) -> None:
+        """Read what is pending, then what is new, as long as the lock holds."""
+        with suppress(RedisError):
+            await client.xgroup_create(self.stream, self.group, id="0", mkstream=True)
+        await self.left.start()
+        while (await client.xpending(self.stream, self.group))["pending"]:
+            await asyncio.sleep(LOOK_SECONDS / 10)
+            await lock.reacquire()
+        await self.left.stop()
+        await self.new.start()
+        while True:
+            await asyncio.sleep(LOCK_SECONDS / 4)
+            await lock.reacquire()
+
+    async def end(self, lock: Any) -> None:
+        """Stop reading, and let the lane go."""
+        await self.left.stop()
+        await self.new.stop()
+        with suppress(LockError, RedisError, OSError):
+            await lock.release()

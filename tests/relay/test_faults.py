@@ -1,0 +1,169 @@
+"""Nothing lost, nothing twice, in order per key: while relays, receivers, brokers and connections are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import random
+import sys
+import time
+import uuid
+
+import pytest
+import servers
+from sqlalchemy import select, text
+
+from aldis import relay
+from aldis.relay import tables
+
+EVENTS = int(os.environ.get("ALDIS_TEST_EVENTS", "8000"))
+"""How many are sent: a million take about a quarter of an hour, see CONTRIBUTING.md."""
+
+SECONDS = 60 + EVENTS / 150
+
+ROWS = 2000
+"""In one transaction."""
+
+
+class LeftBehindError(Exception):
+    """What a saving transaction is rolled back by."""
+
+
+@pytest.fixture
+def warehouse(monkeypatch, postgresql):
+    """Import the models of ``warehouse.py``, for a database of the test's own."""
+    name = f"w{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("WAREHOUSE", name)
+    monkeypatch.setenv("WAREHOUSE_DATABASE", postgresql)
+    sys.modules.pop("warehouse", None)
+    yield importlib.import_module("warehouse")
+    sys.modules.pop("warehouse", None)
+    relay.RECEIVERS.pop(f"{name}_stock", None)
+
+
+class Chaos:
+    """Breaks something at random moments, until it is told to stop."""
+
+    def __init__(self, seed: int, database, broker, processes) -> None:
+        self.random = random.Random(seed)
+        self.database = database
+        self.broker = broker
+        self.processes = processes
+        self.done: list[str] = []
+
+    async def cut_connections(self) -> None:
+        """End all connections to the database but one's own."""
+        cut = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'saving'"
+        )
+        async with self.database.engine.connect() as connection:
+            await connection.execute(cut)
+
+    async def kill(self, name: str) -> None:
+        process = self.processes[name]
+        await asyncio.to_thread(process.kill)
+        await asyncio.sleep(self.random.random())
+        process.start()
+
+    async def go_on(self) -> None:
+        while True:
+            await asyncio.sleep(1 + 2 * self.random.random())
+            what = self.random.choice(["broker", "connections", *self.processes])
+            if what == "broker":
+                await asyncio.to_thread(self.broker.restart)
+            elif what == "connections":
+                await self.cut_connections()
+            else:
+                await self.kill(what)
+            self.done.append(what)
+
+
+async def save_all(warehouse, rng: random.Random) -> dict[int, int]:
+    """Save rows, then update them again and again; some transactions are rolled back. Return each item's last number."""
+    Item, database = warehouse.Item, warehouse.Base.database
+    last: dict[int, int] = {}
+    events = 0
+    while events < EVENTS:
+        new = rng.random() < 0.3 or len(last) < ROWS
+        count = min(ROWS, EVENTS - events)
+        try:
+            async with database.transaction():
+                if new:
+                    first = len(last)
+                    rows = [Item(id=first + number, number=0, word="new") for number in range(count)]
+                    await Item.query.bulk_create(rows)
+                else:
+                    first = rng.randrange(len(last) - count + 1)
+                    rows = await Item.query.filter(Item.id.between(first, first + count - 1)).all()
+                    for row in rows:
+                        row.number, row.word = row.number + 1, "again"
+                    await Item.query.bulk_update(rows, ["number", "word"])
+                if rng.random() < 0.2:
+                    raise LeftBehindError
+        except LeftBehindError:
+            continue
+        for row in rows:
+            last[row.id] = row.number
+        events += count
+    return last
+
+
+async def effects_of(warehouse) -> list[tuple[int, int]]:
+    effect = warehouse.Effect.__table__
+    async with warehouse.Base.database.engine.connect() as connection:
+        found = await connection.execute(select(effect.c.item, effect.c.number).order_by(effect.c.position))
+        return [tuple(row) for row in found]
+
+
+async def count_of(warehouse) -> int:
+    return await warehouse.Effect.query.count()
+
+
+@pytest.mark.parametrize("kind", ["nats", "redis"])
+async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> None:
+    seed = int(os.environ.get("ALDIS_TEST_SEED", random.randrange(10**6)))
+    print(f"ALDIS_TEST_SEED={seed}")
+    broker = getattr(servers, kind)(tmp_path / kind)
+    database = warehouse.Base.database
+    await relay.create_tables(database)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(warehouse.Base.metadata.create_all)
+    processes = {}
+    try:
+        for name in ("relay-1", "relay-2"):
+            processes[name] = servers.Aldis("run", "--broker", broker.url, log=tmp_path / name)
+        for name in ("receiver-1", "receiver-2"):
+            processes[name] = servers.Aldis("receive", "--broker", broker.url, log=tmp_path / name)
+        chaos = Chaos(seed, database, broker, processes)
+        breaking = asyncio.create_task(chaos.go_on())
+        begun = time.monotonic()
+        last = await save_all(warehouse, random.Random(seed))
+        expected = sum(number + 1 for number in last.values())
+        assert expected == EVENTS
+        quiet = 0
+        while await count_of(warehouse) < expected or quiet < 3:
+            quiet = quiet + 1 if await count_of(warehouse) >= expected else 0
+            assert not breaking.done() or breaking.exception() is None, breaking.exception()
+            assert time.monotonic() - begun < SECONDS, (await count_of(warehouse), expected, chaos.done)
+            await asyncio.sleep(0.5)
+        breaking.cancel()
+        for process in processes.values():
+            if not process.is_running():
+                process.start()
+        print(f"{expected} events in {time.monotonic() - begun:.0f} s, broken: {chaos.done}")
+        found = await effects_of(warehouse)
+        assert len(found) == expected
+        seen: dict[int, int] = {}
+        for item, number in found:
+            assert number == seen.get(item, -1) + 1, (item, number, seen.get(item))
+            seen[item] = number
+        assert seen == last
+        state = await relay.status(database)
+        assert (state.waiting, state.aside, state.dead) == (0, 0, 0)
+    finally:
+        for process in processes.values():
+            process.end()
+        broker.end()
+        await database.dispose()
