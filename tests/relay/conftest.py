@@ -7,9 +7,13 @@ import os
 import uuid
 
 import pytest
+import pytest_asyncio
+from shops import shop_on
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from aldis import relay
 
 collect_ignore = ["warehouse.py"]  # a program's models, see there
 
@@ -48,3 +52,34 @@ def database_on(kind: str):
 @pytest.fixture
 def postgresql():
     yield from database_on("postgresql")
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
+def url(request, tmp_path):
+    """Return the URL of a database of the test's own, on each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    else:
+        yield from database_on(request.param)
+
+
+@pytest.fixture(autouse=True)
+def receivers(monkeypatch):
+    """Let there be no receivers but the test's."""
+    for name in list(relay.RECEIVERS):
+        monkeypatch.delitem(relay.RECEIVERS, name)
+    yield relay.RECEIVERS
+    relay.RECEIVERS.clear()
+
+
+@pytest.fixture
+def name():
+    """Return a name that no other test has: brokers are shared."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest_asyncio.fixture
+async def shop(url):
+    """Return models that are forwarded."""
+    async with shop_on(url) as found:
+        yield found

@@ -76,7 +76,9 @@ class Aldis(Process):
 class Server(Process):
     """A broker of the test's own."""
 
-    def __init__(self, *command: str, host: str, port: int, scheme: str, log: Path, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *command: str, host: str, port: int, scheme: str, log: Path, prefix: tuple[str, ...] = ()
+    ) -> None:
         if shutil.which(command[0]) is None:
             if os.environ.get("CI") == "true":
                 raise FileNotFoundError(command[0])

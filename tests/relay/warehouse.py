@@ -16,7 +16,7 @@ NAME = os.environ["WAREHOUSE"]
 
 
 class Base(aldis.Model, DeclarativeBase):
-    database = aldis.Database(os.environ["WAREHOUSE_DATABASE"], pool_size=20, pool_pre_ping=True)
+    database = aldis.Database(os.environ["WAREHOUSE_DATABASE"], pool_size=20)
 
 
 class Item(Base):

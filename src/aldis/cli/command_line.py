@@ -44,7 +44,11 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "broker": ("--broker", {"metavar": "URL", "help": "nats://, amqp://, redis:// or kafka://; without, no broker"}),
     "receivers": (
         "--receivers",
-        {"action": "append", "metavar": "PACKAGE.MODULE", "help": "A module that declares receivers with @relay.receiver"},
+        {
+            "action": "append",
+            "metavar": "PACKAGE.MODULE",
+            "help": "A module with @relay.receiver",
+        },
     ),
     "receiver": ("--receiver", {"metavar": "NAME", "help": "The receiver; all by default"}),
     "metrics": ("--metrics", {"metavar": "PORT", "help": "Serve metrics for Prometheus on this port of 127.0.0.1"}),
@@ -77,6 +81,13 @@ class CommandLine(alembic_config.CommandLine):
             if parameter in FLAGS:
                 flag, options = FLAGS[parameter]
                 parser.add_argument(flag, dest=parameter, **options)
+        if fn.__name__ == "relay":
+            actions = parser._positionals._group_actions[0]
+            actions.choices = ["run", "receive", "status", "dead", "retry", "forget"]
+            actions.help = (
+                "run: pass events on; receive: call receivers with what a broker has; status: how it is going; dead: "
+                "the events that were given up; retry: try them again; forget: a receiver that is no more"
+            )
         if fn.__name__ == "init":
             parser.set_defaults(template=commands.TEMPLATE)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 try:
     import msgspec  # noqa: F401
 except ImportError as error:
-    raise ImportError("aldis.relay writes its events with msgspec, which is not installed: pip install 'aldis[relay]'") from error
+    raise ImportError(
+        "aldis.relay writes its events with msgspec, which is not installed: pip install 'aldis[relay]'"
+    ) from error
 
-from .app import app
+from .application import app
 from .events import LANES, Event, Snapshot
 from .outbox import forward
 from .passing import Relay
 from .receivers import RECEIVERS, SchemaError, receiver, snapshot
-from .status import DeadLetter, Status, dead_letters, forget, retry, status
+from .state import DeadLetter, Status, dead_letters, forget, retry, status
 from .tables import add_tables, create_tables
 
 __all__ = [

@@ -195,11 +195,16 @@ def entering(dialect: str, is_guarded: bool) -> Insert:
     """Return the statement that notes an event; made once, since to make it takes longer than to run it."""
     row = select(bindparam("name", type_=String), bindparam("id", type_=String), bindparam("at", type_=Double))
     if is_guarded:
-        here = (parked.c.receiver == bindparam("name"), parked.c.key == bindparam("waiting"), parked.c.dead_at.is_(None))
+        here = (
+            parked.c.receiver == bindparam("name"),
+            parked.c.key == bindparam("waiting"),
+            parked.c.dead_at.is_(None),
+        )
         row = row.where(~exists(select(parked.c.id).where(*here)))
     else:
         row = row.where(true())
-    return insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
+    statement = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
+    return statement.execution_options(preserve_rowcount=True)
 
 
 def key_of(event: Event) -> str:

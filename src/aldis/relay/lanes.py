@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import Engine, delete, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from ..errors import AldisError
+from .beside import beside
 from .events import LANES
 from .tables import delivery, insert_if_new, lane, outbox
 
@@ -20,13 +25,34 @@ if TYPE_CHECKING:
 
     from ..orm.database import Database
 
-__all__ = ["LEASE_SECONDS", "Claim", "Lanes"]
+__all__ = ["LEASE_SECONDS", "Claim", "Lanes", "engine_beside"]
 
-LEASE_SECONDS: Final = 30.0
+log: Final = logging.getLogger("aldis.relay")
+
+LEASE_SECONDS: Final = 10.0
 """How long a lane belongs to a process that says nothing, on SQLite, where a row cannot be locked."""
 
 ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
+
+
+def engine_beside(database: Database, connections: int) -> AsyncEngine:
+    """Return an engine for the same database with connections of its own.
+
+    A relay holds some for long. Of the application's pool they could be all that there are, and its receivers would
+    wait for one for ever. On SQLite none is held, and the database may be in the memory of its connection.
+
+    Args:
+        database: The database.
+        connections: How many there may be.
+    """
+    sync = database.open_engine.sync_engine
+    if sync.dialect.name == "sqlite":
+        return database.open_engine
+    pool = AsyncAdaptedQueuePool(
+        sync.pool._creator, pool_size=connections, max_overflow=0, dialect=sync.dialect, _dispatch=sync.pool.dispatch
+    )
+    return AsyncEngine(Engine(pool, sync.dialect, sync.url))
 
 
 class LostLane(AldisError):
@@ -36,17 +62,18 @@ class LostLane(AldisError):
 class Lanes:
     """The lanes of the outbox, for one who takes from them.
 
-    PostgreSQL and MariaDB lock the lane's row for as long as it is passed on (``FOR UPDATE SKIP LOCKED``), and let it go
-    when the connection ends, however it does. SQLite has no row to lock: there a lane is leased, and the lease renewed.
+    PostgreSQL and MariaDB lock the lane's row for as long as it is passed on (``FOR UPDATE SKIP LOCKED``), and let it
+    go when the connection ends, however it does. SQLite has no row to lock:
+    there a lane is leased, and the lease renewed.
 
     Args:
-        database: Where the outbox is.
+        engine: For the database with the outbox, see :func:`engine_beside`.
         receiver: Who takes, where there is no broker; empty for a relay to a broker.
         wanted: The condition for the rows of the outbox that are taken.
     """
 
-    def __init__(self, database: Database, receiver: str = "", wanted: ColumnElement[bool] | None = None) -> None:
-        self.database = database
+    def __init__(self, engine: AsyncEngine, receiver: str = "", wanted: ColumnElement[bool] | None = None) -> None:
+        self.engine = engine
         self.receiver = receiver
         self.owner = uuid.uuid4().hex
         if wanted is not None:
@@ -55,19 +82,19 @@ class Lanes:
             )
             wanted &= ~exists(taken)
         self.wanted = () if wanted is None else (wanted,)
-        self.locks = database.engine.dialect.name != "sqlite"
+        self.locks = engine.dialect.name != "sqlite"
 
     async def prepare(self) -> None:
         """Make the lanes' rows, where they are missing."""
         rows = [{"receiver": self.receiver, "lane": number} for number in range(LANES)]
-        async with self.database.open_engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(insert_if_new(lane, connection.dialect.name), rows)
 
     async def waiting(self) -> list[int]:
         """Return the lanes in which something waits."""
         something = exists(select(outbox.c.id).where(outbox.c.lane == lane.c.lane, *self.wanted))
         statement = select(lane.c.lane).where(lane.c.receiver == self.receiver, something)
-        async with self.database.open_engine.connect() as connection:
+        async with self.engine.connect() as connection:
             return list(await connection.scalars(statement))
 
     @asynccontextmanager
@@ -75,22 +102,24 @@ class Lanes:
         """Hold a lane for a block; ``None`` where somebody else does."""
         here = (lane.c.receiver == self.receiver, lane.c.lane == number)
         if self.locks:
-            async with self.database.open_engine.connect() as connection, connection.begin():
+            async with self.engine.connect() as connection, connection.begin():
                 statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
-                free = await connection.scalar(statement) is not None
-                yield Claim(self, number, connection) if free else None
+                found = await connection.scalar(statement)
+                yield None if found is None else Claim(self, number, connection)
             return
         now = time.time()
         free = update(lane).where(*here, lane.c.until < now).values(owner=self.owner, until=now + LEASE_SECONDS)
-        async with self.database.open_engine.begin() as connection:
+        async with self.engine.begin() as connection:
             got = (await connection.execute(free)).rowcount
         if not got:
             yield None
             return
+        claim = Claim(self, number, None)
         try:
-            yield Claim(self, number, None)
+            async with beside(claim.renew()):
+                yield claim
         finally:
-            async with self.database.open_engine.begin() as connection:
+            async with self.engine.begin() as connection:
                 await connection.execute(update(lane).where(*here, lane.c.owner == self.owner).values(until=0))
 
 
@@ -115,7 +144,7 @@ class Claim:
             return
         lanes = self.lanes
         mine = (lane.c.receiver == lanes.receiver, lane.c.lane == self.number, lane.c.owner == lanes.owner)
-        async with lanes.database.open_engine.begin() as connection:
+        async with lanes.engine.begin() as connection:
             renewed = update(lane).where(*mine).values(until=time.time() + LEASE_SECONDS)
             if not (await connection.execute(renewed)).rowcount:
                 raise LostLane(
@@ -124,8 +153,18 @@ class Claim:
                 )
             yield connection
 
+    async def renew(self) -> None:
+        """Renew the lease now and then; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                async with self.open():
+                    pass
+            except Exception as error:
+                log.warning("cannot renew the lease of lane %d: %s", self.number, error)
+
     async def read(self) -> Sequence[Row[Any]]:
-        """Return rows that wait in the lane, the oldest first: of some thousand events together, so that memory is too."""
+        """Return rows that wait in the lane, the oldest first: some thousand events at most."""
         here = (outbox.c.lane == self.number, *self.lanes.wanted)
         counts = select(outbox.c.id, outbox.c.count).where(*here).order_by(outbox.c.id).limit(ROWS_AT_ONCE)
         async with self.open() as connection:
@@ -148,6 +187,6 @@ class Claim:
         async with self.open() as connection:
             if self.lanes.receiver:
                 ticks = [{"receiver": self.lanes.receiver, "outbox_id": number} for number in numbers]
-                await connection.execute(insert(delivery), ticks)
+                await connection.execute(insert_if_new(delivery, connection.dialect.name), ticks)
             else:
                 await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))

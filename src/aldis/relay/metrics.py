@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .status import status
+from .state import status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

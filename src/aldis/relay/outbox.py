@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import ClauseElement, func, insert
+from sqlalchemy import ClauseElement, func, insert, select, tuple_
 from sqlalchemy.orm.attributes import instance_state
 
 from ..dispatch.receiver import name_of_signal, short_repr
@@ -22,6 +22,8 @@ from .events import LANES, encode, lane_of
 from .tables import CHANNEL, add_tables, outbox
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from ..dispatch.batching import Batch
     from ..dispatch.signal import Signal
     from ..orm.shape import Shape
@@ -34,6 +36,8 @@ TRAVELLING: Final[Mapping[str, tuple[str, ...]]] = {
     "post_delete": ("row_count",),
 }
 """The signals that can be forwarded, and which of their keywords travel beside the instance."""
+
+KEYS_AT_ONCE: Final = 500
 
 FORWARDED: Final[dict[tuple[str, type[Any]], Forwarding]] = {}
 """What is forwarded in this process, by signal and model."""
@@ -127,6 +131,7 @@ class Forwarding:
         self.settings = {"version": version, "name": name, "fields": self.names}
         self.key_of: Callable[[Any], Any] = itemgetter(*self.shape.primary_key)
         """The primary key of a row, by column key: a tuple where it has several columns."""
+        self.wanted = frozenset(self.names)
         self.width = len(every)
         self.is_plain = self.names == tuple(self.shape.attributes) and len(self.names) == self.width
         """A whole row, by column key, is what travels."""
@@ -140,7 +145,10 @@ class Forwarding:
             columns = [[*compress(column, changed)] for column in columns]
         instances, *told = columns[:-1]
         if instances:
-            await self.insert(self.inserted(instances, told) if self.is_insert(told) else self.others(instances, told))
+            if self.is_insert(told):
+                await self.insert(self.inserted(instances, told))
+            else:
+                await self.insert(self.others(instances, told, await self.missing(instances)))
 
     def is_insert(self, told: Sequence[list[Any]]) -> bool:
         """Tell whether all rows are new, and the rest of their keywords is the same: what bulk saves are fast for."""
@@ -149,7 +157,7 @@ class Forwarding:
     def inserted(self, instances: list[Any], told: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
         """Return the outbox's rows of new rows: only the columns are written, and what all share once."""
         rows, key_of = told[0], self.key_of
-        if not self.is_plain or not set(map(len, rows)) == {self.width}:
+        if not self.is_plain or set(map(len, rows)) != {self.width}:
             whole = [self.row(written, instance) for written, instance in zip(rows, instances, strict=True)]
         else:
             whole = rows
@@ -157,9 +165,29 @@ class Forwarding:
         rest = dict(zip(TRAVELLING[self.signal][1:], (column[0] for column in told[1:]), strict=True))
         return self.by_lane(keys, whole, b"," + encode(rest)[1:])
 
-    def others(self, instances: list[Any], told: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
+    async def missing(self, instances: list[Any]) -> dict[Any, dict[str, Any]]:
+        """Return the rows, by key, of the instances that do not know all that travels; none of deleted ones."""
+        if self.signal == "post_delete":
+            return {}
+        states = [instance_state(each) for each in instances if each is not None]
+        partial = [state.key[1] for state in states if state.key and not state.dict.keys() >= self.wanted]
+        rows: dict[Any, dict[str, Any]] = {}
+        primary = self.shape.mapper.primary_key
+        columns = [self.shape.mapper.columns[name] for name in self.names]
+        for first in range(0, len(partial), KEYS_AT_ONCE):
+            keys = partial[first : first + KEYS_AT_ONCE]
+            same = tuple_(*primary).in_(keys) if len(primary) > 1 else primary[0].in_([key[0] for key in keys])
+            statement = select(*primary, *columns).select_from(self.shape.mapper.persist_selectable).where(same)
+            for row in await self.connection().execute(statement):
+                rows[tuple(row[: len(primary)])] = dict(zip(self.names, row[len(primary) :], strict=True))
+        return rows
+
+    def others(
+        self, instances: list[Any], told: Sequence[list[Any]], loaded: Mapping[Any, Mapping[str, Any]]
+    ) -> Iterable[dict[str, Any]]:
         """Return the outbox's rows of rows that were updated or deleted, and of what a queryset did."""
-        keys, whole = [], []
+        keys: list[Any] = []
+        whole: list[dict[str, Any]] = []
         for instance, *values in zip(instances, *told, strict=True):
             rest = dict(zip(TRAVELLING[self.signal], values, strict=True))
             if "column_values" in rest:
@@ -172,7 +200,7 @@ class Forwarding:
             assert state.key is not None
             identity = state.key[1]
             keys.append(identity if len(identity) > 1 else identity[0])
-            known = state.dict
+            known = {**loaded.get(identity, {}), **state.dict}
             whole.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
         return self.by_lane(keys, whole, b"")
 
@@ -200,7 +228,7 @@ class Forwarding:
             of_lane = dealt[lane]
             of_lane[0].append(key)
             of_lane[1].append(each)
-        now = time.time()
+        now = round(time.time(), 6)
         for lane, (some, events) in sorted(dealt.items()):
             yield {
                 "lane": lane,
@@ -239,7 +267,12 @@ class Forwarding:
             raise
 
     async def insert(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Insert into the outbox, in the transaction that is going on.
+        """Insert into the outbox, in the transaction that is going on."""
+        connection = self.connection()
+        await connection.execute(NOTIFYING if connection.dialect.name == "postgresql" else INSERT, list(rows))
+
+    def connection(self) -> AsyncConnection:
+        """Return the connection of the transaction that is going on.
 
         Raises:
             ConfigurationError: It is not one of the model's database.
@@ -250,8 +283,7 @@ class Forwarding:
                 f"{self.signal} of {self.model.__name__} was sent outside of a transaction of its database: the outbox "
                 "belongs to the transaction of the rows. Do not defer it, and send it from an operation of the model."
             )
-        is_heard = transaction.connection.dialect.name == "postgresql"
-        await transaction.connection.execute(NOTIFYING if is_heard else INSERT, list(rows))
+        return transaction.connection
 
 
 INSERT: Final = insert(outbox)

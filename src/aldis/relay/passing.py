@@ -6,15 +6,17 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, delete, false, func, or_, select
 
+from ..errors import ConfigurationError
+from .beside import beside
 from .events import Event, events_of
 from .inbox import Inbox
-from .lanes import Lanes
+from .lanes import Lanes, engine_beside
 from .metrics import Metrics
 from .receivers import RECEIVERS, Receiver
 from .tables import delivery, insert_if_new, outbox, require_tables
@@ -58,12 +60,16 @@ class Relay:
     Example:
         >>> import aldis, asyncio
         >>> from aldis import relay
+        >>> from aldis.signals import post_save
+        >>> @relay.receiver(post_save, "User", name="nobody")
+        ... def hear(sender, instance): ...
         >>> async def main():
         ...     async with aldis.Database("sqlite+aiosqlite://") as database:
         ...         await relay.create_tables(database)
         ...         return await relay.Relay(database).pass_all()
         >>> asyncio.run(main())
         0
+        >>> del relay.RECEIVERS["nobody"]
     """
 
     def __init__(self, database: Database, broker: Any = None, *, source: str = "aldis", poll: float = 0.5) -> None:
@@ -77,6 +83,7 @@ class Relay:
         self.transport: Transport | None = None if broker is None else transport_to(broker)
         self.woken = asyncio.Event()
         self.is_stopping = False
+        self.engine = database.engine
         self.takers: list[tuple[Lanes, Pass]] = []
         self.inboxes: list[Inbox] = []
         self.metrics = Metrics(database)
@@ -92,7 +99,8 @@ class Relay:
         A broker or a database that goes away is tried again until it is back.
 
         Raises:
-            ConfigurationError: The broker is not there, or the database lacks the relay's tables.
+            ConfigurationError: The broker is not there, there is neither a broker nor a receiver, or the database
+                lacks the relay's tables.
         """
         async with self.ready():
             pause = 0.0
@@ -103,7 +111,9 @@ class Relay:
                     pause = 0.0
                 except Exception as error:
                     pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS)
-                    log.warning("cannot pass on what waits: %s: %s; again in %.1f s", type(error).__name__, error, pause)
+                    log.warning(
+                        "cannot pass on what waits: %s: %s; again in %.1f s", type(error).__name__, error, pause
+                    )
                     passed = 0
                 if not passed and not self.is_stopping:
                     with suppress(TimeoutError):
@@ -132,10 +142,18 @@ class Relay:
         """Be connected, and know who takes what."""
         await require_tables(self.database)
         async with AsyncExitStack() as stack:
+            self.engine = engine_beside(self.database, WORKERS + 2)
+            if self.engine is not self.database.engine:
+                stack.push_async_callback(self.engine.dispose)
             if self.transport is not None:
                 await stack.enter_async_context(self.transport.open())
-                self.takers = [(Lanes(self.database), self.publish)]
+                self.takers = [(Lanes(self.engine), self.publish)]
             else:
+                if not RECEIVERS:
+                    raise ConfigurationError(
+                        "there is no broker, and no receiver either: give the broker's URL, or import the modules that "
+                        "declare receivers with @relay.receiver first."
+                    )
                 self.inboxes = [Inbox(each, each.database or self.database) for each in RECEIVERS.values()]
                 self.takers = [self.taker(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
@@ -143,7 +161,7 @@ class Relay:
                     await stack.enter_async_context(beside(each.retry()))
             for lanes, _ in self.takers:
                 await lanes.prepare()
-            for work in (listening(self.database, self.woken), self.metrics.watch()):
+            for work in (listening(self.engine, self.woken), self.metrics.watch()):
                 await stack.enter_async_context(beside(work))
             yield
 
@@ -156,11 +174,11 @@ class Relay:
                 await inbox.take(event)
 
         wanted = and_(outbox.c.sender == receiver.sender, outbox.c.signal.in_(receiver.signals))
-        return Lanes(self.database, receiver.name, wanted), take
+        return Lanes(self.engine, receiver.name, wanted), take
 
     async def register(self, known: Sequence[Receiver]) -> None:
         """Write down who takes events from the table: each is kept until all of them have."""
-        async with self.database.open_engine.begin() as connection:
+        async with self.engine.begin() as connection:
             for each in known:
                 row = {"name": each.name, "sender": each.sender, "signals": ",".join(each.signals)}
                 await connection.execute(delete(receivers).where(receivers.c.name == each.name))
@@ -207,7 +225,7 @@ class Relay:
 
     async def prune(self) -> None:
         """Delete what all receivers have taken."""
-        async with self.database.open_engine.begin() as connection:
+        async with self.engine.begin() as connection:
             known = (await connection.execute(select(receivers))).all()
             kinds = {(each.sender, signal) for each in known for signal in each.signals.split(",")}
             for sender, signal in kinds:
@@ -250,15 +268,3 @@ def waves(events: Sequence[Event]) -> Iterator[list[Event]]:
         keys.add(event.key)
     if wave:
         yield wave
-
-
-@asynccontextmanager
-async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let something run beside a block, and end with it."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

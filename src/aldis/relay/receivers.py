@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import logging
 import types
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import inspect as inspect_mapped
 
 from ..dispatch.receiver import accepts, describe, name_of_signal, refuse_unknown
 from ..errors import AldisError, ConfigurationError, SignalError
@@ -78,7 +76,7 @@ def receiver(
             name share its events. ``module.function`` by default: give one before you rename the function.
         version: The version of the schema that it was written for, for the message about one that it cannot read.
         database: Where the receiver writes. Each event then has its effect once, in the transaction in which it is
-            noted as received; one that fails is put aside, with those after it of the same key, and holds up nobody else.
+            noted as received; one that fails is put aside, with those after it of the same key, and holds nobody up.
             Without one, an event may come twice, and is tried again on the spot.
         retries: How often an event is tried again, before it goes to the dead letters.
         backoff: Seconds before the first time; twice as long before each one after, a minute at most.
@@ -100,7 +98,15 @@ def receiver(
 
     def decorate(function: F) -> F:
         new = Receiver(
-            function, [name_of_signal(each) for each in signals], sender, name, version, database, retries, backoff, patience
+            function,
+            [name_of_signal(each) for each in signals],
+            sender,
+            name,
+            version,
+            database,
+            retries,
+            backoff,
+            patience,
         )
         if new.name in RECEIVERS:
             raise ConfigurationError(
@@ -195,6 +201,18 @@ class Receiver:
             return self.read_instance(written)
         return Snapshot(event.sender, msgspec.json.decode(written))
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the data that it reads, for the page that tells of it."""
+        instance: dict[str, Any] = {"type": "object", "title": self.sender}
+        if self.type is not None:
+            # What JSON schema has no word for is any object.
+            written = msgspec.json.schema(self.type, schema_hook=lambda _type: {"type": "object"})
+            instance = written.get("$defs", {}).get(written.get("$ref", "").rpartition("/")[2], written)
+        kinds = {"column_values": "object", "row_count": "integer"}
+        keywords = {name: None for each in self.signals for name in TRAVELLING[each]}
+        told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in keywords}
+        return {"type": "object", "properties": {"instance": instance, **told}, "required": ["instance"]}
+
     async def call(self, event: Event) -> None:
         """Call the function.
 
@@ -209,6 +227,12 @@ class Receiver:
         """Return how many seconds to wait after so many attempts."""
         return min(self.backoff * 2.0 ** (attempts - 1), 60.0)
 
+    @property
+    def seconds(self) -> float:
+        """How long an event may be on its way through here, before somebody else is asked."""
+        tries = 0.0 if self.database is not None else sum(map(self.delay, range(1, self.retries + 1)))
+        return self.patience + tries
+
     def is_last(self, attempts: int, error: Exception) -> bool:
         """Tell whether an event goes to the dead letters: what cannot be read today cannot be tomorrow."""
         return attempts > self.retries or isinstance(error, SchemaError)
@@ -220,6 +244,8 @@ class Receiver:
             event: The event.
             bury: What takes an event to the dead letters.
         """
+        if event.signal not in self.signals:
+            return
         attempts = 0
         while True:
             attempts += 1

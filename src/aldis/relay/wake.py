@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .tables import CHANNEL
 
 if TYPE_CHECKING:
-    from ..orm.database import Database
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["listening"]
 
@@ -18,22 +18,18 @@ log: Final = logging.getLogger("aldis.relay")
 PAUSE_SECONDS: Final = 1.0
 """Before a connection that has ended is replaced; until then the relay looks now and then."""
 
-ALIVE_SECONDS: Final = 5.0
-"""Between two looks whether the connection is still there."""
 
-
-async def listening(database: Database, woken: asyncio.Event) -> None:
+async def listening(engine: AsyncEngine, woken: asyncio.Event) -> None:
     """Set an event when PostgreSQL notifies; runs until it is cancelled.
 
     Args:
-        database: The database; of any other than PostgreSQL nothing is heard.
+        engine: For the database; of any other than PostgreSQL nothing is heard.
         woken: What is set.
     """
-    dialect = database.engine.dialect
-    listen = {"asyncpg": listen_asyncpg, "psycopg": listen_psycopg}.get(dialect.driver)
+    listen = {"asyncpg": listen_asyncpg, "psycopg": listen_psycopg}.get(engine.dialect.driver)
     while listen is not None:
         try:
-            async with database.open_engine.connect() as connection:
+            async with engine.connect() as connection:
                 raw = await connection.get_raw_connection()
                 try:
                     await listen(raw.driver_connection, woken)
@@ -48,8 +44,10 @@ async def listen_asyncpg(connection: Any, woken: asyncio.Event) -> None:
     """Listen until the connection ends."""
     await connection.add_listener(CHANNEL, lambda *_notification: woken.set())
     woken.set()
-    while not connection.is_closed():
-        await asyncio.sleep(ALIVE_SECONDS)
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _connection: ended.set())
+    if not connection.is_closed():
+        await ended.wait()
 
 
 async def listen_psycopg(connection: Any, woken: asyncio.Event) -> None:

@@ -47,7 +47,8 @@ def transport_to(broker: Any) -> Transport:
             raise ConfigurationError(
                 f"{broker!r} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
             )
-        return module_of(KINDS[scheme][0]).at(broker)
+        there: Transport = module_of(KINDS[scheme][0]).at(broker)
+        return there
     for each in type(broker).__mro__:
         if each.__name__ in CLASSES:
             found: Transport = module_of(CLASSES[each.__name__]).Way(broker)
@@ -66,7 +67,9 @@ def module_of(kind: str) -> Any:
     try:
         return importlib.import_module(f"{__name__}.{kind}")
     except ImportError as error:
-        raise ConfigurationError(f"{kind} needs what is not installed ({error}): pip install 'aldis[{kind}]'") from error
+        raise ConfigurationError(
+            f"{kind} needs what is not installed ({error}): pip install 'aldis[{kind}]'"
+        ) from error
 
 
 async def reach(url: str) -> None:

@@ -31,7 +31,7 @@ PUBLISH_SECONDS: Final = 10.0
 
 def at(url: str) -> Way:
     """Return the way to the NATS at a URL; it is tried again for ever when it goes away."""
-    broker = NatsBroker(url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, ping_interval=10, logger=None)
+    broker = NatsBroker(url, max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10, logger=None)
     return Way(broker, url)
 
 
@@ -59,18 +59,23 @@ class Way(Transport):
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
         """Subscribe to each lane: with one event under way at a time, NATS itself keeps their order."""
-        signal = receiver.signals[0] if len(receiver.signals) == 1 else "*"
         stream = JStream(STREAM, declare=False)
         for lane in range(LANES):
-            durable = f"{token(receiver.name)}_{lane}"
+            name = f"{token(receiver.name)}_{lane}"
             options: dict[str, Any] = {
                 "stream": stream,
-                "queue": durable,
-                "config": ConsumerConfig(max_ack_pending=1, ack_wait=receiver.patience, deliver_policy=DeliverPolicy.ALL),
+                "queue": name,
+                "config": ConsumerConfig(
+                    # The same for all: two that start at once make the same consumer, not one against the other.
+                    deliver_subject=f"_{STREAM}.{name}",
+                    max_ack_pending=1,
+                    ack_wait=receiver.seconds,
+                ),
+                "deliver_policy": DeliverPolicy.ALL,
                 "decoder": self.read,
                 "ack_policy": AckPolicy.NACK_ON_ERROR,
                 "title": receiver.name,
                 "description": receiver.description,
                 "include_in_schema": lane == 0,
             }
-            self.broker.subscriber(f"{STREAM}.{token(receiver.sender)}.{signal}.{lane}", **options)(take)
+            self.broker.subscriber(f"{STREAM}.{token(receiver.sender)}.*.{lane}", **options)(take)

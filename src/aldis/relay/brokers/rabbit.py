@@ -35,7 +35,10 @@ class Way(Transport):
 
     async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
         """Publish, and await the broker's confirmation; a queue for dead letters is made first."""
-        options: dict[str, Any] = {"exchange": EXCHANGE, "routing_key": f"{token(event.sender)}.{event.signal}.{event.lane}"}
+        options: dict[str, Any] = {
+            "exchange": EXCHANGE,
+            "routing_key": f"{token(event.sender)}.{event.signal}.{event.lane}",
+        }
         if dead_of is not None:
             queue = RabbitQueue(f"aldis.{DEAD}.{dead_of}", durable=True)
             await self.broker.declare_queue(queue)
@@ -46,12 +49,11 @@ class Way(Transport):
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
         """Subscribe to a queue for each lane; of several processes RabbitMQ lets one at a time have it."""
-        signal = receiver.signals[0] if len(receiver.signals) == 1 else "*"
         for lane in range(LANES):
             queue = RabbitQueue(
                 f"aldis.{receiver.name}.{lane}",
                 durable=True,
-                routing_key=f"{token(receiver.sender)}.{signal}.{lane}",
+                routing_key=f"{token(receiver.sender)}.*.{lane}",
                 arguments={"x-single-active-consumer": True},
             )
             self.broker.subscriber(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from faststream.middlewares import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import LockError, RedisError, ResponseError
 
 from ..events import LANES, Event
 from .transport import DEAD, JSON, Transport
@@ -40,7 +40,8 @@ CONNECTIONS: Final = 1000
 
 def at(url: str) -> Way:
     """Return the way to the Redis at a URL."""
-    return Way(RedisBroker(url, logger=None, health_check_interval=10, max_connections=CONNECTIONS), url)
+    broker = RedisBroker(url, logger=None, health_check_interval=10, max_connections=CONNECTIONS)  # type: ignore[arg-type]
+    return Way(broker, url)
 
 
 class Way(Transport):
@@ -50,6 +51,7 @@ class Way(Transport):
         super().__init__(broker, url)
         self.consumer = uuid.uuid4().hex
         self.lanes: list[Lane] = []
+        self.shown: list[Any] = []
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events in one trip."""
@@ -69,10 +71,16 @@ class Way(Transport):
         await self.broker.publish(event.data, stream=stream, headers=headers, maxlen=KEPT, pipeline=pipeline)
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
-        """Be ready to read each lane."""
+        """Be ready to read each lane; FastStream knows of one of them until it starts, for its page."""
         self.lanes += [Lane(self, receiver, number, take) for number in range(LANES)]
+        self.shown.append(self.lanes[-LANES].subscriber(BLOCK_MILLISECONDS))
 
-    def watchers(self) -> list[Callable[[], Awaitable[None]]]:
+    async def begin(self) -> None:
+        """Leave it to whoever holds a lane to read it: FastStream would start to at once."""
+        for each in self.shown:
+            self.broker._subscribers.discard(each)
+
+    def watchers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what gets hold of the lanes."""
         return [lane.hold for lane in self.lanes]
 
@@ -91,24 +99,36 @@ class Lane:
 
     def __init__(self, way: Way, receiver: Receiver, number: int, take: Callable[[Event], Awaitable[None]]) -> None:
         self.way = way
+        self.receiver = receiver
         self.stream = stream_of(receiver.sender, number)
         self.group = receiver.name
-        self.patience = receiver.patience
-        common: dict[str, Any] = {
-            "decoder": way.read,
-            "ack_policy": AckPolicy.NACK_ON_ERROR,
-            "persistent": False,
-            "title": receiver.name,
-            "description": receiver.description,
-        }
-        options: dict[str, Any] = {"group": self.group, "consumer": way.consumer, "max_records": 1}
-        left = StreamSub(self.stream, **options, min_idle_time=0)
-        new = StreamSub(self.stream, **options, polling_interval=BLOCK_MILLISECONDS)
-        broker = way.broker
-        self.left = broker.subscriber(stream=left, **common, include_in_schema=False)
-        self.new = broker.subscriber(stream=new, **common, include_in_schema=number == 0)
-        self.left(take)
-        self.new(take)
+        self.take = take
+
+    def subscriber(self, block: int | None = None, idle: int | None = None) -> Any:
+        """Return a subscriber of FastStream's.
+
+        Args:
+            block: Milliseconds to wait for a new event.
+            idle: Milliseconds after which an event that was not acknowledged is read again, in place of new ones.
+        """
+        stream = StreamSub(
+            self.stream,
+            group=self.group,
+            consumer=self.way.consumer,
+            max_records=1,
+            polling_interval=block,
+            min_idle_time=idle,
+        )
+        made = self.way.broker.subscriber(
+            stream=stream,
+            decoder=self.way.read,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            persistent=False,
+            title=self.receiver.name,
+            description=self.receiver.description,
+        )
+        made(self.take)
+        return made
 
     async def hold(self) -> None:
         """Read the lane whenever nobody else does; runs until it is cancelled."""
@@ -120,28 +140,36 @@ class Lane:
                     try:
                         await self.read(client, lock)
                     finally:
-                        await asyncio.shield(self.end(lock))
+                        with suppress(LockError, RedisError, OSError):
+                            await asyncio.shield(lock.release())
             except (RedisError, OSError) as error:
                 log.warning("%s has lost lane %s: %s", self.group, self.stream, error)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def read(self, client: Any, lock: Any) -> None:
         """Read what is pending, then what is new, as long as the lock holds."""
-        with suppress(RedisError):
+        with suppress(ResponseError):  # there is a group already
             await client.xgroup_create(self.stream, self.group, id="0", mkstream=True)
-        await self.left.start()
-        while (await client.xpending(self.stream, self.group))["pending"]:
-            await asyncio.sleep(LOOK_SECONDS / 10)
-            await lock.reacquire()
-        await self.left.stop()
-        await self.new.start()
-        while True:
-            await asyncio.sleep(LOCK_SECONDS / 4)
-            await lock.reacquire()
+        if await self.pending(client):
+            async with started(self.subscriber(idle=0)):
+                while await self.pending(client):
+                    await asyncio.sleep(LOOK_SECONDS / 10)
+                    await lock.reacquire()
+        async with started(self.subscriber(BLOCK_MILLISECONDS)):
+            while True:
+                await asyncio.sleep(LOCK_SECONDS / 4)
+                await lock.reacquire()
 
-    async def end(self, lock: Any) -> None:
-        """Stop reading, and let the lane go."""
-        await self.left.stop()
-        await self.new.stop()
-        with suppress(LockError, RedisError, OSError):
-            await lock.release()
+    async def pending(self, client: Any) -> int:
+        """Return how many events were read and not acknowledged."""
+        return int((await client.xpending(self.stream, self.group))["pending"])
+
+
+@asynccontextmanager
+async def started(subscriber: Any) -> AsyncIterator[None]:
+    """Let a subscriber read, for a block."""
+    try:
+        await subscriber.start()
+        yield
+    finally:
+        await subscriber.stop()

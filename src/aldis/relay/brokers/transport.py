@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote, unquote
@@ -91,7 +91,10 @@ class Transport:
         """Let FastStream call a function with a receiver's events: those of a lane in order, one at a time."""
         raise NotImplementedError
 
-    def watchers(self) -> list[Callable[[], Awaitable[None]]]:
+    async def begin(self) -> None:
+        """Be ready for FastStream to start the subscribers."""
+
+    def watchers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what has to run beside the subscribers."""
         return []
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import ConfigurationError
+from .beside import beside
 from .inbox import Inbox
-from .passing import beside
 from .receivers import RECEIVERS
 from .tables import require_tables
 
@@ -38,12 +38,11 @@ def app(broker: Any, **options: Any) -> FastStream:
     from .brokers import reach, transport_to
 
     if not RECEIVERS:
-        raise ConfigurationError("there is no receiver: import the modules that declare them with @relay.receiver first.")
+        raise ConfigurationError(
+            "there is no receiver: import the modules that declare them with @relay.receiver first."
+        )
     transport = transport_to(broker)
     from faststream import FastStream
-
-    from .events import Event
-    from .receivers import Receiver
 
     inboxes = [Inbox(each, each.database) for each in RECEIVERS.values() if each.database is not None]
     for each in RECEIVERS.values():
@@ -60,6 +59,7 @@ def app(broker: Any, **options: Any) -> FastStream:
             await require_tables(database)
         await transport.broker.connect()
         await transport.declare()
+        await transport.begin()
 
     async def after() -> None:
         for each in inboxes:
@@ -78,11 +78,13 @@ def app(broker: Any, **options: Any) -> FastStream:
 
 
 def handler(receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return what FastStream calls; without annotations, which it would check each event against once more."""
+    """Return what FastStream calls: it takes our word for what an event is, and shows it on its page."""
+    from pydantic import WithJsonSchema
 
-    async def handle(event):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    async def handle(event: Any) -> None:
         await take(event)
 
     handle.__name__ = handle.__qualname__ = receiver.name
     handle.__doc__ = receiver.description
+    handle.__annotations__["event"] = Annotated[Any, WithJsonSchema(receiver.schema())]
     return handle

@@ -1,4 +1,4 @@
-"""How the relay is doing: what waits and since when, what was put aside, what is dead; and what can be done about it."""
+"""How the relay is doing: what waits and since when, what was put aside, what is dead; and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,267 @@
+"""Through the brokers that run here: what is published, and how it is received."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+import servers
+from shops import recorded, shop_on
+
+import aldis
+from aldis import relay
+from aldis.relay.brokers import transport_to
+from aldis.relay.passing import waves
+from aldis.signals import post_delete, post_save, post_update
+
+EVERY = [post_save, post_update, post_delete]
+
+BROKERS = {
+    "nats": ("ALDIS_TEST_NATS_URL", "nats://127.0.0.1:4222"),
+    "rabbit": ("ALDIS_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672"),
+    "redis": ("ALDIS_TEST_REDIS_URL", "redis://127.0.0.1:6379"),
+}
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request):
+    """Return the URL of a broker that runs here."""
+    variable, default = BROKERS[request.param]
+    url = os.environ.get(variable, default)
+    parts = urlsplit(url)
+    if not servers.answers(parts.hostname, parts.port) and os.environ.get("CI") != "true":
+        pytest.skip(f"no answer from {url} ({variable})")
+    return url
+
+
+@asynccontextmanager
+async def receiving(broker):
+    """Let the broker call the receivers, and leave nothing of theirs behind."""
+    app = relay.app(broker)
+    await app.start()
+    try:
+        yield app
+    finally:
+        await app.stop()
+        await sweep(broker)
+
+
+async def sweep(broker) -> None:
+    """Delete what the receivers have in the broker."""
+    names = [(each.name, each.sender) for each in relay.RECEIVERS.values()]
+    transport = transport_to(broker)
+    async with transport.open():
+        client = transport.broker._connection
+        for name, sender in names:
+            for lane in range(relay.LANES):
+                with suppress(Exception):
+                    if broker.startswith("nats"):
+                        await client.jetstream().delete_consumer("aldis", f"{name}_{lane}")
+                    elif broker.startswith("redis"):
+                        await client.delete(f"aldis:{sender}:{lane}")
+                    else:
+                        channel = await client.channel()
+                        await channel.queue_delete(f"aldis.{name}.{lane}")
+
+
+async def until(condition, seconds=60.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def shop(tmp_path, name):
+    async with shop_on(f"sqlite+aiosqlite:///{tmp_path}/shop.db", name) as found:
+        yield found
+
+
+async def test_events_arrive_in_order_per_key(shop, broker, name) -> None:
+    got = []
+
+    @relay.receiver(EVERY, f"{name}_User", name=f"{name}_r")
+    async def receive(sender, instance, event_id, signal, key, schema_version):
+        got.append((signal, key, instance.name, sender, schema_version))
+
+    async with receiving(broker):
+        users = await shop.User.query.bulk_create([{"name": f"Zoë {number}"} for number in range(60)])
+        for user in users[:20]:
+            await user.update(name="100 %")
+            await user.delete()
+        runner = relay.Relay(shop.database, broker)
+        assert await runner.pass_all() == 100
+        assert await recorded(shop.database) == []
+        await until(lambda: len(got) >= 100)
+    assert len(got) == 100
+    for number, user in enumerate(users[:20]):
+        assert [each for each in got if each[1] == str(user.id)] == [
+            ("post_save", str(user.id), f"Zoë {number}", f"{name}_User", 1),
+            ("post_update", str(user.id), "100 %", f"{name}_User", 1),
+            ("post_delete", str(user.id), "100 %", f"{name}_User", 1),
+        ]
+
+
+async def test_receiver_without_a_database_tries_again_and_gives_up(shop, broker, name) -> None:
+    got, tried = [], []
+
+    @relay.receiver(post_save, f"{name}_User", name=f"{name}_r", retries=2, backoff=0)
+    async def receive(sender, instance):
+        if instance.name == "poison":
+            tried.append(instance.id)
+            raise LookupError("I cannot")
+        got.append(instance.id)
+
+    async with receiving(broker):
+        await shop.User.query.bulk_create([{"name": "poison" if number == 5 else "fine"} for number in range(40)])
+        await relay.Relay(shop.database, broker).pass_all()
+        await until(lambda: len(got) >= 39 and len(tried) >= 3)
+        letter = await dead_letter(broker, f"{name}_r")
+    assert len(got) == 39
+    assert len(tried) == 3
+    headers, body = letter
+    assert headers["error"] == "LookupError: I cannot"
+    assert headers["attempts"] == "3"
+    assert json.loads(body)["instance"]["name"] == "poison"
+
+
+async def dead_letter(broker, name):
+    """Return the headers and the body of the first dead letter of a receiver."""
+    transport = transport_to(broker)
+    async with transport.open(), asyncio.timeout(20):
+        client = transport.broker._connection
+        while True:
+            with suppress(TimeoutError, IndexError, LookupError):
+                if broker.startswith("nats"):
+                    found = await client.jetstream().get_last_msg("aldis", f"aldis.dead.{name}")
+                    return found.headers, found.data
+                if broker.startswith("redis"):
+                    (_, fields), *_ = await client.xrange(f"aldis:dead:{name}")
+                    from faststream.redis.parser import BinaryMessageFormatV1
+
+                    body, headers = BinaryMessageFormatV1.parse(fields[b"__data__"])
+                    return headers, body
+                channel = await client.channel()
+                queue = await channel.declare_queue(f"aldis.dead.{name}", durable=True)
+                found = await queue.get(timeout=1)
+                await queue.delete(if_unused=False, if_empty=False)
+                return found.headers, found.body
+            await asyncio.sleep(0.05)
+
+
+async def test_poisoned_event_holds_up_nobody_else(shop, broker, name) -> None:
+    got, tried = [], []
+
+    @relay.receiver(post_save, f"{name}_User", name=f"{name}_r", database=shop.database, retries=3, backoff=0.02)
+    async def receive(sender, instance):
+        if instance.name == "poison":
+            tried.append(len(got))
+            raise LookupError("I cannot")
+        got.append(instance.id)
+
+    async with receiving(broker):
+        await shop.User.query.bulk_create([{"name": "poison" if number == 5 else "fine"} for number in range(80)])
+        await relay.Relay(shop.database, broker).pass_all()
+        await until(lambda: len(got) >= 79 and len(tried) >= 4)
+        async with asyncio.timeout(10):
+            while not (await relay.status(shop.database)).dead:
+                await asyncio.sleep(0.02)
+    assert len(got) == 79
+    assert len(tried) == 4
+    (letter,) = await relay.dead_letters(shop.database)
+    assert (letter.error, letter.attempts) == ("LookupError: I cannot", 4)
+
+
+async def test_event_that_is_published_twice_has_its_effect_once(shop, broker, name) -> None:
+    got = []
+
+    @relay.receiver(EVERY, f"{name}_User", name=f"{name}_r", database=shop.database)
+    async def receive(sender, instance):
+        got.append((instance.id, instance.points))
+
+    async with receiving(broker):
+        users = await shop.User.query.bulk_create([{"name": "x"} for _ in range(20)])
+        for user in users:
+            await user.update(points=1)
+        events = await recorded(shop.database)
+        await shop.User.query.create(name="last")
+        transport = transport_to(broker)
+        async with transport.open():
+            for wave in waves(events):
+                await transport.publish(wave)
+        await relay.Relay(shop.database, broker).pass_all()
+        await until(lambda: len(got) >= 41)
+        await asyncio.sleep(0.3)
+    assert len(got) == 41
+    assert all([points for key, points in got if key == user.id] == [0, 1] for user in users)
+
+
+async def test_attributes_travel_as_cloudevents(shop, broker, name) -> None:
+    seen = []
+    transport = transport_to(broker)
+    read = transport.event_of
+    await shop.User.query.create(name="Ada")
+    (event,) = await recorded(shop.database)
+
+    @relay.receiver(post_save, f"{name}_User", name=f"{name}_r")
+    async def receive(sender, instance, time):
+        seen.append(time)
+
+    headers = transport.headers_of(event)
+    assert read(headers, event.data).attributes() == event.attributes()
+    prefix = {"nats": "ce-", "redi": "ce-", "amqp": "cloudEvents:"}[broker[:4]]
+    assert headers[f"{prefix}type"] == f"aldis.{name}_User.post_save"
+    assert headers[f"{prefix}specversion"] == "1.0"
+    async with receiving(broker):
+        await relay.Relay(shop.database, broker, source="/shop").pass_all()
+        await until(lambda: seen)
+    assert seen == [pytest.approx(event.time, abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    "url", ["nats://127.0.0.1:{}", "amqp://127.0.0.1:{}", "redis://127.0.0.1:{}", "kafka://127.0.0.1:{}"]
+)
+async def test_broker_that_is_not_there_is_named(shop, name, url) -> None:
+    url = url.format(servers.free_port())
+    await shop.User.query.create(name="Ada")
+    with pytest.raises(aldis.ConfigurationError, match=f"no broker answers at 127.0.0.1:{url.rpartition(':')[2]}"):
+        await relay.Relay(shop.database, url).pass_all()
+    assert len(await recorded(shop.database)) == 1
+
+    @relay.receiver(post_save, f"{name}_User", name=f"{name}_r")
+    async def receive(sender, instance): ...
+
+    with pytest.raises(aldis.ConfigurationError, match="no broker answers at"):
+        await relay.app(url).start()
+
+
+def test_what_is_no_broker_is_refused() -> None:
+    with pytest.raises(
+        aldis.ConfigurationError, match="'mqtt://localhost' is no broker that aldis.relay knows: give nats"
+    ):
+        transport_to("mqtt://localhost")
+    with pytest.raises(aldis.ConfigurationError, match="give a URL, or FastStream's NatsBroker, RabbitBroker"):
+        transport_to(object())
+    with pytest.raises(aldis.ConfigurationError, match="there is no receiver: import the modules"):
+        relay.app("nats://127.0.0.1:4222")
+
+
+async def test_page_of_asyncapi_tells_of_the_receivers(name) -> None:
+    from faststream.nats import NatsBroker
+    from faststream.specification import AsyncAPI
+
+    @relay.receiver(post_save, "User", name=f"{name}_r")
+    async def receive(sender, instance: relay.receivers.Receiver | None, is_update):
+        """Keep the search index up to date."""
+
+    app = relay.app(NatsBroker("nats://127.0.0.1:4222"), specification=AsyncAPI(title="Search"))
+    page = json.loads(app.schema.to_specification().to_json())
+    (channel,) = page["channels"].values()
+    assert page["info"]["title"] == "Search"
+    assert channel["address"] == "aldis.User.*.0"
+    assert channel["description"] == "Keep the search index up to date."
+    (payload,) = page["components"]["schemas"].values()
+    assert set(payload["properties"]) == {"instance", "column_values", "is_update", "is_migration", "row_count"}
