@@ -67,7 +67,7 @@ class Aldis(Process):
         super().__init__(
             *(sys.executable, "-m", "aldis", "relay", *arguments, "--app", "warehouse:Base"),
             log=log,
-            PYTHONPATH=str(Path(__file__).parent),
+            PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
             ALDIS_PURE_PYTHON="1" if aldis.backend == "pure" else "0",
             **environment,
         )
