@@ -27,6 +27,9 @@ EVENTS = int(os.environ.get("ALDIS_TEST_EVENTS", "8000"))
 
 SECONDS = 60 + EVENTS / 150
 
+PAUSE = 2 if EVENTS < 100_000 else 10
+"""Seconds between two things that are broken: a process takes two to start, on a machine of two cores."""
+
 ROWS = 2000
 """In one transaction."""
 
@@ -75,7 +78,7 @@ class Chaos:
 
     async def go_on(self) -> None:
         while True:
-            await asyncio.sleep(1 + 2 * self.random.random())
+            await asyncio.sleep(PAUSE * (0.5 + self.random.random()))
             what = self.random.choice(["broker", "connections", *self.processes])
             if what == "broker":
                 await asyncio.to_thread(self.broker.restart)
