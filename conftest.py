@@ -6,10 +6,19 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from aldis import relay
+
+
+def prepare(namespace: dict[str, object]) -> None:
+    """Begin a page: Flask looks for the module that it is in, and a relay calls every receiver that there is."""
+    namespace["__name__"] = "__main__"
+    relay.RECEIVERS.clear()
+
+
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
     patterns=["*.md"],
-    setup=lambda namespace: namespace.update(__name__="__main__"),  # Flask looks for the module that it is in
+    setup=prepare,
 ).pytest()
 
 

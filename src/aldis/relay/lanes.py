@@ -7,12 +7,12 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ..errors import AldisError
 from .beside import beside
@@ -116,7 +116,7 @@ class Lanes:
             return
         claim = Claim(self, number, None)
         try:
-            async with beside(claim.renew()):
+            async with nullcontext() if isinstance(self.engine.pool, StaticPool) else beside(claim.renew()):
                 yield claim
         finally:
             async with self.engine.begin() as connection:

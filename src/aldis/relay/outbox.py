@@ -73,13 +73,14 @@ def forward(
         >>> import aldis
         >>> from aldis import relay
         >>> from aldis.signals import post_save
-        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> import sqlalchemy as sa
+        >>> from sqlalchemy.orm import DeclarativeBase, mapped_column
         >>> class Base(aldis.Model, DeclarativeBase):
         ...     database = aldis.Database("sqlite+aiosqlite://")
         >>> class Account(Base):
         ...     __tablename__ = "account"
-        ...     id: Mapped[int] = mapped_column(primary_key=True)
-        ...     password: Mapped[str]
+        ...     id = mapped_column(sa.Integer, primary_key=True)
+        ...     password = mapped_column(sa.Text)
         >>> relay.forward(post_save, Account, exclude=["password"])
         >>> "aldis_outbox" in Base.metadata.tables
         True

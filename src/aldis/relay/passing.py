@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, delete, false, func, or_, select
+from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
 from .beside import beside
@@ -84,6 +85,10 @@ class Relay:
         self.woken = asyncio.Event()
         self.is_stopping = False
         self.engine = database.engine
+        self.workers = WORKERS if database.engine.dialect.name != "sqlite" else 1
+        """Lanes that are passed on at once: on SQLite, whoever writes is alone."""
+        self.is_alone = isinstance(database.engine.pool, StaticPool)
+        """The database is in memory, and has one connection."""
         self.takers: list[tuple[Lanes, Pass]] = []
         self.inboxes: list[Inbox] = []
         self.metrics = Metrics(database)
@@ -102,12 +107,15 @@ class Relay:
             ConfigurationError: The broker is not there, there is neither a broker nor a receiver, or the database
                 lacks the relay's tables.
         """
-        async with self.ready():
+        async with self.ready(), AsyncExitStack() as stack:
+            await self.tend(stack)
             pause = 0.0
             while not self.is_stopping:
                 self.woken.clear()
                 try:
                     passed = await self.pass_some()
+                    if self.is_alone:
+                        await self.retry_some()
                     pause = 0.0
                 except Exception as error:
                     pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS)
@@ -132,9 +140,7 @@ class Relay:
         async with self.ready():
             while await self.pass_some():
                 pass
-            for each in self.inboxes:
-                while await each.retry_one():
-                    pass
+            await self.retry_some()
         return self.passed - before
 
     @asynccontextmanager
@@ -157,13 +163,22 @@ class Relay:
                 self.inboxes = [Inbox(each, each.database or self.database) for each in RECEIVERS.values()]
                 self.takers = [self.taker(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
-                for each in self.inboxes:
-                    await stack.enter_async_context(beside(each.retry()))
             for lanes, _ in self.takers:
                 await lanes.prepare()
-            for work in (listening(self.engine, self.woken), self.metrics.watch()):
-                await stack.enter_async_context(beside(work))
             yield
+
+    async def tend(self, stack: AsyncExitStack) -> None:
+        """Let run beside what has to: where a connection is all there is, nothing can, see :meth:`run`."""
+        if not self.is_alone:
+            works = [listening(self.engine, self.woken), self.metrics.watch(), *[each.retry() for each in self.inboxes]]
+            for work in works:
+                await stack.enter_async_context(beside(work))
+
+    async def retry_some(self) -> None:
+        """Try again what was put aside and is due."""
+        for each in self.inboxes:
+            while await each.retry_one():
+                pass
 
     def taker(self, inbox: Inbox) -> tuple[Lanes, Pass]:
         """Return what takes a receiver's events from the table."""
@@ -190,7 +205,7 @@ class Relay:
         for lanes, take in self.takers:
             numbers = await lanes.waiting()
             random.shuffle(numbers)
-            running = asyncio.Semaphore(WORKERS)
+            running = asyncio.Semaphore(self.workers)
             work = [self.pass_lane(lanes, number, take, running) for number in numbers]
             for error in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(error, BaseException):

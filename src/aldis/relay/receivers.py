@@ -299,12 +299,13 @@ def snapshot(model: type[Any]) -> type[msgspec.Struct]:
         >>> import aldis
         >>> from datetime import datetime
         >>> from aldis import relay
-        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        >>> import sqlalchemy as sa
+        >>> from sqlalchemy.orm import DeclarativeBase, mapped_column
         >>> class Base(aldis.Model, DeclarativeBase): ...
         >>> class Meeting(Base):
         ...     __tablename__ = "meeting"
-        ...     id: Mapped[int] = mapped_column(primary_key=True)
-        ...     at: Mapped[datetime]
+        ...     id = mapped_column(sa.Integer, primary_key=True)
+        ...     at = mapped_column(sa.DateTime)
         >>> relay.snapshot(Meeting)(id=1, at=datetime(2026, 1, 1))
         MeetingSnapshot(id=1, at=datetime.datetime(2026, 1, 1, 0, 0))
     """
