@@ -10,14 +10,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import Double, String, and_, bindparam, delete, exists, select, true, update
+from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, select, true, update
 
 from .events import Event
+from .lanes import IDLE_SETTING
 from .receivers import said
 from .tables import inbox, insert_if_new, parked
 
 if TYPE_CHECKING:
-    from sqlalchemy import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from ..orm.database import Database
@@ -99,7 +99,11 @@ class Inbox:
         values = {"name": self.receiver.name, "id": event.id, "at": time.time()}
         if is_guarded:
             values["waiting"] = key_of(event)
-        return bool((await connection.execute(entering(connection.dialect.name, is_guarded), values)).rowcount)
+        dialect = connection.dialect.name
+        if dialect == "postgresql":
+            values["silence"] = f"{self.receiver.patience * 1000:.0f}ms"
+            return (await connection.execute(entering(dialect, is_guarded), values)).first() is not None
+        return bool((await connection.execute(entering(dialect, is_guarded), values)).rowcount)
 
     async def put_behind(self, connection: AsyncConnection, event: Event) -> None:
         """Put an event aside, behind those of its key; one that was received before is dropped."""
@@ -191,7 +195,7 @@ class Inbox:
 
 
 @cache
-def entering(dialect: str, is_guarded: bool) -> Insert:
+def entering(dialect: str, is_guarded: bool) -> Any:
     """Return the statement that notes an event; made once, since to make it takes longer than to run it."""
     row = select(bindparam("name", type_=String), bindparam("id", type_=String), bindparam("at", type_=Double))
     if is_guarded:
@@ -203,7 +207,10 @@ def entering(dialect: str, is_guarded: bool) -> Insert:
         row = row.where(~exists(select(parked.c.id).where(*here)))
     else:
         row = row.where(true())
-    statement = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
+    statement: Any = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
+    if dialect == "postgresql":
+        # A process that is cut off does not keep the event: its session ends, and with it the lock on this row.
+        return statement.returning(func.set_config(IDLE_SETTING, bindparam("silence", type_=String), True))
     return statement.execution_options(preserve_rowcount=True)
 
 

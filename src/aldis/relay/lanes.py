@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, delete, exists, select, update
+from sqlalchemy import Engine, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
     from ..orm.database import Database
 
-__all__ = ["LEASE_SECONDS", "Claim", "Lanes", "engine_beside"]
+__all__ = ["IDLE_SETTING", "LEASE_SECONDS", "Claim", "Lanes", "engine_beside"]
 
 log: Final = logging.getLogger("aldis.relay")
 
 LEASE_SECONDS: Final = 10.0
-"""How long a lane belongs to a process that says nothing, on SQLite, where a row cannot be locked."""
+"""How long a lane belongs to a process that says nothing: it may be cut off from the network, and not know."""
+
+IDLE_SETTING: Final = "idle_in_transaction_session_timeout"
+"""PostgreSQL ends a session that says nothing in a transaction for so long (its manual, "Client Connection
+Defaults")."""
 
 ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
@@ -63,7 +67,7 @@ class Lanes:
     """The lanes of the outbox, for one who takes from them.
 
     PostgreSQL and MariaDB lock the lane's row for as long as it is passed on (``FOR UPDATE SKIP LOCKED``), and let it
-    go when the connection ends, however it does. SQLite has no row to lock:
+    go when the connection ends, however it does; they end one that is silent for too long. SQLite has no row to lock:
     there a lane is leased, and the lease renewed.
 
     Args:
@@ -104,8 +108,16 @@ class Lanes:
         if self.locks:
             async with self.engine.connect() as connection, connection.begin():
                 statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
-                found = await connection.scalar(statement)
-                yield None if found is None else Claim(self, number, connection)
+                if connection.dialect.name == "postgresql":
+                    statement = statement.add_columns(func.set_config(IDLE_SETTING, f"{LEASE_SECONDS:.0f}s", True))
+                else:
+                    await connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {LEASE_SECONDS:.0f}")
+                if await connection.scalar(statement) is None:
+                    yield None
+                    return
+                claim = Claim(self, number, connection)
+                async with beside(claim.renew()):
+                    yield claim
             return
         now = time.time()
         free = update(lane).where(*here, lane.c.until < now).values(owner=self.owner, until=now + LEASE_SECONDS)
@@ -131,6 +143,8 @@ class Claim:
         self.number = number
         self.connection = connection
         """That whose transaction holds the lock; ``None`` where the lane is leased."""
+        self.turn = asyncio.Lock()
+        """A connection does one thing at a time."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncConnection]:
@@ -140,7 +154,8 @@ class Claim:
             LostLane: Somebody else has taken it over.
         """
         if self.connection is not None:
-            yield self.connection
+            async with self.turn:
+                yield self.connection
             return
         lanes = self.lanes
         mine = (lane.c.receiver == lanes.receiver, lane.c.lane == self.number, lane.c.owner == lanes.owner)
@@ -154,14 +169,14 @@ class Claim:
             yield connection
 
     async def renew(self) -> None:
-        """Renew the lease now and then; runs until it is cancelled."""
+        """Say now and then that the lane's holder is alive; runs until it is cancelled."""
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             try:
-                async with self.open():
-                    pass
+                async with self.open() as connection:
+                    await connection.execute(select(1))
             except Exception as error:
-                log.warning("cannot renew the lease of lane %d: %s", self.number, error)
+                log.warning("cannot hold lane %d any longer: %s", self.number, error)
 
     async def read(self) -> Sequence[Row[Any]]:
         """Return rows that wait in the lane, the oldest first: some thousand events at most."""

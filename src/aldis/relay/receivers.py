@@ -80,7 +80,8 @@ def receiver(
             Without one, an event may come twice, and is tried again on the spot.
         retries: How often an event is tried again, before it goes to the dead letters.
         backoff: Seconds before the first time; twice as long before each one after, a minute at most.
-        patience: Seconds until the broker gives an event that is not acknowledged to another process.
+        patience: Seconds until an event that a process has taken and says nothing of is given to another one: more
+            than the function takes. On PostgreSQL its transaction is undone when it says nothing to it for so long.
 
     Raises:
         SignalError: The signal does not travel, or the function requires what is never sent.
