@@ -70,10 +70,15 @@ def app(broker: Any, **options: Any) -> FastStream:
     async def end() -> None:
         await stack.aclose()
 
+    async def close() -> None:
+        for each in inboxes:
+            await each.close()
+
     made = FastStream(transport.broker, **options)
     made.on_startup(before)
     made.after_startup(after)
     made.on_shutdown(end)
+    made.after_shutdown(close)
     return made
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, select, true, update
+from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, select, true, union_all, update
 
-from .events import Event
+from .events import LANES, Event
 from .lanes import IDLE_SETTING
 from .receivers import said
 from .tables import inbox, insert_if_new, parked
@@ -37,12 +38,24 @@ PAUSE_SECONDS: Final = 1.0
 
 LONGEST_KEY: Final = 400
 
+SLOW_SECONDS: Final = 0.005
+"""A commit takes about as long."""
+
+QUICK_AT_ONCE: Final = 2
+"""Transactions, where they are shared: one at the database while the other is prepared here."""
+
+SLOW_AT_ONCE: Final = LANES
+
 pack: Final[Callable[[Event], bytes]] = msgspec.msgpack.Encoder().encode
 unpack: Final[Callable[[bytes], Event]] = msgspec.msgpack.Decoder(Event).decode
 
 
 class Inbox:
     """What has arrived for one receiver.
+
+    A commit costs more than most receivers do. So events that have come of several lanes share a transaction, each with
+    a savepoint of its own, as long as the receiver is quick; one that is slow, since it waits for something else, gets
+    a transaction for each event, as many at once as there are lanes.
 
     Args:
         receiver: The receiver.
@@ -52,6 +65,10 @@ class Inbox:
     def __init__(self, receiver: Receiver, database: Database) -> None:
         self.receiver = receiver
         self.database = database
+        self.waiting: deque[tuple[Event, asyncio.Future[None]]] = deque()
+        self.working: set[asyncio.Task[None]] = set()
+        self.pace = 0.0
+        """How long the receiver takes, in seconds: the latest calls count most."""
 
     async def take(self, event: Event) -> None:
         """Let an event have its effect, or put it aside; returns when one of both is committed.
@@ -60,50 +77,93 @@ class Inbox:
         """
         if event.signal not in self.receiver.signals:
             return
+        settled = asyncio.get_running_loop().create_future()
+        self.waiting.append((event, settled))
+        if len(self.working) < (SLOW_AT_ONCE if self.is_slow() else QUICK_AT_ONCE):
+            task = asyncio.create_task(self.work())
+            self.working.add(task)
+            task.add_done_callback(self.working.discard)
+        await settled
+
+    def is_slow(self) -> bool:
+        """Tell whether the receiver takes so long that to share a transaction saves nothing."""
+        return self.pace > SLOW_SECONDS
+
+    async def work(self) -> None:
+        """Settle what waits."""
+        while self.waiting:
+            count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
+            group = [self.waiting.popleft() for _ in range(min(count, LANES))]
+            try:
+                await self.settle_for_sure([event for event, _ in group])
+            except asyncio.CancelledError:
+                for _, settled in group:
+                    settled.cancel()
+                raise
+            for _, settled in group:
+                if not settled.done():  # the lane may have been given up meanwhile
+                    settled.set_result(None)
+
+    async def close(self) -> None:
+        """Give up what is under way: it is undone, and comes again."""
+        for task in self.working:
+            task.cancel()
+        await asyncio.gather(*self.working, return_exceptions=True)
+
+    async def settle_for_sure(self, events: list[Event]) -> None:
+        """Settle events; those that cannot be together are settled each alone, however long it takes."""
         while True:
             try:
-                await self.settle(event)
-            except Exception:
-                log.exception("%s cannot note event %s; it is tried again", self.receiver.name, event.id)
+                await self.settle(events)
+            except Exception as error:
+                if len(events) > 1:
+                    for event in events:
+                        await self.settle_for_sure([event])
+                    return
+                log.warning(
+                    "%s cannot note event %s: %s; it is tried again", self.receiver.name, events[0].id, said(error)
+                )
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
 
-    async def settle(self, event: Event) -> None:
-        """Let an event have its effect, or put it aside."""
-        raised: Exception | None = None
-        try:
-            async with self.database.transaction() as connection:
-                if not await self.enter(connection, event):
+    async def settle(self, events: list[Event]) -> None:
+        """Let events have their effect, or put them aside."""
+        async with self.database.transaction() as connection:
+            new = await self.enter(connection, events)
+            for event in events:
+                if event.id not in new:
                     await self.put_behind(connection, event)
-                    return
+                    continue
+                new.remove(event.id)
+                begun = time.perf_counter()
                 try:
-                    await self.receiver.call(event)
+                    async with self.database.transaction():
+                        await self.receiver.call(event)
                 except Exception as error:
-                    raised = error
-                    raise
-        except Exception as error:
-            if error is not raised:
-                raise
-            async with self.database.transaction() as connection:
-                await self.put_aside(connection, event, 1, raised)
+                    await self.put_aside(connection, event, 1, error)
+                self.pace += (time.perf_counter() - begun - self.pace) / 8
 
-    async def enter(self, connection: AsyncConnection, event: Event, is_guarded: bool = True) -> bool:
-        """Note an event as received; tell whether it was not before.
+    async def enter(self, connection: AsyncConnection, events: list[Event], is_guarded: bool = True) -> set[str]:
+        """Note events as received; return the ids of those that were not before.
 
         Args:
             connection: The connection.
-            event: The event.
+            events: The events.
             is_guarded: Not either where an event of the same key waits aside.
         """
-        values = {"name": self.receiver.name, "id": event.id, "at": time.time()}
-        if is_guarded:
-            values["waiting"] = key_of(event)
-        dialect = connection.dialect.name
-        if dialect == "postgresql":
+        dialect = connection.dialect
+        values: dict[str, Any] = {"name": self.receiver.name, "at": time.time()}
+        for number, event in enumerate(events):
+            values[f"id_{number}"] = event.id
+            values[f"key_{number}"] = key_of(event)
+        if dialect.name == "postgresql":
             values["silence"] = f"{self.receiver.patience * 1000:.0f}ms"
-            return (await connection.execute(entering(dialect, is_guarded), values)).first() is not None
-        return bool((await connection.execute(entering(dialect, is_guarded), values)).rowcount)
+        statement = entering(dialect.name, len(events), is_guarded, bool(dialect.insert_returning))
+        result = await connection.execute(statement, values)
+        if dialect.insert_returning:
+            return {row[0] for row in result}
+        return {events[0].id} if result.rowcount else set()
 
     async def put_behind(self, connection: AsyncConnection, event: Event) -> None:
         """Put an event aside, behind those of its key; one that was received before is dropped."""
@@ -112,7 +172,9 @@ class Inbox:
             await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
 
     async def put_aside(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
-        """Put an event aside on which the receiver has raised."""
+        """Put an event aside on which the receiver has raised: it is not received."""
+        here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
+        await connection.execute(delete(inbox).where(*here))
         row = self.row(event, attempts, *self.verdict(event, attempts, error))
         await connection.execute(insert_if_new(parked, connection.dialect.name), row)
 
@@ -177,7 +239,7 @@ class Inbox:
                 return True
             try:
                 async with self.database.transaction():
-                    if await self.enter(connection, event, is_guarded=False):
+                    if await self.enter(connection, [event], is_guarded=False):
                         await self.receiver.call(event)
             except Exception as error:
                 next_at, text, dead_at = self.verdict(event, attempts, error)
@@ -195,23 +257,23 @@ class Inbox:
 
 
 @cache
-def entering(dialect: str, is_guarded: bool) -> Any:
-    """Return the statement that notes an event; made once, since to make it takes longer than to run it."""
-    row = select(bindparam("name", type_=String), bindparam("id", type_=String), bindparam("at", type_=Double))
-    if is_guarded:
-        here = (
-            parked.c.receiver == bindparam("name"),
-            parked.c.key == bindparam("waiting"),
-            parked.c.dead_at.is_(None),
-        )
-        row = row.where(~exists(select(parked.c.id).where(*here)))
-    else:
-        row = row.where(true())
+def entering(dialect: str, count: int, is_guarded: bool, returns: bool) -> Any:
+    """Return the statement that notes so many events; made once, since to make it takes longer than to run it."""
+
+    def text(name: str) -> Any:
+        return bindparam(name, type_=String)
+
+    some = union_all(
+        *[select(text(f"id_{number}").label("id"), text(f"key_{number}").label("key")) for number in range(count)]
+    ).subquery()
+    row = select(text("name"), some.c.id, bindparam("at", type_=Double))
+    here = (parked.c.receiver == text("name"), parked.c.key == some.c.key, parked.c.dead_at.is_(None))
+    row = row.where(~exists(select(parked.c.id).where(*here)) if is_guarded else true())
     statement: Any = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
     if dialect == "postgresql":
         # A process that is cut off does not keep the event: its session ends, and with it the lock on this row.
-        return statement.returning(func.set_config(IDLE_SETTING, bindparam("silence", type_=String), True))
-    return statement.execution_options(preserve_rowcount=True)
+        return statement.returning(inbox.c.event_id, func.set_config(IDLE_SETTING, text("silence"), True))
+    return statement.returning(inbox.c.event_id) if returns else statement.execution_options(preserve_rowcount=True)
 
 
 def key_of(event: Event) -> str:

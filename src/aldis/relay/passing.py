@@ -161,6 +161,8 @@ class Relay:
                         "declare receivers with @relay.receiver first."
                     )
                 self.inboxes = [Inbox(each, each.database or self.database) for each in RECEIVERS.values()]
+                for each in self.inboxes:
+                    stack.push_async_callback(each.close)
                 self.takers = [self.taker(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
             for lanes, _ in self.takers:
