@@ -8,7 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,10 +66,11 @@ class Process:
 class Aldis(Process):
     """``aldis relay`` in a process of its own, with the models of ``warehouse.py``."""
 
-    def __init__(self, *arguments: str, log: Path, **environment: str) -> None:
+    def __init__(self, *arguments: str, log: Path, prefix: tuple[str, ...] = (), **environment: str) -> None:
         super().__init__(
             *(sys.executable, "-m", "aldis", "relay", *arguments, "--app", "warehouse:Base"),
             log=log,
+            prefix=prefix,
             PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
             ALDIS_PURE_PYTHON="1" if aldis.backend == "pure" else "0",
             **environment,
@@ -90,10 +94,16 @@ class Server(Process):
     def start(self) -> None:
         super().start()
         deadline = time.monotonic() + 30
-        while not answers(self.host, self.port):
+        while not self.is_ready():
             assert self.is_running(), self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """Tell whether it answers; one in a network of its own is taken at its word."""
+        if self.command[0] == "ip":
+            return "Server is ready" in self.log.read_text()
+        return answers(self.host, self.port)
 
     def restart(self, number: int = signal.SIGKILL) -> None:
         self.kill(number)
@@ -118,3 +128,39 @@ def redis(folder: Path) -> Server:
     options += ["--appendonly", "yes", "--appendfsync", "always"]
     command = ("redis-server", *options)
     return Server(*command, host="127.0.0.1", port=port, scheme="redis", log=folder / "log")
+
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+
+
+@contextmanager
+def postgresql(folder: Path, host: str, prefix: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
+    """Run a PostgreSQL server of the test's own in a network of its own; yield its port, and its sockets' folder."""
+    if not BINARIES or shutil.which("setpriv") is None:
+        if os.environ.get("CI") == "true":
+            raise FileNotFoundError("pg_ctl")
+        pytest.skip("a server of our own needs PostgreSQL's binaries")
+    own, temporary = folder / "postgresql", Path(tempfile.gettempdir())
+    own.mkdir()
+    for each in (own, *own.parents):
+        if each != temporary and each.is_relative_to(temporary):
+            each.chmod(0o755)  # the other user has to get there
+    shutil.chown(own, "postgres", "postgres")
+    sockets = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path has to be short
+    sockets.chmod(0o777)
+    bin_, data, port = BINARIES[-1].parent, own / "data", free_port()
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": own}
+    subprocess.run(
+        [bin_ / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"], user="postgres", group="postgres", **quiet
+    )
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all 10.77.0.0/24 trust\n")
+    options = f"-p {port} -c listen_addresses={host} -c unix_socket_directories={sockets} -c fsync=off"
+    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    control = [*prefix, *as_postgres, str(bin_ / "pg_ctl"), "-D", str(data)]
+    subprocess.run([*control, "-o", options, "-l", str(own / "log"), "-w", "-t", "30", "start"], **quiet)
+    try:
+        yield port, sockets
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **{**quiet, "check": False})
+        shutil.rmtree(sockets, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
@@ -32,7 +32,7 @@ class Effect(Base):
     """What the receiver wrote."""
 
     __tablename__ = "effect"
-    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
     item: Mapped[int]
     number: Mapped[int]
 
