@@ -12,12 +12,13 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench bench-saving docs accessible generate lint lock clean help
+.PHONY: demo test test-blinker bench bench-saving bench-relay docs accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
+	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
 	@echo "make accessible    axe on every page of it, as phone and desktop, light and dark; needs Chromium"
 	@echo "make generate      render what is made from cext/signals.toml"
@@ -63,8 +64,14 @@ bench: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py benchmarks/test_tracing.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
 	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py -q --benchmark-only --benchmark-quiet \
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
+	$(MAKE) bench-relay
 	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
 	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json $(VENV)-2.0/bulk-pure.json
+
+# Not pinned: the relay, the broker and PostgreSQL would share the one core.
+bench-relay: $(VENV)/.test $(VENV)/.bench
+	$(BIN)/python -m pytest benchmarks/test_relay.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/relay.json
+	$(BIN)/python benchmarks/relay_figures.py $(VENV)/relay.json
 
 # On SQLAlchemy 2.0, which Edgy asks for.
 bench-saving: $(VENV)/.test $(VENV)/.bench

@@ -151,7 +151,10 @@ def postgresql(folder: Path, host: str, prefix: tuple[str, ...]) -> Iterator[tup
     bin_, data, port = BINARIES[-1].parent, own / "data", free_port()
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": own}
     subprocess.run(
-        [bin_ / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"], user="postgres", group="postgres", **quiet
+        [bin_ / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"],
+        user="postgres",
+        group="postgres",
+        **quiet,
     )
     with (data / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 10.77.0.0/24 trust\n")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ from shops import recorded, shop_on
 
 import aldis
 from aldis import relay
+from aldis.relay.application import handler
 from aldis.relay.brokers import transport_to
 from aldis.relay.passing import waves
 from aldis.signals import post_delete, post_save, post_update
@@ -265,3 +267,35 @@ async def test_page_of_asyncapi_tells_of_the_receivers(name) -> None:
     assert channel["description"] == "Keep the search index up to date."
     (payload,) = page["components"]["schemas"].values()
     assert set(payload["properties"]) == {"instance", "column_values", "is_update", "is_migration", "row_count"}
+
+
+async def test_kafka_is_spoken_to_in_its_own_terms(name) -> None:
+    """No Kafka runs here: FastStream's stand-in takes the messages, and gives them to the subscriber."""
+    from faststream.kafka import KafkaBroker, TestKafkaBroker
+
+    got = []
+
+    @relay.receiver(post_save, "User", name=f"{name}_r", retries=0)
+    async def receive(sender, instance, event_id):
+        if instance.id == 2:
+            raise LookupError("I cannot")
+        got.append((sender, instance.id, event_id))
+
+    broker = KafkaBroker("127.0.0.1:9092")
+    way = transport_to(broker)
+    receiver = relay.RECEIVERS[f"{name}_r"]
+    way.subscribe(receiver, handler(receiver, partial(receiver.persevere, bury=way.bury)))
+    dead = broker.subscriber(f"aldis.dead.{name}_r")
+
+    @dead
+    async def bury(message):
+        got.append(("dead", message["instance"]["id"]))
+
+    events = [
+        relay.Event(f"e.{number}", "User", "post_save", str(number), 1, 0.0, b'{"instance":{"id":%d}}' % number, number)
+        for number in (1, 2, 3)
+    ]
+    async with TestKafkaBroker(broker):
+        for event in events:
+            await way.publish([event])
+    assert got == [("User", 1, "e.1"), ("dead", 2), ("User", 3, "e.3")]

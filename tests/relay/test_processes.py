@@ -122,7 +122,7 @@ async def test_prometheus_reads_how_it_goes(imported, tmp_path) -> None:
     try:
         await warehouse.Item.query.bulk_create([{"id": number, "number": 0, "word": "x"} for number in range(20)])
         async with asyncio.timeout(60):
-            while 'aldis_relay_passed_total{aldis_sender=' not in (text := await asyncio.to_thread(read)):
+            while "aldis_relay_passed_total{aldis_sender=" not in (text := await asyncio.to_thread(read)):
                 await asyncio.sleep(0.2)
             while "aldis_relay_waiting" not in text or "aldis_relay_age" not in text:
                 text = await asyncio.to_thread(read)

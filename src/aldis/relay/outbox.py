@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -177,7 +177,7 @@ class Forwarding:
         columns = [self.shape.mapper.columns[name] for name in self.names]
         for first in range(0, len(partial), KEYS_AT_ONCE):
             keys = partial[first : first + KEYS_AT_ONCE]
-            same = tuple_(*primary).in_(keys) if len(primary) > 1 else primary[0].in_([key[0] for key in keys])
+            same = tuple_(*primary).in_(keys) if len(primary) > 1 else primary[0].in_([*chain.from_iterable(keys)])
             statement = select(*primary, *columns).select_from(self.shape.mapper.persist_selectable).where(same)
             for row in await self.connection().execute(statement):
                 rows[tuple(row[: len(primary)])] = dict(zip(self.names, row[len(primary) :], strict=True))
@@ -199,8 +199,8 @@ class Forwarding:
                 continue
             state = instance_state(instance)
             assert state.key is not None
-            identity = state.key[1]
-            keys.append(identity if len(identity) > 1 else identity[0])
+            identity: tuple[Any, ...] = state.key[1]
+            keys.append(identity if len(identity) > 1 else next(iter(identity)))
             known = {**loaded.get(identity, {}), **state.dict}
             whole.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
         return self.by_lane(keys, whole, b"")

@@ -280,7 +280,7 @@ def type_of_instance(function: Callable[..., Any]) -> Any:
         found = some[0] if len(some) == 1 else found
     if found in {None, Any, Snapshot, object}:
         return None
-    if hasattr(found, "__mapper__"):
+    if isinstance(found, type) and hasattr(found, "__mapper__"):
         return snapshot(found)
     return found
 

@@ -1,0 +1,65 @@
+"""Make docs/relay-benchmarks.md: ``relay_figures.py RELAY.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).parent.parent / "docs" / "relay-benchmarks.md"
+
+
+def main() -> None:
+    """Write the page."""
+    document = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    machine = document["machine_info"]
+    found = [each["extra_info"] for each in document["benchmarks"]]
+    (saving,) = [each for each in found if each["kind"] == "saving"]
+    brokers = [each for each in found if each["kind"] == "throughput"]
+    cost = saving["forwarded"] - saving["plain"]
+    rows = [("a forwarded row of a bulk save of 100,000 on PostgreSQL, microseconds", cost, "at most", 1.5)]
+    rows += [
+        (f"{each['broker']}: the relay, over a bare publisher", each["relay"] / each["bare"], "at least", 0.5)
+        for each in brokers
+    ]
+    lines = [
+        "<!-- Made by `make bench-relay`; never edited. -->",
+        "# Benchmarks of the relay",
+        "",
+        f"`make bench-relay` on CPython {machine['python_version']},",
+        f"{machine['cpu'].get('brand_raw', machine['machine'])}; the servers run on the same machine.",
+        "Who is compared takes turns, lap by lap, and the fastest lap of each counts.",
+        "",
+        "| figure | measured | aim | |",
+        "| --- | ---: | --- | --- |",
+    ]
+    for text, measured, sense, bound in rows:
+        met = measured >= bound if sense == "at least" else measured <= bound
+        lines.append(f"| {text} | {measured:.2f} | {sense} {bound:g} | {'met' if met else '**missed**'} |")
+    lines += [
+        "",
+        "## The saving side",
+        "",
+        f"`bulk_create` of 100,000 rows of four columns, asyncpg, 9 laps: {saving['plain']:.1f} microseconds a row,",
+        f"{saving['forwarded']:.1f} with `relay.forward(post_save, ...)`. PostgreSQL writes a checkpoint between laps.",
+        "",
+        "## Throughput, events a second",
+        "",
+        "| | FastStream, one by one | FastStream, many at once | relay |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {each['broker']} | {each['one by one']:,.0f} | {each['bare']:,.0f} | {each['relay']:,.0f} |"
+            for each in brokers
+        ),
+        "",
+        "The bare publisher sends one body of the same size again and again, as many at once as the relay does (64",
+        "to Redis, whose client has 100 connections), and awaits each confirmation. The relay reads 20,000 events from",
+        "the outbox on PostgreSQL, gives each its nine attributes, and deletes it when the broker has confirmed it;",
+        "to Redis it pipelines.",
+        "",
+    ]
+    PAGE.write_text("\n".join(lines), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
