@@ -46,12 +46,17 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self.command,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # with its children, a group that can be killed
             )
 
     def kill(self, number: int = signal.SIGKILL) -> int:
         assert self.process is not None
-        self.process.send_signal(number)
+        os.killpg(self.process.pid, number)
         return self.process.wait(60)
 
     def is_running(self) -> bool:
@@ -81,7 +86,14 @@ class Server(Process):
     """A broker of the test's own."""
 
     def __init__(
-        self, *command: str, host: str, port: int, scheme: str, log: Path, prefix: tuple[str, ...] = ()
+        self,
+        *command: str,
+        host: str,
+        port: int,
+        scheme: str,
+        log: Path,
+        prefix: tuple[str, ...] = (),
+        **environment: str,
     ) -> None:
         if shutil.which(command[0]) is None:
             if os.environ.get("CI") == "true":
@@ -89,7 +101,7 @@ class Server(Process):
             pytest.skip(f"a broker of our own needs {command[0]}")
         self.host, self.port = host, port
         self.url = f"{scheme}://{host}:{port}"
-        super().__init__(*command, log=log, prefix=prefix)
+        super().__init__(*command, log=log, prefix=prefix, **environment)
 
     def start(self) -> None:
         super().start()
@@ -128,6 +140,27 @@ def redis(folder: Path) -> Server:
     options += ["--appendonly", "yes", "--appendfsync", "always"]
     command = ("redis-server", *options)
     return Server(*command, host="127.0.0.1", port=port, scheme="redis", log=folder / "log")
+
+
+def rabbit(folder: Path) -> Server:
+    port, other = free_port(), free_port()
+    folder.mkdir()
+    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    return Server(
+        "/usr/lib/rabbitmq/bin/rabbitmq-server",
+        host="127.0.0.1",
+        port=port,
+        scheme="amqp",
+        log=folder / "log",
+        HOME=str(folder),
+        RABBITMQ_NODENAME=f"aldis{port}@localhost",
+        RABBITMQ_DIST_PORT=str(other),
+        RABBITMQ_CONFIG_FILE=str(folder / "rabbitmq.conf"),
+        RABBITMQ_CONF_ENV_FILE="/dev/null",
+        RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
+        RABBITMQ_MNESIA_BASE=str(folder / "mnesia"),
+        RABBITMQ_LOG_BASE=str(folder),
+    )
 
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))

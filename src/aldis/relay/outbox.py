@@ -173,7 +173,7 @@ class Forwarding:
         states = [instance_state(each) for each in instances if each is not None]
         partial = [state.key[1] for state in states if state.key and not state.dict.keys() >= self.wanted]
         rows: dict[Any, dict[str, Any]] = {}
-        primary = self.shape.mapper.primary_key
+        primary = list(self.shape.mapper.primary_key)
         columns = [self.shape.mapper.columns[name] for name in self.names]
         for first in range(0, len(partial), KEYS_AT_ONCE):
             keys = partial[first : first + KEYS_AT_ONCE]
