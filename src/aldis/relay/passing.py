@@ -165,6 +165,7 @@ class Relay:
                     stack.push_async_callback(each.close)
                 self.takers = [self.taker(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
+                await self.prune()
             for lanes, _ in self.takers:
                 await lanes.prepare()
             yield
@@ -212,7 +213,7 @@ class Relay:
             for error in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(error, BaseException):
                     raise error
-        if self.transport is None:
+        if self.transport is None and self.passed > before:
             await self.prune()
         return self.passed - before
 
