@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from types import SimpleNamespace
 
-from sqlalchemy import String
+from sqlalchemy import String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
@@ -57,3 +57,11 @@ async def recorded(database) -> list[relay.Event]:
     async with database.engine.connect() as connection:
         rows = (await connection.execute(tables.outbox.select().order_by(tables.outbox.c.id))).all()
     return [event for row in rows for event in events_of(row, "test")]
+
+
+async def effects_of(warehouse) -> list[tuple[int, int]]:
+    """Return what the receiver of ``warehouse.py`` wrote, in order: items, and their numbers."""
+    effect = warehouse.Effect.__table__
+    async with warehouse.Base.database.engine.connect() as connection:
+        found = await connection.execute(select(effect.c.item, effect.c.number).order_by(effect.c.position))
+        return [tuple(row) for row in found]

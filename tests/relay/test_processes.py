@@ -16,7 +16,7 @@ import uuid
 
 import pytest
 import servers
-from test_faults import effects_of
+from shops import effects_of
 
 import aldis
 from aldis import relay

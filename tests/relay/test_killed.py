@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import pytest
 import servers
+from shops import effects_of
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -139,13 +140,6 @@ async def numbers_of(warehouse, first: int, count: int) -> dict[int, int]:
                 return dict((await connection.execute(select(item.c.id, item.c.number).where(here))).all())
         except (DBAPIError, OSError):
             await asyncio.sleep(0.1)
-
-
-async def effects_of(warehouse) -> list[tuple[int, int]]:
-    effect = warehouse.Effect.__table__
-    async with warehouse.Base.database.engine.connect() as connection:
-        found = await connection.execute(select(effect.c.item, effect.c.number).order_by(effect.c.position))
-        return [tuple(row) for row in found]
 
 
 async def count_of(warehouse) -> int:
