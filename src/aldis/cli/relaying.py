@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
 
-from ..orm.database import Database
+from ..orm.database import Database, databases
 
 if TYPE_CHECKING:
     from .. import relay as relay_module
@@ -95,7 +95,16 @@ def perform(action: str, order: Order) -> None:
         action: What: one of ``ACTIONS``.
         order: On what.
     """
-    asyncio.run(ACTIONS[action](order))
+
+    async def done() -> None:
+        try:
+            await ACTIONS[action](order)
+        finally:
+            # What is left open keeps the process alive: aiosqlite has a thread for each connection.
+            for each in databases():
+                await each.dispose()
+
+    asyncio.run(done())
 
 
 async def run(order: Order) -> None:
@@ -109,7 +118,6 @@ async def run(order: Order) -> None:
     order.tell(f"passing on to {where}", state="running", to=where)
     await relay.run()
     order.tell(f"stopped: {relay.passed} events passed on", state="stopped", passed=relay.passed)
-    await order.database.dispose()
 
 
 async def receive(order: Order) -> None:
@@ -137,7 +145,6 @@ async def status(order: Order) -> None:
         dead=found.dead,
         receivers=found.receivers,
     )
-    await order.database.dispose()
 
 
 async def dead(order: Order) -> None:
@@ -145,14 +152,12 @@ async def dead(order: Order) -> None:
     for each in await order.relay.dead_letters(order.database, order.name):
         told = {name: getattr(each, name) for name in each.__struct_fields__}
         order.tell(f"{each.event_id} {each.sender}.{each.signal} {each.key} at {each.receiver}: {each.error}", **told)
-    await order.database.dispose()
 
 
 async def retry(order: Order) -> None:
     """Let dead letters be tried again."""
     count = await order.relay.retry(order.database, order.name)
     order.tell(f"{count} dead letters are tried again", retried=count)
-    await order.database.dispose()
 
 
 async def forget(order: Order) -> None:
@@ -161,7 +166,6 @@ async def forget(order: Order) -> None:
         raise CommandError("aldis relay forget needs --receiver NAME.")
     await order.relay.forget(order.database, order.name)
     order.tell(f"{order.name} is forgotten", forgotten=order.name)
-    await order.database.dispose()
 
 
 ACTIONS: Final[dict[str, Callable[[Order], Coroutine[Any, Any, None]]]] = {
