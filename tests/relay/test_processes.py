@@ -54,7 +54,10 @@ async def told(*arguments: str, log, status: int = 0) -> str:
     """Run ``aldis relay`` to its end; return what it wrote."""
     process = servers.Aldis(*arguments, log=log)
     assert process.process is not None
-    assert await asyncio.to_thread(process.process.wait, 60) == status, log.read_text()
+    try:
+        assert await asyncio.to_thread(process.process.wait, 60) == status, log.read_text()
+    finally:
+        process.end()
     return log.read_text()
 
 
