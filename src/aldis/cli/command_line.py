@@ -14,6 +14,7 @@ from alembic import util
 from .._version import __version__
 from ..errors import AldisError
 from . import commands
+from .relaying import ACTIONS
 
 if TYPE_CHECKING:
     from alembic.config import CommandFunction, Config
@@ -83,7 +84,7 @@ class CommandLine(alembic_config.CommandLine):
                 parser.add_argument(flag, dest=parameter, **options)
         if fn.__name__ == "relay":
             actions = parser._positionals._group_actions[0]
-            actions.choices = ["run", "receive", "status", "dead", "retry", "forget"]
+            actions.choices = list(ACTIONS)
             actions.help = (
                 "run: pass events on; receive: call receivers with what a broker has; status: how it is going; dead: "
                 "the events that were given up; retry: try them again; forget: a receiver that is no more"

@@ -28,6 +28,7 @@ class Order:
         broker: The broker's URL, if one was given.
         name: The receiver's name, if one was given.
         metrics: The port for Prometheus, if one was given.
+        write: What writes JSON, if that is wanted.
     """
 
     def __init__(
@@ -44,7 +45,6 @@ class Order:
         self.name = name
         self.metrics = metrics
         self.write = write
-        """Writes JSON, if that is wanted."""
         self.relay = relay_of()
         for module in receivers:
             try:

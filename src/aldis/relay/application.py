@@ -35,7 +35,7 @@ def app(broker: Any, **options: Any) -> FastStream:
     Raises:
         ConfigurationError: There is no receiver, the broker is none that is known, or FastStream is not installed.
     """
-    from .brokers import reach, transport_to
+    from .brokers import transport_to
 
     if not RECEIVERS:
         raise ConfigurationError(
@@ -53,12 +53,9 @@ def app(broker: Any, **options: Any) -> FastStream:
     stack = AsyncExitStack()
 
     async def before() -> None:
-        if transport.url is not None:
-            await reach(transport.url)
         for database in {each.database for each in inboxes}:
             await require_tables(database)
-        await transport.broker.connect()
-        await transport.declare()
+        await transport.connect()
         await transport.begin()
 
     async def after() -> None:
@@ -87,7 +84,8 @@ def handler(receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> Cal
     from pydantic import WithJsonSchema
 
     async def handle(event: Any) -> None:
-        await take(event)
+        if event.signal in receiver.signals:  # the brokers give all that a sender does
+            await take(event)
 
     handle.__name__ = handle.__qualname__ = receiver.name
     handle.__doc__ = receiver.description

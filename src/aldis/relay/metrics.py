@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .state import status
+from .state import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Metrics:
         """Look at the tables now and then; runs until it is cancelled."""
         while self.meter is not None:
             try:
-                found = await status(self.database)
+                found = await look(self.database)
             except Exception as error:
                 log.info("cannot look how the relay is doing: %s: %s", type(error).__name__, error)
             else:

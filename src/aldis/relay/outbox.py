@@ -39,6 +39,9 @@ TRAVELLING: Final[Mapping[str, tuple[str, ...]]] = {
 
 KEYS_AT_ONCE: Final = 500
 
+UNWRITABLE: Final = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
+"""What msgspec raises at a value that JSON has no word for."""
+
 FORWARDED: Final[dict[tuple[str, type[Any]], Forwarding]] = {}
 """What is forwarded in this process, by signal and model."""
 
@@ -252,13 +255,13 @@ class Forwarding:
         """
         try:
             return encode(events)
-        except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
+        except UNWRITABLE:
             for each in events:
                 values = {**each, **(each.get("instance") or {}), **(each.get("column_values") or {})}
                 for name, value in values.items():
                     try:
                         encode(value)
-                    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+                    except UNWRITABLE as error:
                         if name in self.names:
                             raise ConfigurationError(
                                 f"{self.model.__name__}.{name} is {short_repr(value)}, which cannot travel as JSON "

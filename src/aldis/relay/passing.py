@@ -245,9 +245,11 @@ class Relay:
         """Delete what all receivers have taken."""
         async with self.engine.begin() as connection:
             known = (await connection.execute(select(receivers))).all()
-            kinds = {(each.sender, signal) for each in known for signal in each.signals.split(",")}
-            for sender, signal in kinds:
-                names = [each.name for each in known if each.sender == sender and signal in each.signals.split(",")]
+            takers: dict[tuple[str, str], list[str]] = {}
+            for each in known:
+                for signal in each.signals.split(","):
+                    takers.setdefault((each.sender, signal), []).append(each.name)
+            for (sender, signal), names in takers.items():
                 taken = (
                     select(delivery.c.outbox_id)
                     .where(delivery.c.receiver.in_(names))
@@ -259,7 +261,7 @@ class Relay:
                 if numbers:
                     await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
                     await connection.execute(delete(delivery).where(delivery.c.outbox_id.in_(numbers)))
-            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in kinds]
+            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in takers]
             old = outbox.c.created_at < time.time() - UNWANTED_SECONDS
             await connection.execute(delete(outbox).where(old, ~or_(false(), *wanted)))
 

@@ -153,8 +153,9 @@ class Receiver:
         self.patience = patience
         self.description = inspect.getdoc(function)
         accepted = accepts(function)
-        keywords = {name: None for each in signals for name in TRAVELLING[each]}
-        sent = (*SENT, *keywords)
+        self.keywords = tuple(dict.fromkeys(name for each in signals for name in TRAVELLING[each]))
+        """Those of the signals that travel."""
+        sent = (*SENT, *self.keywords)
         refuse_unknown(function, accepted, signals[0], sent)
         self.taken = frozenset(sent if accepted.everything else set(sent) & set(accepted.parameters))
         self.type = type_of_instance(function) or (None if isinstance(sender, str) else snapshot(sender))
@@ -190,7 +191,7 @@ class Receiver:
             "is_migration": letter.is_migration,
             "row_count": letter.row_count,
         }
-        if event.signal == "post_save" and letter.column_values is None:
+        if "column_values" in self.taken and event.signal == "post_save" and letter.column_values is None:
             sent["column_values"] = msgspec.json.decode(letter.instance)
         return {name: value for name, value in sent.items() if name in self.taken}
 
@@ -210,8 +211,7 @@ class Receiver:
             written = msgspec.json.schema(self.type, schema_hook=lambda _type: {"type": "object"})
             instance = written.get("$defs", {}).get(written.get("$ref", "").rpartition("/")[2], written)
         kinds = {"column_values": "object", "row_count": "integer"}
-        keywords = {name: None for each in self.signals for name in TRAVELLING[each]}
-        told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in keywords}
+        told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in self.keywords}
         return {"type": "object", "properties": {"instance": instance, **told}, "required": ["instance"]}
 
     async def call(self, event: Event) -> None:
@@ -245,8 +245,6 @@ class Receiver:
             event: The event.
             bury: What takes an event to the dead letters.
         """
-        if event.signal not in self.signals:
-            return
         attempts = 0
         while True:
             attempts += 1

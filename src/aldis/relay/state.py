@@ -73,6 +73,11 @@ async def status(database: Database) -> Status:
         0
     """
     await require_tables(database)
+    return await look(database)
+
+
+async def look(database: Database) -> Status:
+    """Return how the relay is doing in a database that has its tables."""
     alive = func.sum(case((parked.c.dead_at.is_(None), 1), else_=0))
     async with database.open_engine.connect() as connection:
         waiting, oldest = (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from faststream.kafka import KafkaBroker
-from faststream.middlewares import AckPolicy
 
 from ..events import Event
 from .transport import DEAD, JSON, Transport, token
@@ -36,13 +35,10 @@ class Way(Transport):
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
         """Subscribe as a group: Kafka gives each partition to one of its processes."""
-        options: dict[str, Any] = {
-            "group_id": receiver.name,
-            "auto_offset_reset": "earliest",
-            "max_poll_interval_ms": max(int(receiver.patience * 1000), 300_000),
-            "ack_policy": AckPolicy.NACK_ON_ERROR,
-            "decoder": self.read,
-            "title": receiver.name,
-            "description": receiver.description,
-        }
-        self.broker.subscriber(f"aldis.{token(receiver.sender)}", **options)(take)
+        self.broker.subscriber(
+            f"aldis.{token(receiver.sender)}",
+            group_id=receiver.name,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=max(int(receiver.patience * 1000), 300_000),
+            **self.options(receiver),
+        )(take)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker
 from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
 from nats.js.errors import NotFoundError
@@ -62,20 +61,17 @@ class Way(Transport):
         stream = JStream(STREAM, declare=False)
         for lane in range(LANES):
             name = f"{token(receiver.name)}_{lane}"
-            options: dict[str, Any] = {
-                "stream": stream,
-                "queue": name,
-                "config": ConsumerConfig(
+            self.broker.subscriber(
+                f"{STREAM}.{token(receiver.sender)}.*.{lane}",
+                stream=stream,
+                queue=name,
+                config=ConsumerConfig(
                     # The same for all: two that start at once make the same consumer, not one against the other.
                     deliver_subject=f"_{STREAM}.{name}",
                     max_ack_pending=1,
                     ack_wait=receiver.seconds,
                 ),
-                "deliver_policy": DeliverPolicy.ALL,
-                "decoder": self.read,
-                "ack_policy": AckPolicy.NACK_ON_ERROR,
-                "title": receiver.name,
-                "description": receiver.description,
-                "include_in_schema": lane == 0,
-            }
-            self.broker.subscriber(f"{STREAM}.{token(receiver.sender)}.*.{lane}", **options)(take)
+                deliver_policy=DeliverPolicy.ALL,
+                include_in_schema=lane == 0,
+                **self.options(receiver),
+            )(take)

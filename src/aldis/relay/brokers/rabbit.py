@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from faststream.middlewares import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 
 from ..events import LANES, Event
@@ -60,9 +59,6 @@ class Way(Transport):
                 queue,
                 EXCHANGE,
                 channel=Channel(prefetch_count=1),
-                decoder=self.read,
-                ack_policy=AckPolicy.NACK_ON_ERROR,
-                title=receiver.name,
-                description=receiver.description,
                 include_in_schema=lane == 0,
+                **self.options(receiver),
             )(take)

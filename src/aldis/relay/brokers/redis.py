@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from faststream.middlewares import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from redis.exceptions import LockError, RedisError, ResponseError
 
@@ -119,14 +118,7 @@ class Lane:
             polling_interval=block,
             min_idle_time=idle,
         )
-        made = self.way.broker.subscriber(
-            stream=stream,
-            decoder=self.way.read,
-            ack_policy=AckPolicy.NACK_ON_ERROR,
-            persistent=False,
-            title=self.receiver.name,
-            description=self.receiver.description,
-        )
+        made = self.way.broker.subscriber(stream=stream, persistent=False, **self.way.options(self.receiver))
         made(self.take)
         return made
 

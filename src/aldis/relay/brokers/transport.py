@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote, unquote
 
+from faststream.middlewares import AckPolicy
+
 from ..events import Event
 from . import reach
 
@@ -44,14 +46,22 @@ class Transport:
         Raises:
             ConfigurationError: The broker is not there.
         """
-        if self.url is not None:
-            await reach(self.url)
-        await self.broker.connect()
         try:
-            await self.declare()
+            await self.connect()
             yield
         finally:
             await self.broker.stop()
+
+    async def connect(self) -> None:
+        """Connect, and make what has to be there.
+
+        Raises:
+            ConfigurationError: The broker is not there.
+        """
+        if self.url is not None:
+            await reach(self.url)
+        await self.broker.connect()
+        await self.declare()
 
     async def declare(self) -> None:
         """Make what has to be there before anything is published."""
@@ -90,6 +100,15 @@ class Transport:
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
         """Let FastStream call a function with a receiver's events: those of a lane in order, one at a time."""
         raise NotImplementedError
+
+    def options(self, receiver: Receiver) -> dict[str, Any]:
+        """Return what FastStream is told of a subscriber, whichever the broker."""
+        return {
+            "decoder": self.read,
+            "ack_policy": AckPolicy.NACK_ON_ERROR,
+            "title": receiver.name,
+            "description": receiver.description,
+        }
 
     async def begin(self) -> None:
         """Be ready for FastStream to start the subscribers."""
