@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import aims
+
 PAGE = Path(__file__).parent.parent / "docs" / "relay-benchmarks.md"
 
 
@@ -30,13 +32,7 @@ def main() -> None:
         f"{machine['cpu'].get('brand_raw', machine['machine'])}; the servers run on the same machine.",
         "Who is compared takes turns, lap by lap, and the fastest lap of each counts.",
         "",
-        "| figure | measured | aim | |",
-        "| --- | ---: | --- | --- |",
-    ]
-    for text, measured, sense, bound in rows:
-        met = measured >= bound if sense == "at least" else measured <= bound
-        lines.append(f"| {text} | {measured:.2f} | {sense} {bound:g} | {'met' if met else '**missed**'} |")
-    lines += [
+        *aims.table(rows),
         "",
         "## The saving side",
         "",

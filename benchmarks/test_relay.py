@@ -39,22 +39,19 @@ def models() -> tuple[type, type, type]:
     class Base(aldis.Model, DeclarativeBase):
         database = aldis.Database(POSTGRESQL)
 
-    class Plain(Base):
-        __tablename__ = f"relay_plain_{uuid.uuid4().hex[:6]}"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str]
-        email: Mapped[str]
-        age: Mapped[int]
+    def model(name: str) -> type:
+        class Row(Base):
+            __tablename__ = f"relay_{name}_{uuid.uuid4().hex[:6]}"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str]
+            email: Mapped[str]
+            age: Mapped[int]
 
-    class Forwarded(Base):
-        __tablename__ = f"relay_forwarded_{uuid.uuid4().hex[:6]}"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str]
-        email: Mapped[str]
-        age: Mapped[int]
+        return Row
 
-    relay.forward(post_save, Forwarded, name=Forwarded.__tablename__)
-    return Base, Plain, Forwarded
+    plain, forwarded = model("plain"), model("forwarded")
+    relay.forward(post_save, forwarded, name=forwarded.__tablename__)
+    return Base, plain, forwarded
 
 
 async def emptied(base: type) -> None:

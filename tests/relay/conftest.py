@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import uuid
 
 import pytest
 import pytest_asyncio
 from shops import shop_on
-from sqlalchemy import make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from aldis import relay
+from new_databases import SERVERS, database_on
 
 collect_ignore = ["warehouse.py"]  # a program's models, see there
-
-SERVERS = {
-    "postgresql": ("ALDIS_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test", "postgresql+asyncpg"),
-    "psycopg": ("ALDIS_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test", "postgresql+psycopg"),
-    "mariadb": ("ALDIS_TEST_MARIADB_URL", "mariadb://root@127.0.0.1:3306/test", "mariadb+asyncmy"),
-}
-
-
-async def execute(url, statement: str) -> None:
-    """Run one statement outside a transaction."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
-
-
-def database_on(kind: str):
-    """Yield the URL of a new database, and drop it."""
-    variable, default, driver = SERVERS[kind]
-    server = make_url(os.environ.get(variable, default)).set(drivername=driver)
-    name = f"aldis_{uuid.uuid4().hex}"
-    try:
-        asyncio.run(execute(server, f"CREATE DATABASE {name}"))
-    except (OSError, DBAPIError) as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no answer from {server.render_as_string()} ({variable}): {error}")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    asyncio.run(execute(server, f"DROP DATABASE {name}{'' if kind == 'mariadb' else ' WITH (FORCE)'}"))
 
 
 @pytest.fixture
 def postgresql():
-    yield from database_on("postgresql")
+    with database_on("asyncpg", with_force=True) as found:
+        yield found
 
 
 @pytest.fixture(params=["sqlite", *SERVERS])
@@ -60,7 +26,8 @@ def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/test.db"
     else:
-        yield from database_on(request.param)
+        with database_on(request.param) as found:
+            yield found
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(aldis.backend == "pure", reason="the core that i
 log = logging.getLogger("aldis.tests")
 
 EVENTS = int(os.environ.get("ALDIS_TEST_EVENTS", "5000"))
-"""How many are sent: a million take about a quarter of an hour, see CONTRIBUTING.md."""
+"""How many are sent: a million take half an hour, see CONTRIBUTING.md."""
 
 SECONDS = 120 + EVENTS / 150
 

@@ -37,10 +37,6 @@ class Effect(Base):
     number: Mapped[int]
 
 
-class Flaw(RuntimeError):
-    """What the receiver raises on some events, once each."""
-
-
 relay.forward(post_save, Item, name=NAME)
 relay.forward(post_update, Item, name=NAME)
 

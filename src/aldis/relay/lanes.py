@@ -110,7 +110,7 @@ class Lanes:
                 statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
                 if connection.dialect.name == "postgresql":
                     statement = statement.add_columns(func.set_config(IDLE_SETTING, f"{LEASE_SECONDS:.0f}s", True))
-                else:
+                elif getattr(connection.dialect, "is_mariadb", False):  # MySQL has no such setting
                     await connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {LEASE_SECONDS:.0f}")
                 if await connection.scalar(statement) is None:
                     yield None
