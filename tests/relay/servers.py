@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -58,6 +59,12 @@ class Process:
         assert self.process is not None
         os.killpg(self.process.pid, number)
         return self.process.wait(60)
+
+    async def until_said(self, what: str) -> None:
+        """Wait until it has written something."""
+        async with asyncio.timeout(60):
+            while what not in self.log.read_text():
+                await asyncio.sleep(0.05)
 
     def is_running(self) -> bool:
         assert self.process is not None

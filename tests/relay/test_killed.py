@@ -150,12 +150,6 @@ async def count_of(warehouse) -> int:
             await asyncio.sleep(0.1)
 
 
-async def until_said(log, what: str) -> None:
-    async with asyncio.timeout(60):
-        while what not in log.read_text():
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize("kind", os.environ.get("ALDIS_TEST_FAULTS", "nats redis rabbit").split())
 async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> None:
     seed = int(os.environ.get("ALDIS_TEST_SEED", random.randrange(10**6)))
@@ -171,7 +165,7 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
             processes[name] = servers.Aldis("receive", "--broker", broker.url, log=tmp_path / name)
         for name in ("receiver-1", "receiver-2"):
             # RabbitMQ gives to queues that are there.
-            await until_said(tmp_path / name, "started successfully")
+            await processes[name].until_said("started successfully")
         for name in ("relay-1", "relay-2"):
             processes[name] = servers.Aldis("run", "--broker", broker.url, log=tmp_path / name)
         chaos = Chaos(seed, database, broker, processes)

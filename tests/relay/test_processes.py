@@ -44,10 +44,17 @@ async def prepared(warehouse):
     return warehouse
 
 
-async def until_received(warehouse, count: int, seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while len(await effects_of(warehouse)) < count:
-            await asyncio.sleep(0.1)
+async def until_received(
+    warehouse, count: int, seconds: float = 60, processes: tuple[servers.Process, ...] = ()
+) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while len(await effects_of(warehouse)) < count:
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        found, state = len(await effects_of(warehouse)), await relay.status(warehouse.Base.database)
+        logs = [f"{each.log} {each.is_running()}\n{each.log.read_text()[-1500:]}" for each in processes]
+        raise AssertionError("\n".join([f"{found} of {count} after {seconds} s, {state}", *logs])) from None
 
 
 async def told(*arguments: str, log, status: int = 0) -> str:
@@ -214,9 +221,12 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
                     WAREHOUSE_DATABASE=remote,
                 )
                 processes.append(process)
+            for process in processes[3:]:
+                await process.until_said("started successfully")
             rows = [Item(id=number, number=0, word="new") for number in range(1000)]
             await Item.query.bulk_create(rows)
-            await until_received(warehouse, 200)
+            await until_received(warehouse, 200, 60, (*processes,))
+            assert all(each.is_running() for each in processes), [each.log.read_text() for each in processes]
             relay_host, receiver_host = network.hosts[0], network.hosts[3]
             for host in (relay_host, receiver_host):
                 network.cut(host, is_cut=True)
@@ -225,7 +235,7 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
                 row.number += 1
             await Item.query.bulk_update(rows, ["number"])
             # The others do without them: what the two had taken is given to somebody else.
-            await until_received(warehouse, 2000, 90)
+            await until_received(warehouse, 2000, 90, (*processes,))
             assert time.monotonic() - begun < 90
             for host in (relay_host, receiver_host):
                 network.cut(host, is_cut=False)
@@ -235,7 +245,7 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
             # Those that came back do the work alone.
             for process in (*processes[1:3], *processes[4:]):
                 process.kill(signal.SIGTERM)
-            await until_received(warehouse, 3000, 120)
+            await until_received(warehouse, 3000, 120, (*processes,))
             found = await effects_of(warehouse)
             assert len(found) == 3000
             for number in range(1000):

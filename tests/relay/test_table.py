@@ -237,6 +237,35 @@ async def test_event_that_comes_twice_has_its_effect_once(shop) -> None:
     assert got == [0, 1]
 
 
+async def test_event_that_comes_when_those_before_have_just_been_settled_is_not_left(shop, monkeypatch) -> None:
+    @relay.receiver([post_save], "User", name="r", database=shop.database)
+    async def receive(sender, instance): ...
+
+    for name in "abc":
+        await shop.User.query.create(name=name)
+    first, second, third = await recorded(shop.database)
+    inbox = Inbox(relay.RECEIVERS["r"], shop.database)
+    gate, taken = asyncio.Event(), []
+
+    async def settle(events) -> None:
+        await gate.wait()
+        taken.extend(events)
+
+    async def take_third() -> None:
+        await gate.wait()  # behind both workers, which end in the same turn of the loop
+        await inbox.take(third)
+
+    monkeypatch.setattr(inbox, "settle", settle)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for event in (first, second):
+            tasks.create_task(inbox.take(event))
+            await asyncio.sleep(0.01)
+        tasks.create_task(take_third())
+        await asyncio.sleep(0.01)
+        gate.set()
+    assert taken == [first, second, third]
+
+
 async def test_old_notes_are_pruned(shop, monkeypatch) -> None:
     monkeypatch.setattr("aldis.relay.inbox.KEPT_SECONDS", -1.0)
 

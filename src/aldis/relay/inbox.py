@@ -80,7 +80,6 @@ class Inbox:
         if len(self.working) < (SLOW_AT_ONCE if self.is_slow() else QUICK_AT_ONCE):
             task = asyncio.create_task(self.work())
             self.working.add(task)
-            task.add_done_callback(self.working.discard)
         await settled
 
     def is_slow(self) -> bool:
@@ -89,18 +88,22 @@ class Inbox:
 
     async def work(self) -> None:
         """Settle what waits."""
-        while self.waiting:
-            count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
-            group = [self.waiting.popleft() for _ in range(min(count, LANES))]
-            try:
-                await self.settle_for_sure([event for event, _ in group])
-            except asyncio.CancelledError:
+        try:
+            while self.waiting:
+                count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
+                group = [self.waiting.popleft() for _ in range(min(count, LANES))]
+                try:
+                    await self.settle_for_sure([event for event, _ in group])
+                except asyncio.CancelledError:
+                    for _, settled in group:
+                        settled.cancel()
+                    raise
                 for _, settled in group:
-                    settled.cancel()
-                raise
-            for _, settled in group:
-                if not settled.done():  # the lane may have been given up meanwhile
-                    settled.set_result(None)
+                    if not settled.done():  # the lane may have been given up meanwhile
+                        settled.set_result(None)
+        finally:
+            # Here, not when the task is done, which is later: what came in between would find nobody.
+            self.working -= {asyncio.current_task()}
 
     async def close(self) -> None:
         """Give up what is under way: it is undone, and comes again."""
