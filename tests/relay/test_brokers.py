@@ -240,6 +240,29 @@ async def test_broker_that_is_not_there_is_named(shop, name, url) -> None:
         await relay.app(url).start()
 
 
+@pytest.mark.parametrize("scheme", ["nats", "amqp", "redis"])  # FastStream leaves a producer of aiokafka's open then
+async def test_broker_that_hangs_up_is_named(shop, monkeypatch, scheme) -> None:
+    monkeypatch.setattr("aldis.relay.brokers.transport.CONNECT_SECONDS", 1)
+
+    async def hang_up(reader, writer) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(aldis.ConfigurationError, match=f"the broker at 127.0.0.1:{port} answers, and does not se"):
+            await relay.Relay(shop.database, f"{scheme}://127.0.0.1:{port}").pass_all()
+
+
+async def test_wrong_password_is_said_and_not_shown(shop, broker) -> None:
+    if broker.startswith("nats"):
+        pytest.skip("the NATS here asks for none")
+    url = broker.replace("://", "://guest:wrong@")
+    with pytest.raises(aldis.ConfigurationError, match="does not serve us .*look at the name and the password") as seen:
+        await relay.Relay(shop.database, url).pass_all()
+    assert "guest" not in str(seen.value)
+    assert "wrong" not in str(seen.value)
+
+
 def test_what_is_no_broker_is_refused() -> None:
     with pytest.raises(
         aldis.ConfigurationError, match="'mqtt://localhost' is no broker that aldis.relay knows: give nats"

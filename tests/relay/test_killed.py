@@ -65,6 +65,8 @@ class Chaos:
         self.broker = broker
         self.processes = processes
         self.done: list[str] = []
+        self.killed: set[str] = set()
+        """That will be started again in a moment."""
 
     async def cut_connections(self) -> None:
         """End all connections to the database but one's own."""
@@ -78,9 +80,11 @@ class Chaos:
 
     async def kill(self, name: str) -> None:
         process = self.processes[name]
+        self.killed.add(name)
         await asyncio.to_thread(process.kill)
         await asyncio.sleep(self.random.random())
         process.start()
+        self.killed.discard(name)
 
     async def go_on(self) -> None:
         ends = time.monotonic() + BREAKING_SECONDS
@@ -94,6 +98,17 @@ class Chaos:
             else:
                 await self.kill(what)
             self.done.append(what)
+
+    async def look_after(self) -> None:
+        """Start again what has ended because the broker or the database was not there: who runs services does so."""
+        while True:
+            await asyncio.sleep(0.5)
+            for name, process in self.processes.items():
+                if name not in self.killed and not process.is_running():
+                    last = process.log.read_text().splitlines()[-1]
+                    assert "no broker answers" in last or "does not serve us" in last, (name, last)
+                    log.info("%s is started again: %s", name, last)
+                    process.start()
 
 
 async def save_all(warehouse, rng: random.Random) -> dict[int, int]:
@@ -171,6 +186,7 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
         chaos = Chaos(seed, database, broker, processes)
         begun = time.monotonic()
         breaking = asyncio.create_task(chaos.go_on())
+        looking_after = asyncio.create_task(chaos.look_after())
         last = await save_all(warehouse, random.Random(seed))
         expected = sum(number + 1 for number in last.values())
         assert expected == EVENTS
@@ -179,12 +195,12 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
             quiet = quiet + 1 if await count_of(warehouse) >= expected else 0
             if breaking.done():
                 breaking.result()  # it has ended by itself, or has an error of its own
+            if looking_after.done():
+                looking_after.result()
             assert time.monotonic() - begun < SECONDS, (await count_of(warehouse), expected, chaos.done)
             await asyncio.sleep(0.5)
         breaking.cancel()
-        for process in processes.values():
-            if not process.is_running():
-                process.start()
+        looking_after.cancel()
         log.info("%d events in %.0f s; broken: %s", expected, time.monotonic() - begun, Counter(chaos.done))
         found = await effects_of(warehouse)
         assert len(found) == expected

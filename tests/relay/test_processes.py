@@ -88,7 +88,7 @@ async def test_processes_share_a_table_of_sqlite_and_one_is_killed(imported, tmp
     await warehouse.Base.database.dispose()
 
 
-async def test_command_line_tells_and_mends(imported, tmp_path) -> None:
+async def test_command_line_tells_and_mends(imported, tmp_path, monkeypatch) -> None:
     warehouse = await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/told.db"))
     Item, name = warehouse.Item, warehouse.NAME
     await Item.query.create(id=7, number=0, word="new")
@@ -115,6 +115,10 @@ async def test_command_line_tells_and_mends(imported, tmp_path) -> None:
     port = str(servers.free_port())
     said = await told("run", "--broker", f"nats://127.0.0.1:{port}", log=tmp_path / "10", status=255)
     assert f"no broker answers at 127.0.0.1:{port}" in said
+    monkeypatch.setenv("WAREHOUSE_DATABASE", f"postgresql+asyncpg://127.0.0.1:{port}/nothing")
+    said = await told("status", log=tmp_path / "11", status=255)
+    assert "FAILED: the database does not serve us: " in said
+    assert "Traceback" not in said
     await warehouse.Base.database.dispose()
 
 

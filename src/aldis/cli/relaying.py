@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from ..orm.database import Database, databases
 
@@ -94,11 +95,18 @@ def perform(action: str, order: Order) -> None:
     Args:
         action: What: one of ``ACTIONS``.
         order: On what.
+
+    Raises:
+        CommandError: The database is not there.
     """
 
     async def done() -> None:
         try:
             await ACTIONS[action](order)
+        except (DBAPIError, OSError) as error:
+            raise CommandError(
+                f"the database does not serve us: {order.relay.receivers.said(error).splitlines()[0]}"
+            ) from error
         finally:
             # What is left open keeps the process alive: aiosqlite has a thread for each connection.
             for each in databases():

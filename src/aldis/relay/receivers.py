@@ -263,7 +263,7 @@ class Receiver:
 
 def said(error: Exception) -> str:
     """Return an exception as a line."""
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def type_of_instance(function: Callable[..., Any]) -> Any:

@@ -52,6 +52,10 @@ class Way(Transport):
         self.lanes: list[Lane] = []
         self.shown: list[Any] = []
 
+    async def declare(self) -> None:
+        """See that Redis serves us: its client has connected to nothing yet."""
+        await self.broker._connection.ping()
+
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events in one trip."""
         async with self.broker._connection.pipeline(transaction=False) as pipeline:

@@ -10,8 +10,10 @@ from urllib.parse import quote, unquote
 
 from faststream.middlewares import AckPolicy
 
+from ...errors import ConfigurationError
 from ..events import Event
-from . import reach
+from ..receivers import said
+from . import place, reach
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
@@ -22,6 +24,9 @@ JSON: Final = "application/json"
 
 DEAD: Final = "dead"
 """Where dead letters go, in the place of a sender."""
+
+CONNECT_SECONDS: Final = 15.0
+"""How long it may take until a broker that answers serves us; NATS's client would try for ever."""
 
 
 class Transport:
@@ -56,12 +61,20 @@ class Transport:
         """Connect, and make what has to be there.
 
         Raises:
-            ConfigurationError: The broker is not there.
+            ConfigurationError: The broker is not there, is not ready yet, or does not let us in.
         """
         if self.url is not None:
             await reach(self.url)
-        await self.broker.connect()
-        await self.declare()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self.broker.connect()
+                await self.declare()
+        except Exception as error:
+            where = "" if self.url is None else f" at {place(self.url)}"
+            raise ConfigurationError(
+                f"the broker{where} answers, and does not serve us ({said(error)}): look at the name and the password "
+                "in its URL, and try again if it has only just started."
+            ) from error
 
     async def declare(self) -> None:
         """Make what has to be there before anything is published."""
