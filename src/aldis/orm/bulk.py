@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
@@ -186,7 +186,7 @@ class Bulk:
             return True
         if self.shape.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
             return True
-        return any(has_expressions(written.values()) for written in rows.written)
+        return has_expressions(chain.from_iterable([written.values() for written in rows.written]))
 
     def refuse_conflicts_of_flush(self) -> None:
         """Refuse to ignore conflicts where rows go through SQLAlchemy's unit of work.
@@ -227,8 +227,8 @@ class Bulk:
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
-        for written in rows.written:
-            self.shape.refuse_unknown(written.keys())
+        for names in set(map(tuple, rows.written)):
+            self.shape.refuse_unknown(frozenset(names))
 
     async def emit_after_insert(self, rows: NewRows) -> None:
         """Fire ``post_save`` for each row."""
@@ -282,8 +282,8 @@ class Bulk:
         """Take a batch of new rows; ``first`` is where it begins among all rows, see :meth:`take`."""
         rows = NewRows()
         if set(map(type, batch)) == {self.model}:
-            states = [instance_state(row) for row in batch]
-            if not any(state.key is not None or state.session_id is not None for state in states):
+            states = list(map(instance_state, batch))
+            if not any(state.key or state.session_id for state in states):
                 rows.add_plain(first, batch, states, self.shape)
                 return rows
         for number, row in enumerate(batch, first):

@@ -66,7 +66,7 @@ class Layout:
         return written
 
 
-def layout_of(shape: Shape, values: Mapping[str, Any]) -> Layout:
+def layout_of(shape: Shape, values: Iterable[str]) -> Layout:
     """Return the layout of an instance's attributes."""
     given = tuple(values)
     layout: Layout | None = shape.layouts.get(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from itertools import chain, compress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,17 @@ class Row:
             self.before.put_back(self.state)
 
 
+def are_all_first(records: list[dict[str, Any]], layouts: list[Layout]) -> bool:
+    """Tell whether all records are of one layout, and of attributes that were set for the first time."""
+    first = layouts[0]
+    size = len(first.first_time)
+    return (
+        layouts.count(first) == len(layouts)
+        and set(map(len, records)) == {size}
+        and set(map(id, chain.from_iterable(map(dict.values, records)))) <= set(first.first_time)
+    )
+
+
 class NewRows:
     """A batch of instances that are to be inserted, in lists side by side.
 
@@ -103,8 +115,9 @@ class NewRows:
     def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]], shape: Shape) -> None:
         """Add instances of one class, passed as they are, the first of which stands at ``first``."""
         loaded = [instance.__dict__ for instance in instances]
-        find = shape.layouts.get
-        layouts = [find(tuple(values)) or layout_of(shape, values) for values in loaded]
+        given = list(map(tuple, loaded))
+        of = {names: layout_of(shape, names) for names in set(given)}
+        layouts = [of[names] for names in given]
         self.numbers += range(first, first + len(states))
         self.instances += instances
         self.states += states
@@ -133,29 +146,34 @@ class NewRows:
         """Make the instances what a session leaves behind: they have their rows' values, are detached and clean."""
         if not self.layouts:
             return
+        instances, states, written, layouts = self.instances, self.states, self.written, self.layouts
+        self.committed = [None] * len(self)
+        places: Sequence[int] = range(len(self))
+        if self.skipped or not all(self.counts):
+            chosen = [bool(count) and place not in self.skipped for place, count in enumerate(self.counts)]
+            places, instances, states, written, layouts = (
+                list(compress(each, chosen)) for each in (places, instances, states, written, layouts)
+            )
         shape = self.layouts[0].shape
-        attributes, primary_key, identity = shape.attributes, shape.primary_key, shape.identity_class
-        committed = self.committed
-        are_alike = all(key == name for key, name in attributes.items())
-        for number, (instance, state, written, layout) in enumerate(
-            zip(self.instances, self.states, self.written, self.layouts, strict=True)
-        ):
-            if number in self.skipped or not self.counts[number]:
-                committed.append(None)
-                continue
-            values = instance.__dict__
-            if are_alike:
-                values.update(written)
-            else:
-                for key, value in written.items():
-                    values[attributes[key]] = value
-            state.key = (identity, tuple([written[key] for key in primary_key]), None)
-            record = state.committed_state
-            is_plain = tuple(map(id, record.values())) == layout.first_time
-            committed.append(None if is_plain else record)
+        attributes, identity = shape.attributes, shape.identity_class
+        if all(key == name for key, name in attributes.items()):
+            for instance, values in zip(instances, written, strict=True):
+                instance.__dict__.update(values)
+        else:
+            for instance, values in zip(instances, written, strict=True):
+                instance.__dict__.update({attributes[key]: value for key, value in values.items()})
+        records = [state.committed_state for state in states]
+        if not are_all_first(records, layouts):
+            for place, record, layout in zip(places, records, layouts, strict=True):
+                if tuple(map(id, record.values())) != layout.first_time:
+                    self.committed[place] = record
+        keys = zip(*[[values[key] for values in written] for key in shape.primary_key], strict=True)
+        for state, key in zip(states, keys, strict=True):
+            state.key = (identity, key, None)
             state.committed_state = {}
             state.modified = False
-            if layout.expired:
+        if any(layout.expired for layout in set(layouts)):
+            for state, layout in zip(states, layouts, strict=True):
                 state.expired_attributes.update(layout.expired)
 
     def put_one_back(self, number: int, state: InstanceState[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import weakref
-from collections.abc import Callable, Iterable, KeysView, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -112,7 +112,7 @@ class Shape:
                 written[key] = default(DefaultContext(written))
         return written
 
-    def refuse_unknown(self, keys: KeysView[str]) -> None:
+    def refuse_unknown(self, keys: Set[str]) -> None:
         """Refuse to write what is no column.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from . import generic, postgresql, sqlite
+from . import generic, mariadb, postgresql, sqlite
 from .conflicts import insert_unless_conflict
 from .updates import update
 
@@ -18,7 +18,7 @@ __all__ = ["insert_unless_conflict", "update", "write"]
 LOG: Final = logging.getLogger("aldis.writers")
 """Says, at DEBUG, which writer serves each batch, and why not a faster one."""
 
-FAST: Final = {"sqlite": sqlite, "postgresql": postgresql}
+FAST: Final = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb, "mysql": mariadb}
 
 
 async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any]]) -> None:
