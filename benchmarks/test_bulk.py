@@ -23,6 +23,7 @@ IS_PURE = aldis.backend == "pure"
 OURS = {
     "aldis": AldisRows,
     "aldis, 1 + 1 receivers": lambda url: AldisRows(url, 1),
+    "aldis, 1 + 1 receivers, one default": lambda url: AldisRows(url, 1, fill=True),
     "aldis, 5 + 5 receivers": lambda url: AldisRows(url, 5),
     "aldis, 5 + 5 batched receivers": lambda url: AldisRows(url, 5, batched=True),
 }

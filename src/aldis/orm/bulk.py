@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
@@ -186,7 +186,7 @@ class Bulk:
             return True
         if self.shape.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
             return True
-        return has_expressions(chain.from_iterable([written.values() for written in rows.written]))
+        return has_expressions(rows.written)
 
     def refuse_conflicts_of_flush(self) -> None:
         """Refuse to ignore conflicts where rows go through SQLAlchemy's unit of work.

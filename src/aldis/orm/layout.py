@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.orm.base import NO_VALUE
 
+from .rowwise import pick
+from .rowwise import types as types_of
 from .shape import DefaultContext, Shape, maker_of_rows, nullary, picker
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ class Layout:
         self.given = frozenset(given)
         self.order = tuple(name for name in given if name != "_sa_instance_state")
         self.take_all = picker(self.order)
-        self.first_time = (id(NO_VALUE),) * len(self.order)
-        """What SQLAlchemy records of attributes that were set for the first time, by its id: it is a member of an enum,
-        and those are hashed in Python."""
         columns = [(name, key) for name, key in shape.columns if name in given]
         self.keys = tuple(key for _, key in columns)
         defaults = [(key, default) for key, default in shape.defaults if key not in self.keys]
@@ -48,10 +46,24 @@ class Layout:
         self.filled = tuple((shape.attributes[key], key) for key, _ in defaults)
         """Those that are filled in, by name and key."""
         self.related = not shape.relationships.isdisjoint(given)
+        self.names = given
+        self.places = [(key, given.index(name)) for name, key in columns]
+        self.makes = plain
         self.primary_key = tuple(key for key in shape.primary_key if key in self.keys)
         written = {*self.keys, *(key for key, _ in defaults), *(column.key for column in shape.made_on_insert)}
         self.expired = frozenset(name for name, key in shape.columns if key not in written)
         """What the row has, and the instance does not know: a plain NULL, for example."""
+
+    def pick(self, loaded: list[dict[str, Any]]) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
+        """Return what instances have set, and what an INSERT writes of them; ``None`` where they are not all like this.
+
+        Args:
+            loaded: The instances' values.
+        """
+        if self.primary_key or self.defaults:
+            return None
+        state = self.names.index("_sa_instance_state") if "_sa_instance_state" in self.names else -1
+        return pick(loaded, self.names, state, self.places, self.makes)
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT writes, by column key, with the client's defaults applied; see ``Shape``."""
@@ -77,22 +89,27 @@ def layout_of(shape: Shape, values: Iterable[str]) -> Layout:
     return layout
 
 
-def rows_of(layouts: Sequence[Layout], instances: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what an INSERT writes of each of many instances, which mostly have one layout.
+def rows_of(
+    shape: Shape, loaded: list[dict[str, Any]]
+) -> tuple[list[Layout], list[tuple[Any, ...]], list[dict[str, Any]]]:
+    """Return the layouts of instances of one class, what each has set, and what an INSERT writes of it.
 
     Args:
-        layouts: Each one's layout.
-        instances: Each one's values.
+        shape: The shape of their class.
+        loaded: The instances' values, which mostly have one layout.
     """
-    first = layouts[0]
-    if not first.primary_key and not first.defaults and layouts.count(first) == len(layouts):
-        return list(map(first.row_of, instances))
-    return [layout.column_values(values) for layout, values in zip(layouts, instances, strict=True)]
+    layout = layout_of(shape, loaded[0])
+    picked = layout.pick(loaded)
+    if picked is not None:
+        return [layout] * len(loaded), *picked
+    layouts = [layout_of(shape, values) for values in loaded]
+    given = [layout.take_all(values) for layout, values in zip(layouts, loaded, strict=True)]
+    return layouts, given, [layout.column_values(values) for layout, values in zip(layouts, loaded, strict=True)]
 
 
-def has_expressions(values: Iterable[Any]) -> bool:
-    """Tell whether one of the values is a SQL expression; types are looked at once."""
-    types = set(map(type, values))
+def has_expressions(rows: list[dict[str, Any]]) -> bool:
+    """Tell whether a value of the rows is a SQL expression; each type is looked at once."""
+    types = types_of(rows)
     if PLAIN.issuperset(types):
         return False
     for each in types - PLAIN:

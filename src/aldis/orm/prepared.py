@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import DATETIME
 
+from .rowwise import iso
+
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Dialect, FromClause, Insert, Update
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -93,10 +95,7 @@ class Prepared:
         """Return the driver's parameters of many rows."""
         if self.constants:
             return [self.parameters(values) for values in rows]
-        columns = [
-            [values[name] for values in rows] if process is None else [process(values[name]) for values in rows]
-            for name, process in self.binds
-        ]
+        columns = [processed([values[name] for values in rows], process) for name, process in self.binds]
         return list(zip(*columns, strict=True))
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -120,22 +119,40 @@ def writer(dialect: Dialect, of: TypeEngine[Any]) -> Processor | None:
     """Return what makes the driver's value of Python's.
 
     SQLAlchemy formats a datetime for SQLite field by field, in a microsecond; of its own type, and in its default form,
-    ``isoformat`` does the same in C.
+    it can be had for less.
     """
     implementation = of.dialect_impl(dialect)
     process = implementation.bind_processor(dialect)
-    if type(implementation) is not DATETIME or process is None or process(SAMPLE) != as_iso(SAMPLE):
+    if type(implementation) is not DATETIME or process is None or [process(SAMPLE)] != iso([SAMPLE], process):
         return process
 
-    def quick(value: Any) -> Any:
-        return as_iso(value) if type(value) is datetime and value.tzinfo is None else process(value)
-
-    return quick
+    return IsoText(process)
 
 
-def as_iso(value: datetime) -> str:
-    """Return a datetime as SQLite's manual has it ("Date And Time Functions"), with microseconds."""
-    return value.isoformat(" ", "microseconds")
+class IsoText:
+    """Writes datetimes as SQLite's manual has them ("Date And Time Functions"), with microseconds.
+
+    Args:
+        otherwise: What makes SQLite's value of anything else, ``None`` and subclasses included.
+    """
+
+    __slots__ = ("otherwise",)
+
+    def __init__(self, otherwise: Processor) -> None:
+        self.otherwise = otherwise
+
+    def __call__(self, value: Any) -> Any:
+        """Write one."""
+        return iso((value,), self.otherwise)[0]
+
+
+def processed(values: list[Any], process: Processor | None) -> list[Any]:
+    """Return the driver's values of a column's."""
+    if process is None:
+        return values
+    if type(process) is IsoText:
+        return iso(values, process.otherwise)
+    return list(map(process, values))
 
 
 def reader(dialect: Dialect, column: Column[Any]) -> Processor | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from itertools import chain, compress
+from itertools import compress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
-from .layout import layout_of, rows_of
+from .layout import rows_of
+from .rowwise import mark
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -56,17 +57,6 @@ class Row:
         """Make the instance what it was."""
         if self.before is not None:
             self.before.put_back(self.state)
-
-
-def are_all_first(records: list[dict[str, Any]], layouts: list[Layout]) -> bool:
-    """Tell whether all records are of one layout, and of attributes that were set for the first time."""
-    first = layouts[0]
-    size = len(first.first_time)
-    return (
-        layouts.count(first) == len(layouts)
-        and set(map(len, records)) == {size}
-        and set(map(id, chain.from_iterable(map(dict.values, records)))) <= set(first.first_time)
-    )
 
 
 class NewRows:
@@ -114,17 +104,14 @@ class NewRows:
 
     def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]], shape: Shape) -> None:
         """Add instances of one class, passed as they are, the first of which stands at ``first``."""
-        loaded = [instance.__dict__ for instance in instances]
-        given = list(map(tuple, loaded))
-        of = {names: layout_of(shape, names) for names in set(given)}
-        layouts = [of[names] for names in given]
+        layouts, given, written = rows_of(shape, [instance.__dict__ for instance in instances])
         self.numbers += range(first, first + len(states))
         self.instances += instances
         self.states += states
         self.values += [NOTHING_PASSED] * len(states)
         self.layouts += layouts
-        self.given += [layout.take_all(values) for layout, values in zip(layouts, loaded, strict=True)]
-        self.written += rows_of(layouts, loaded)
+        self.given += given
+        self.written += written
 
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
@@ -155,23 +142,11 @@ class NewRows:
                 list(compress(each, chosen)) for each in (places, instances, states, written, layouts)
             )
         shape = self.layouts[0].shape
-        attributes, identity = shape.attributes, shape.identity_class
-        if all(key == name for key, name in attributes.items()):
-            for instance, values in zip(instances, written, strict=True):
-                instance.__dict__.update(values)
-        else:
-            for instance, values in zip(instances, written, strict=True):
-                instance.__dict__.update({attributes[key]: value for key, value in values.items()})
-        records = [state.committed_state for state in states]
-        if not are_all_first(records, layouts):
-            for place, record, layout in zip(places, records, layouts, strict=True):
-                if tuple(map(id, record.values())) != layout.first_time:
-                    self.committed[place] = record
-        keys = zip(*[[values[key] for values in written] for key in shape.primary_key], strict=True)
-        for state, key in zip(states, keys, strict=True):
-            state.key = (identity, key, None)
-            state.committed_state = {}
-            state.modified = False
+        attributes = None if shape.is_named_alike else shape.attributes
+        sizes = [len(layout.order) for layout in layouts]
+        records = mark(instances, states, written, sizes, attributes, shape.primary_key, shape.identity_class, NO_VALUE)
+        for place, record in zip(places, records, strict=True):
+            self.committed[place] = record
         if any(layout.expired for layout in set(layouts)):
             for state, layout in zip(states, layouts, strict=True):
                 state.expired_attributes.update(layout.expired)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -87,6 +88,11 @@ class Shape:
         """What makes the row of an instance's values, by column key; a KeyError, where it does not have them all."""
         return maker_of_rows((key, name) for name, key in self.columns)
 
+    @cached_property
+    def is_named_alike(self) -> bool:
+        """Its attributes are called what their columns' keys are."""
+        return all(key == name for key, name in self.attributes.items())
+
     @property
     def watches_expiry(self) -> bool:
         """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
@@ -112,7 +118,7 @@ class Shape:
                 written[key] = default(DefaultContext(written))
         return written
 
-    def refuse_unknown(self, keys: Set[str]) -> None:
+    def refuse_unknown(self, keys: AbstractSet[str]) -> None:
         """Refuse to write what is no column.
 
         Raises:

@@ -1,15 +1,16 @@
 """asyncmy: a savepoint and a statement are two round trips, without what SQLAlchemy does for each.
 
 Many rows are one statement, whose values stand in its text. asyncmy takes 1.9 microseconds to write a datetime there,
-most of a row's time; ``isoformat`` writes it as the server reads it, in a quarter of that.
+most of a row's time, and the core a tenth of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from ..rowwise import iso
 from .outcome import Outcome, raise_as_sqlalchemy
 
 if TYPE_CHECKING:
@@ -100,15 +101,20 @@ class AsyncmyDriver:
 
     def written(self, rows: list[tuple[Any, ...]]) -> list[str]:
         """Return rows as they stand in a statement, without their parentheses."""
-        literal, escape = self.driver.literal, self.driver.escape_string
-        ways: dict[type, Callable[[Any], str]] = {
-            str: lambda value: f"'{escape(value)}'",
-            int: str,
-            datetime: lambda value: literal(value) if value.tzinfo else f"'{value.isoformat(' ')}'",
-            type(None): lambda _: "NULL",
-        }
-        columns = [[ways.get(type(value), literal)(value) for value in column] for column in zip(*rows, strict=True)]
-        return list(map(",".join, zip(*columns, strict=True)))
+        return list(map(",".join, zip(*map(self.texts, zip(*rows, strict=True)), strict=True)))
+
+    def texts(self, column: tuple[Any, ...]) -> list[str]:
+        """Return the values of a column as they stand in a statement: those of the commonest types the short way."""
+        literal, types = self.driver.literal, set(map(type, column))
+        if types == {int}:
+            return list(map(str, column))
+        if types == {str}:
+            escape = self.driver.escape_string
+            return [f"'{escape(value)}'" for value in column]
+        if types == {datetime}:
+            return [f"'{text}'" for text in iso(column, lambda value: literal(value)[1:-1])]
+        # asyncmy writes bytes with backslashes, which mean nothing where sql_mode has NO_BACKSLASH_ESCAPES.
+        return [f"X'{value.hex()}'" if type(value) is bytes else literal(value) for value in column]
 
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""

@@ -203,9 +203,7 @@ class Flush:
         shape, signal, saved = heard.shape, heard.pre_save, self.saved
         instances = [state.obj() for state in states]
         known = [instance.__dict__ for instance in instances]
-        find = shape.layouts.get
-        layouts = [find(tuple(values)) or layout_of(shape, values) for values in known]
-        written = rows_of(layouts, known)
+        layouts, _, written = rows_of(shape, known)
         saved.update(zip(states, written, strict=True))
         if signal is not None:
             was = list(map(dict.copy, written))

@@ -43,7 +43,7 @@ def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, 
     if any(row.keys() != rows[0].keys() for row in rows):
         return "the rows have different columns"
     missing = [column for column in shape.made_on_insert if column.key not in rows[0]]
-    if missing and shape.table.autoincrement_column not in missing:
+    if missing and not any(column is shape.table.autoincrement_column for column in missing):
         return "the database fills in more than the key"
     return None
 

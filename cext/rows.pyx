@@ -1,0 +1,177 @@
+# cython: language_level=3, binding=True, boundscheck=False, wraparound=False, freethreading_compatible=True
+"""What is done to every row of a bulk operation. The twin of ``src/aldis/orm/_pure_rows.py``: the same story.
+
+A row of ten thousand takes some microseconds in all, and each of these loops was half of one or more in Python
+(docs/benchmarks.md): a datetime's ISO text alone.
+"""
+
+from cpython.datetime cimport (
+    PyDateTime_DATE_GET_HOUR,
+    PyDateTime_DATE_GET_MICROSECOND,
+    PyDateTime_DATE_GET_MINUTE,
+    PyDateTime_DATE_GET_SECOND,
+    PyDateTime_GET_DAY,
+    PyDateTime_GET_MONTH,
+    PyDateTime_GET_YEAR,
+    datetime_tzinfo,
+    import_datetime,
+)
+from cpython.dict cimport PyDict_Next, PyDict_Size, PyDict_Update
+from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM
+
+import datetime as datetimes
+
+from aldis.orm import _pure_rows as pure
+
+cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
+    unsigned char *PyUnicode_1BYTE_DATA(object text)
+    PyObject *Py_NewRef(PyObject *value)
+    PyObject *Py_TYPE(PyObject *value)
+    tuple PyTuple_New(Py_ssize_t length)
+    void PyTuple_SET_ITEM(PyObject *items, Py_ssize_t position, PyObject *value)
+
+import_datetime()
+
+cdef object datetime = datetimes.datetime
+
+cdef enum:
+    WIDE = 64  # names of a row that are picked on the C stack; more take the road of the twin
+    ISO = 26  # characters of 2026-01-02 03:04:05.000006
+
+
+cdef inline void digits(unsigned char *to, int number, int count) noexcept:
+    """Write a number with leading zeros."""
+    cdef int i
+    for i in range(count - 1, -1, -1):
+        to[i] = 48 + number % 10
+        number //= 10
+
+
+cdef object iso_of(object value):
+    """Return the text of a datetime."""
+    text = PyUnicode_New(ISO, 127)
+    cdef unsigned char *to = PyUnicode_1BYTE_DATA(text)
+    digits(to, PyDateTime_GET_YEAR(value), 4)
+    to[4] = c"-"
+    digits(to + 5, PyDateTime_GET_MONTH(value), 2)
+    to[7] = c"-"
+    digits(to + 8, PyDateTime_GET_DAY(value), 2)
+    to[10] = c" "
+    digits(to + 11, PyDateTime_DATE_GET_HOUR(value), 2)
+    to[13] = c":"
+    digits(to + 14, PyDateTime_DATE_GET_MINUTE(value), 2)
+    to[16] = c":"
+    digits(to + 17, PyDateTime_DATE_GET_SECOND(value), 2)
+    to[19] = c"."
+    digits(to + 20, PyDateTime_DATE_GET_MICROSECOND(value), 6)
+    return text
+
+
+def iso(values, otherwise):
+    cdef list found = []
+    for value in values:
+        if type(value) is datetime and datetime_tzinfo(value) is None:
+            found.append(iso_of(value))
+        else:
+            found.append(otherwise(value))
+    return found
+
+
+def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list columns not None, list makes not None):
+    cdef Py_ssize_t count = len(names), place, position, i, to
+    cdef PyObject *values[WIDE]
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef dict row, written
+    cdef tuple given
+    cdef list found = [], all_written = []
+    if count > WIDE:
+        return pure.pick(loaded, names, leave_out, columns, makes)
+    for row in loaded:
+        if PyDict_Size(row) != count:
+            return None
+        position = place = 0
+        while PyDict_Next(row, &position, &key, &value):
+            # The names of attributes are interned: one that is another object is mostly another name.
+            if key != PyTuple_GET_ITEM(names, place) and <object>key != names[place]:
+                return None
+            values[place] = value
+            place += 1
+        given = PyTuple_New(count - (leave_out >= 0))
+        to = 0
+        for i in range(count):
+            if i != leave_out:
+                PyTuple_SET_ITEM(<PyObject *>given, to, Py_NewRef(values[i]))
+                to += 1
+        written = {}
+        for pair in columns:
+            place = (<tuple>pair)[1]
+            written[(<tuple>pair)[0]] = <object>values[place]
+        for pair in makes:
+            written[(<tuple>pair)[0]] = (<tuple>pair)[1]()
+        found.append(given)
+        all_written.append(written)
+    return found, all_written
+
+
+def types(list rows not None):
+    cdef PyObject *last[WIDE]
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef Py_ssize_t position, place
+    cdef dict row
+    cdef set found = set()
+    for place in range(WIDE):
+        last[place] = NULL
+    for row in rows:
+        position = place = 0
+        while PyDict_Next(row, &position, &key, &value):
+            if place >= WIDE or Py_TYPE(value) != last[place]:
+                found.add(<object>Py_TYPE(value))
+                if place < WIDE:
+                    last[place] = Py_TYPE(value)
+            place += 1
+    return found
+
+
+def mark(
+    list instances not None,
+    list states not None,
+    list written not None,
+    list sizes not None,
+    attributes,
+    tuple primary_key not None,
+    identity,
+    no_value,
+):
+    cdef Py_ssize_t i, position, size
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef dict values, row, record
+    cdef list committed = []
+    cdef bint is_first
+    for i in range(len(instances)):
+        values, row, state = instances[i].__dict__, written[i], states[i]
+        if attributes is None:
+            PyDict_Update(values, row)
+        else:
+            position = 0
+            while PyDict_Next(row, &position, &key, &value):
+                values[attributes[<object>key]] = <object>value
+        record = state.committed_state
+        state.key = (identity, tuple([row[name] for name in primary_key]), None)
+        state.committed_state = {}
+        state.modified = False
+        size = sizes[i]
+        is_first = PyDict_Size(record) == size
+        position = 0
+        while is_first and PyDict_Next(record, &position, &key, &value):
+            is_first = value == <PyObject *>no_value
+        committed.append(None if is_first else record)
+    return committed
+
+
+for name in pure.__all__:
+    globals()[name].__doc__ = getattr(pure, name).__doc__

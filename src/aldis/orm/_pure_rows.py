@@ -1,0 +1,115 @@
+"""What is done to every row of a bulk operation, in Python. The twin of ``cext/rows.pyx``: the same story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+__all__ = ["iso", "mark", "pick", "types"]
+
+
+def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
+    """Write datetimes without a zone as SQLite's manual has them ("Date And Time Functions"), with microseconds.
+
+    Args:
+        values: The datetimes.
+        otherwise: What makes of anything else, ``None`` and subclasses included, what is written.
+
+    Example:
+        >>> iso([datetime(2026, 1, 2), None], str)
+        ['2026-01-02 00:00:00.000000', 'None']
+    """
+    return [
+        value.isoformat(" ", "microseconds") if type(value) is datetime and value.tzinfo is None else otherwise(value)
+        for value in values
+    ]
+
+
+def pick(
+    loaded: list[dict[str, Any]],
+    names: tuple[str, ...],
+    leave_out: int,
+    columns: list[tuple[str, int]],
+    makes: list[tuple[str, Callable[[], Any]]],
+) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
+    """Return the values of dicts that have the same names, as tuples and as dicts; ``None`` if one has others.
+
+    Args:
+        loaded: The dicts.
+        names: Their names, in their order.
+        leave_out: The place of the name that the tuples go without; -1 where there is none.
+        columns: What the new dicts hold: a key, and the place of its value.
+        makes: What else: a key, and what makes its value.
+
+    Example:
+        >>> pick([{"state": None, "a": 1, "b": 2}], ("state", "a", "b"), 0, [("B", 2)], [("c", list)])
+        ([(1, 2)], [{'B': 2, 'c': []}])
+        >>> pick([{"a": 1}, {"b": 2}], ("a",), -1, [], [])
+    """
+    if any(each != names for each in map(tuple, loaded)):
+        return None
+    found = [tuple(values.values()) for values in loaded]
+    written = [
+        {key: values[place] for key, place in columns} | {key: make() for key, make in makes} for values in found
+    ]
+    if leave_out >= 0:
+        found = [values[:leave_out] + values[leave_out + 1 :] for values in found]
+    return found, written
+
+
+def types(rows: list[dict[str, Any]]) -> set[type[Any]]:
+    """Return the types of all values of dicts.
+
+    Example:
+        >>> types([{"a": 1}, {"a": 2}]) == {int}
+        True
+    """
+    return set(map(type, chain.from_iterable(map(dict.values, rows))))
+
+
+def mark(
+    instances: list[Any],
+    states: list[Any],
+    written: list[dict[str, Any]],
+    sizes: list[int],
+    attributes: Mapping[str, str] | None,
+    primary_key: tuple[str, ...],
+    identity: type[Any],
+    no_value: Any,
+) -> list[dict[str, Any] | None]:
+    """Give instances the values of their rows, and mark their states as stored and clean.
+
+    Args:
+        instances: The instances.
+        states: SQLAlchemy's states of them.
+        written: Their rows, by column key.
+        sizes: How many attributes each had set.
+        attributes: The attributes' names by column key, where these are not the same.
+        primary_key: The column keys of the primary key.
+        identity: The class that goes into the identity keys.
+        no_value: What SQLAlchemy records of an attribute that was not set before.
+
+    Returns:
+        What SQLAlchemy had recorded of each before; ``None`` where that is ``no_value`` of all that was set.
+    """
+    for instance, values in zip(instances, written, strict=True):
+        if attributes is None:
+            instance.__dict__.update(values)
+        else:
+            instance.__dict__.update({attributes[key]: value for key, value in values.items()})
+    records = [state.committed_state for state in states]
+    keys = zip(*[[values[key] for values in written] for key in primary_key], strict=True)
+    for state, key in zip(states, keys, strict=True):
+        state.key = (identity, key, None)
+        state.committed_state = {}
+        state.modified = False
+    # It is a member of an enum, and those are hashed in Python: by its id, no more is asked of it or the others.
+    nothing = {id(no_value)}
+    if sizes == list(map(len, records)) and set(map(id, chain.from_iterable(map(dict.values, records)))) <= nothing:
+        return [None] * len(records)
+    return [
+        None if len(each) == size and set(map(id, each.values())) <= nothing else each
+        for each, size in zip(records, sizes, strict=True)
+    ]

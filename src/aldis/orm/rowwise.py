@@ -1,0 +1,16 @@
+"""What is done to every row of a bulk operation, by whichever core runs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ..dispatch import backend
+
+__all__ = ["iso", "mark", "pick", "types"]
+
+if TYPE_CHECKING:
+    from ._pure_rows import iso, mark, pick, types
+else:
+    _rows = importlib.import_module(f"{__package__}._{backend}_rows")
+    iso, mark, pick, types = _rows.iso, _rows.mark, _rows.pick, _rows.types

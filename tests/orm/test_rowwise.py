@@ -1,0 +1,113 @@
+"""What is done to every row, in C and in Python: both do the same, and what they say."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import aldis
+from aldis.orm import _pure_rows as pure
+
+BOTH = [pure] + [importlib.import_module("aldis.orm._compiled_rows")] * (aldis.backend == "compiled")
+
+
+class Later(datetime): ...
+
+
+NOTHING = object()
+VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=3), st.datetimes(), st.just(NOTHING))
+NAMES = st.sampled_from(["_sa_instance_state", "a", "b", "ü", "a long name"])
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.one_of(st.datetimes(), st.none(), st.datetimes(timezones=st.just(UTC)))))
+def test_datetimes_are_their_iso_text(rows, values) -> None:
+    found = rows.iso([*values, Later(2026, 1, 2)], repr)
+    assert found[:-1] == [
+        repr(value) if value is None or value.tzinfo else value.isoformat(" ", "microseconds") for value in values
+    ]
+    assert found[-1] == repr(Later(2026, 1, 2))
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES, min_size=1), min_size=1), st.booleans())
+def test_rows_of_the_same_names_are_picked(rows, loaded, alike) -> None:
+    names = tuple(loaded[0])
+    if alike:
+        loaded = [{name: each.get(name) for name in names} for each in loaded]
+    columns = [(f"column {name}", place) for place, name in enumerate(names) if name != "b"]
+    for leave_out in (-1, len(names) - 1):
+        found = rows.pick(loaded, names, leave_out, columns, [])
+        if any(tuple(each) != names for each in loaded):
+            assert found is None
+            continue
+        given_, written = found
+        kept = [name for place, name in enumerate(names) if place != leave_out]
+        assert given_ == [tuple(each[name] for name in kept) for each in loaded]
+        assert written == [{f"column {name}": each[name] for name in names if name != "b"} for each in loaded]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_rows_of_a_hundred_names_are_picked(rows) -> None:
+    loaded = [{f"name {number}": number * lap for number in range(100)} for lap in range(3)]
+    given_, written = rows.pick(loaded, tuple(loaded[0]), 7, [("seven", 7), ("last", 99)], [])
+    assert written == [{"seven": 7 * lap, "last": 99 * lap} for lap in range(3)]
+    assert given_[2] == tuple(2 * number for number in range(100) if number != 7)
+    assert rows.types(loaded) == {int}
+    loaded[2]["name 80"] = "text"
+    assert rows.types(loaded) == {int, str}
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_values_of_defaults_are_made_row_by_row(rows) -> None:
+    made = iter("abc")
+    _, written = rows.pick([{"a": 1}] * 2, ("a",), -1, [("a", 0)], [("b", lambda: next(made)), ("c", list)])
+    assert written == [{"a": 1, "b": "a", "c": []}, {"a": 1, "b": "b", "c": []}]
+    assert written[0]["c"] is not written[1]["c"]
+    with pytest.raises(ZeroDivisionError):
+        rows.pick([{"a": 1}], ("a",), -1, [], [("b", lambda: 1 // 0)])
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES)))
+def test_types_are_those_of_all_values(rows, some) -> None:
+    assert rows.types(some) == {type(value) for each in some for value in each.values()}
+
+
+class Unequal:
+    """Is never asked whether it equals something."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@pytest.mark.parametrize("attributes", [None, {"id": "id", "mail_column": "mail"}])
+def test_instances_are_marked_as_stored(rows, attributes) -> None:
+    key = "mail" if attributes is None else "mail_column"
+    records = [{"mail": NOTHING}, {"mail": NOTHING, "age": NOTHING}, {"mail": Unequal()}, {}]
+    states = [SimpleNamespace(committed_state=each, modified=True, key=None) for each in records]
+    instances = [SimpleNamespace(mail="old", other=1) for _ in records]
+    written = [{"id": number, key: f"m{number}"} for number in range(len(records))]
+    found = rows.mark(instances, states, written, [1, 1, 1, 0], attributes, ("id",), int, NOTHING)
+    assert found[0] is None
+    assert found[1] is records[1]  # another attribute was set beside those that are known
+    assert found[2] is records[2]
+    assert found[3] is None
+    for number, (instance, state) in enumerate(zip(instances, states, strict=True)):
+        assert vars(instance) == {"mail": f"m{number}", "other": 1, "id": number}
+        assert vars(state) == {"committed_state": {}, "modified": False, "key": (int, (number,), None)}
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_composite_keys_are_in_the_order_of_the_primary_key(rows) -> None:
+    state = SimpleNamespace(committed_state={}, modified=True, key=None)
+    rows.mark([SimpleNamespace()], [state], [{"b": 2, "a": 1}], [0], None, ("a", "b"), str, NOTHING)
+    assert state.key == (str, (1, 2), None)
