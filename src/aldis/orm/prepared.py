@@ -150,7 +150,7 @@ def processed(values: list[Any], process: Processor | None) -> list[Any]:
     """Return the driver's values of a column's."""
     if process is None:
         return values
-    if type(process) is IsoText:
+    if isinstance(process, IsoText):
         return iso(values, process.otherwise)
     return list(map(process, values))
 

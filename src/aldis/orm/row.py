@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from itertools import compress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from .shape import Shape
 
 __all__ = ["NOTHING_PASSED", "NewRows", "Row"]
+
+T = TypeVar("T")
 
 NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
 """The values of an instance that was passed as it is, or that a flush has found."""
@@ -57,6 +58,11 @@ class Row:
         """Make the instance what it was."""
         if self.before is not None:
             self.before.put_back(self.state)
+
+
+def at(values: list[T], places: Sequence[int]) -> list[T]:
+    """Return the values at those places, which ascend."""
+    return values if len(places) == len(values) else [values[place] for place in places]
 
 
 class NewRows:
@@ -133,18 +139,22 @@ class NewRows:
         """Make the instances what a session leaves behind: they have their rows' values, are detached and clean."""
         if not self.layouts:
             return
-        instances, states, written, layouts = self.instances, self.states, self.written, self.layouts
-        self.committed = [None] * len(self)
         places: Sequence[int] = range(len(self))
         if self.skipped or not all(self.counts):
-            chosen = [bool(count) and place not in self.skipped for place, count in enumerate(self.counts)]
-            places, instances, states, written, layouts = (
-                list(compress(each, chosen)) for each in (places, instances, states, written, layouts)
-            )
+            places = [place for place in places if self.counts[place] and place not in self.skipped]
+        states, layouts = at(self.states, places), at(self.layouts, places)
         shape = self.layouts[0].shape
-        attributes = None if shape.is_named_alike else shape.attributes
-        sizes = [len(layout.order) for layout in layouts]
-        records = mark(instances, states, written, sizes, attributes, shape.primary_key, shape.identity_class, NO_VALUE)
+        records = mark(
+            at(self.instances, places),
+            states,
+            at(self.written, places),
+            [len(layout.order) for layout in layouts],
+            None if shape.is_named_alike else shape.attributes,
+            shape.primary_key,
+            shape.identity_class,
+            NO_VALUE,
+        )
+        self.committed = [None] * len(self)
         for place, record in zip(places, records, strict=True):
             self.committed[place] = record
         if any(layout.expired for layout in set(layouts)):
