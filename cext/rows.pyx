@@ -79,6 +79,32 @@ def iso(values, otherwise):
     return found
 
 
+cdef inline bint has_names(dict row, tuple names):
+    """Tell whether a dict has these names, in this order."""
+    cdef Py_ssize_t position = 0, place = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    if PyDict_Size(row) != len(names):
+        return False
+    while PyDict_Next(row, &position, &key, &value):
+        # The names of attributes are interned: one that is another object is mostly another name.
+        if key != PyTuple_GET_ITEM(names, place) and <object>key != names[place]:
+            return False
+        place += 1
+    return True
+
+
+def names(list rows not None):
+    cdef dict row
+    cdef tuple last = None
+    cdef set found = set()
+    for row in rows:
+        if last is None or not has_names(row, last):
+            last = tuple(row)
+            found.add(last)
+    return found
+
+
 def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list columns not None, list makes not None):
     cdef Py_ssize_t count = len(names), place, position, i, to
     cdef PyObject *values[WIDE]
@@ -90,13 +116,10 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
     if count > WIDE:
         return pure.pick(loaded, names, leave_out, columns, makes)
     for row in loaded:
-        if PyDict_Size(row) != count:
+        if not has_names(row, names):
             return None
         position = place = 0
         while PyDict_Next(row, &position, &key, &value):
-            # The names of attributes are interned: one that is another object is mostly another name.
-            if key != PyTuple_GET_ITEM(names, place) and <object>key != names[place]:
-                return None
             values[place] = value
             place += 1
         given = PyTuple_New(count - (leave_out >= 0))

@@ -79,6 +79,14 @@ def test_types_are_those_of_all_values(rows, some) -> None:
     assert rows.types(some) == {type(value) for each in some for value in each.values()}
 
 
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES)))
+def test_names_are_those_of_all_rows(rows, some) -> None:
+    assert rows.names(some) == {tuple(each) for each in some}
+    assert rows.names(some * 2) == rows.names(some)
+    assert rows.names([{"".join(name): 1} for name in ("ab", "ab")]) == {("ab",)}
+
+
 class Unequal:
     """Is never asked whether it equals something."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-__all__ = ["iso", "mark", "pick", "types"]
+__all__ = ["iso", "mark", "names", "pick", "types"]
 
 
 def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
@@ -57,6 +57,16 @@ def pick(
     if leave_out >= 0:
         found = [values[:leave_out] + values[leave_out + 1 :] for values in found]
     return found, written
+
+
+def names(rows: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """Return the names that dicts have, in their orders.
+
+    Example:
+        >>> names([{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+        {('a', 'b')}
+    """
+    return set(map(tuple, rows))
 
 
 def types(rows: list[dict[str, Any]]) -> set[type[Any]]:

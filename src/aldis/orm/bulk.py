@@ -21,6 +21,7 @@ from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
 from .progress import Progress, following
 from .row import NewRows, Row
+from .rowwise import names
 from .shape import attribute, shape_of
 from .snapshot import Snapshot
 from .undoing import Changed, Level
@@ -227,15 +228,17 @@ class Bulk:
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
-        for names in set(map(tuple, rows.written)):
-            self.shape.refuse_unknown(frozenset(names))
+        for each in names(rows.written):
+            self.shape.refuse_unknown(frozenset(each))
 
     async def emit_after_insert(self, rows: NewRows) -> None:
         """Fire ``post_save`` for each row."""
         signal, model, caller = self.signals.post_save, self.model, self.queryset
         if not is_heard(signal, model):
             return
-        skipped = [number in rows.skipped for number in range(len(rows.instances))]
+        skipped = [False] * len(rows.instances)
+        for number in rows.skipped:
+            skipped[number] = True
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
         series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.values))
         with self.naming(series, rows.numbers):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..dispatch import backend
 
-__all__ = ["iso", "mark", "pick", "types"]
+__all__ = ["iso", "mark", "names", "pick", "types"]
 
 if TYPE_CHECKING:
-    from ._pure_rows import iso, mark, pick, types
+    from ._pure_rows import iso, mark, names, pick, types
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
-    iso, mark, pick, types = _rows.iso, _rows.mark, _rows.pick, _rows.types
+    iso, mark, names, pick, types = _rows.iso, _rows.mark, _rows.names, _rows.pick, _rows.types

@@ -15,6 +15,7 @@ from sqlalchemy import Integer, text
 from ..drivers.postgresql_asyncpg import AsyncpgDriver
 from ..drivers.postgresql_psycopg import PsycopgDriver
 from ..prepared import prepared_insert
+from ..rowwise import names
 
 if TYPE_CHECKING:
     from ..shape import Shape
@@ -53,7 +54,7 @@ def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, 
         return "the database fills in more than the key"
     if missing and (not isinstance(missing[0].type, Integer) or missing[0].default is not None):
         return "the key is not an ordinary sequence's"
-    if any(row.keys() != rows[0].keys() for row in rows):
+    if len(set(map(frozenset, names(rows)))) > 1:
         return "the rows have different columns"
     return None
 
