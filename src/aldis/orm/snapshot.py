@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 if TYPE_CHECKING:
     from .shape import Shape
 
-__all__ = ["Snapshot", "detach", "store"]
+__all__ = ["Snapshot", "detach", "renew", "store"]
 
 
 class Snapshot:
@@ -71,3 +71,23 @@ def store(instance: object, values: dict[str, Any]) -> None:
     if pending:
         state.committed_state.update(pending)
         state.modified = True
+
+
+def renew(shape: Shape, state: InstanceState[Any], written: dict[str, Any]) -> None:
+    """Give an instance that was updated the values that its row has now; other changes stay pending.
+
+    Args:
+        shape: The shape of its class.
+        state: The state of the instance.
+        written: What the row got, by column key.
+    """
+    values = written if shape.is_named_alike else shape.by_attribute(written)
+    if not written.keys().isdisjoint(shape.primary_key) or "_pending_mutations" in state.__dict__ or state._deleted:
+        store(state.obj(), values)
+        return
+    committed = state.committed_state
+    for name in values:
+        committed.pop(name, None)
+    state.dict.update(values)
+    state.expired_attributes.difference_update(values)
+    state.modified, state.expired = bool(committed), False

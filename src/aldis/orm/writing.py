@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ..errors import ObjectNotFound
 from .prepared import KEY, prepared_delete, prepared_insert, prepared_update
-from .snapshot import detach, store
+from .snapshot import detach, renew
 from .sqlite import whole
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def write_update(
             f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone. "
             "Use save(force_insert=True) to insert it again."
         )
-    store(state.obj(), shape.by_attribute(written))
+    renew(shape, state, written)
     return row_count
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import update as update_of
 
 from ...errors import ObjectNotFound
 from ..prepared import KEY, by_key
-from ..snapshot import store
+from ..snapshot import renew
 from ..sqlite import whole
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def update(
     for _, run in groupby(changes, lambda row: tuple(row[1])):
         await update_alike(transaction, shape, list(run), there)
     for state, written in changes:
-        store(state.obj(), shape.by_attribute(written))
+        renew(shape, state, written)
 
 
 async def update_alike(
