@@ -123,10 +123,7 @@ class NewRows:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
         for state, layout, given in zip(self.states, self.layouts, self.given, strict=True):
             before = Snapshot(state)
-            before.values = {
-                "_sa_instance_state": state,
-                **dict(zip(layout.order, given, strict=True)),  # receivers may have set others meanwhile
-            }
+            before.values = dict(zip(layout.order, given, strict=True))  # receivers may have set others meanwhile
             self.before.append((state, before))
 
     def to_write(self) -> list[dict[str, Any]]:
