@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.interfaces import EXT_CONTINUE
 
 from ...context import DISABLED
 from .commit import committed, ended, rolled_back, savepoint_begun
@@ -77,32 +78,38 @@ def after_flush(session: Session, _context: UOWTransaction) -> None:
         FOLLOWED.discard(session.hash_key)
 
 
-def before_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+def before_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
     """Fire the signal before a row that was not known before the flush."""
-    flush = FLUSHES.get(state.session_id or 0)
-    if flush is not None and state not in flush.saved:
-        flush.late(state, is_delete=False)
+    if FLUSHES:  # else nobody listens: most rows come by here
+        flush = FLUSHES.get(state.session_id or 0)
+        if flush is not None and state not in flush.saved:
+            flush.late(state, is_delete=False)
+    return EXT_CONTINUE
 
 
-def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
     """Take note that a row was written."""
-    flush = FLUSHES.get(state.session_id or 0)
-    if flush is not None:
-        flush.written(state, is_delete=False)
+    if FLUSHES:
+        flush = FLUSHES.get(state.session_id or 0)
+        if flush is not None:
+            flush.written(state, is_delete=False)
+    return EXT_CONTINUE
 
 
-def before_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+def before_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
     """Fire the signal before a row that was not known to be deleted before the flush."""
     flush = FLUSHES.get(state.session_id or 0)
     if flush is not None:
         flush.late(state, is_delete=True)
+    return EXT_CONTINUE
 
 
-def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> None:
+def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
     """Take note that a row was deleted."""
     flush = FLUSHES.get(state.session_id or 0)
     if flush is not None:
         flush.written(state, is_delete=True)
+    return EXT_CONTINUE
 
 
 def after_rollback(session: Session, transaction: SessionTransaction) -> None:
@@ -134,9 +141,13 @@ def listen(model: type[Any]) -> None:
     event.listen(Session, "after_soft_rollback", after_rollback)
     event.listen(Session, "after_commit", committed)
     event.listen(Session, "after_transaction_end", after_end)
-    for name in ("before_insert", "before_update"):
-        event.listen(model, name, before_row, raw=True, propagate=True)
-    for name in ("after_insert", "after_update"):
-        event.listen(model, name, after_row, raw=True, propagate=True)
-    event.listen(model, "before_delete", before_row_is_deleted, raw=True, propagate=True)
-    event.listen(model, "after_delete", after_row_is_deleted, raw=True, propagate=True)
+    of_rows = {
+        before_row: ("before_insert", "before_update"),
+        after_row: ("after_insert", "after_update"),
+        before_row_is_deleted: ("before_delete",),
+        after_row_is_deleted: ("after_delete",),
+    }
+    for function, names in of_rows.items():
+        for name in names:
+            # With retval=True SQLAlchemy wraps no other function around ours.
+            event.listen(model, name, function, raw=True, retval=True, propagate=True)

@@ -171,9 +171,9 @@ class Flush:
         assert heard is not None
         return Row(heard, state, "delete", ASKED.pop(state, None), {})
 
-    async def emit_before_saves(self, states: Iterable[InstanceState[Any]]) -> None:
+    async def emit_before_saves(self, states: list[InstanceState[Any]]) -> None:
         """Fire the signal before each row is saved. New ones, which may be a million, have a road of their own."""
-        for model, group in itertools.groupby(states, self.is_plainly_new):
+        for model, group in self.by_class(states):
             if model is not None:
                 while chunk := list(itertools.islice(group, CHUNK)):
                     await self.emit_before_inserts(model, chunk)
@@ -185,6 +185,18 @@ class Flush:
                 if row is not None:
                     self.saved[state] = row
                     await self.emit_before(row)
+
+    def by_class(
+        self, states: list[InstanceState[Any]]
+    ) -> Iterable[tuple[type[Any] | None, Iterator[InstanceState[Any]]]]:
+        """Return runs of instances of one class that are plainly new, and of others."""
+        managers = {state.manager for state in states}
+        if len(managers) == 1 and not ASKED and not any(state.key for state in states):
+            heard = self.heard[model := managers.pop().class_]
+            assert heard is not None
+            if not heard.shape.relationships:
+                return [(model, iter(states))]
+        return itertools.groupby(states, self.is_plainly_new)
 
     def is_plainly_new(self, state: InstanceState[Any]) -> type[Any] | None:
         """Return the class of an instance that is new, and of which nothing but its columns is written."""
