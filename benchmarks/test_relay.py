@@ -39,17 +39,16 @@ def models() -> tuple[type, type, type]:
     class Base(aldis.Model, DeclarativeBase):
         database = aldis.Database(POSTGRESQL)
 
-    def model(name: str) -> type:
-        class Row(Base):
-            __tablename__ = f"relay_{name}_{uuid.uuid4().hex[:6]}"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            name: Mapped[str]
-            email: Mapped[str]
-            age: Mapped[int]
+    class Columns:
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        email: Mapped[str]
+        age: Mapped[int]
 
-        return Row
-
-    plain, forwarded = model("plain"), model("forwarded")
+    plain, forwarded = (
+        type(called, (Columns, Base), {"__tablename__": f"relay_{called}_{uuid.uuid4().hex[:6]}".lower()})
+        for called in ("Plain", "Forwarded")
+    )
     relay.forward(post_save, forwarded, name=forwarded.__tablename__)
     return Base, plain, forwarded
 
