@@ -115,9 +115,10 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
     cdef list found = [], all_written = []
     if count > WIDE:
         return pure.pick(loaded, names, leave_out, columns, makes)
-    for row in loaded:
+    for row in loaded:  # before any default is made: those are made once
         if not has_names(row, names):
             return None
+    for row in loaded:
         position = place = 0
         while PyDict_Next(row, &position, &key, &value):
             values[place] = value

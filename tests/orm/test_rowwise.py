@@ -69,6 +69,7 @@ def test_values_of_defaults_are_made_row_by_row(rows) -> None:
     _, written = rows.pick([{"a": 1}] * 2, ("a",), -1, [("a", 0)], [("b", lambda: next(made)), ("c", list)])
     assert written == [{"a": 1, "b": "a", "c": []}, {"a": 1, "b": "b", "c": []}]
     assert written[0]["c"] is not written[1]["c"]
+    assert rows.pick([{"a": 1}, {"b": 1}], ("a",), -1, [], [("b", lambda: pytest.fail("made for nothing"))]) is None
     with pytest.raises(ZeroDivisionError):
         rows.pick([{"a": 1}], ("a",), -1, [], [("b", lambda: 1 // 0)])
 

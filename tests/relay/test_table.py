@@ -7,7 +7,7 @@ import time
 
 import pytest
 from shops import recorded
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 import aldis
 from aldis import relay
@@ -264,6 +264,23 @@ async def test_event_that_comes_when_those_before_have_just_been_settled_is_not_
         await asyncio.sleep(0.01)
         gate.set()
     assert taken == [first, second, third]
+
+
+async def test_postgresql_waits_for_a_silent_receiver_as_long_as_it_says(shop) -> None:
+    if shop.database.engine.dialect.name != "postgresql":
+        pytest.skip("the setting is PostgreSQL's")
+    seen = []
+
+    @relay.receiver(post_save, "User", database=shop.database, backoff=0, patience=7)
+    async def receive(sender, instance):
+        async with shop.database.transaction() as connection:
+            seen.append(await connection.scalar(text("SHOW idle_in_transaction_session_timeout")))
+        if len(seen) == 1:
+            raise LookupError
+
+    await shop.User.query.create(name="Ada")
+    await relay.Relay(shop.database).pass_all()
+    assert seen == ["7s", "7s"]
 
 
 async def test_old_notes_are_pruned(shop, monkeypatch) -> None:
