@@ -223,6 +223,31 @@ async def test_attributes_travel_as_cloudevents(shop, broker, name) -> None:
     assert seen == [pytest.approx(event.time, abs=1e-6)]
 
 
+async def test_messages_of_somebody_else_are_passed_over(shop, name, broker, caplog) -> None:
+    seen = []
+
+    @relay.receiver(post_save, f"{name}_User", name=f"{name}_r")
+    async def receive(sender, instance):
+        seen.append(instance.name)
+
+    async with receiving(broker):
+        transport = transport_to(broker)
+        async with transport.open():
+            for lane in range(relay.LANES):
+                way = {
+                    "nats": {"subject": f"aldis.{name}_User.post_save.{lane}", "stream": "aldis"},
+                    "redi": {"stream": f"aldis:{name}_User:{lane}"},
+                    "amqp": {"exchange": "aldis", "routing_key": f"{name}_User.post_save.{lane}"},
+                }
+                await transport.broker.publish(b"none of ours", **way[broker[:4]])
+        for word in ("Ada", "Bob", "Eve"):
+            await shop.User.query.create(name=word)
+        await relay.Relay(shop.database, broker).pass_all()
+        await until(lambda: len(seen) == 3)
+        await until(lambda: caplog.text.count("passed over: a message with the attributes {} is no") == relay.LANES)
+    assert sorted(seen) == ["Ada", "Bob", "Eve"]
+
+
 @pytest.mark.parametrize(
     "url", ["nats://127.0.0.1:{}", "amqp://127.0.0.1:{}", "redis://127.0.0.1:{}", "kafka://127.0.0.1:{}"]
 )

@@ -84,7 +84,8 @@ def handler(receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> Cal
     from pydantic import WithJsonSchema
 
     async def handle(event: Any) -> None:
-        if event.signal in receiver.signals:  # the brokers give all that a sender does
+        # The brokers give all that a sender does, and what somebody else has published there.
+        if event is not None and event.signal in receiver.signals:
             await take(event)
 
     handle.__name__ = handle.__qualname__ = receiver.name
