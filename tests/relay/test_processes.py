@@ -122,6 +122,36 @@ async def test_command_line_tells_and_mends(imported, tmp_path, monkeypatch) -> 
     await warehouse.Base.database.dispose()
 
 
+async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(imported, tmp_path) -> None:
+    await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/away.db"))
+    broker = servers.rabbit(tmp_path / "rabbit")
+
+    async def hang_up_soon(reader, writer) -> None:
+        """Hand on what the broker says, and hang up when it has let the client in and begun to make its queues."""
+        behind, ahead = await asyncio.open_connection("127.0.0.1", broker.port)
+
+        async def hand_on() -> None:
+            while data := await reader.read(1000):
+                ahead.write(data)
+
+        there = asyncio.create_task(hand_on())
+        left = 1500
+        while left > 0 and (data := await behind.read(100)):
+            writer.write(data)
+            left -= len(data)
+        there.cancel()
+        writer.transport.abort()
+        ahead.transport.abort()
+
+    try:
+        async with await asyncio.start_server(hang_up_soon, "127.0.0.1", 0) as between:
+            port = between.sockets[0].getsockname()[1]
+            said = await told("receive", "--broker", f"amqp://127.0.0.1:{port}", log=tmp_path / "log", status=255)
+    finally:
+        broker.end()
+    assert said.splitlines()[-1].startswith("FAILED: the broker does not serve us (AMQPConnectionError: ")
+
+
 async def test_prometheus_reads_how_it_goes(imported, tmp_path) -> None:
     warehouse = await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/metrics.db"))
     port = servers.free_port()

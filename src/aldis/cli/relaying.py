@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from ..errors import AldisError
 from ..orm.database import Database, databases
 
 if TYPE_CHECKING:
@@ -134,8 +135,18 @@ async def receive(order: Order) -> None:
     if order.broker is None:
         raise CommandError("aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers.")
     app = order.relay.app(order.broker)
+    has_begun = asyncio.Event()
+    app.after_startup(has_begun.set)
     order.tell(f"receiving from {order.broker}", state="running")
-    await app.run()
+    try:
+        await app.run()
+    except (DBAPIError, AldisError):
+        raise
+    except Exception as error:
+        if has_begun.is_set():
+            raise
+        # FastStream has begun to subscribe, and the broker went away, or was just starting.
+        raise CommandError(f"the broker does not serve us ({order.relay.receivers.said(error)}): try again.") from error
     order.tell("stopped", state="stopped")
 
 
