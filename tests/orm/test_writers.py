@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import JSON, Computed, DateTime, Enum, Identity, Numeric, String, Uuid, event, inspect, text
+from sqlalchemy import JSON, Computed, DateTime, Double, Enum, Identity, Numeric, String, Uuid, event, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.orm import Mapped, mapped_column
@@ -254,7 +254,7 @@ async def test_values_of_many_rows_stand_in_mariadb_as_they_were(models, served)
         id: Mapped[int] = mapped_column(primary_key=True)
         word: Mapped[str | None] = mapped_column("a 'word' with %s, and % alone", String(60), key="word")
         when: Mapped[datetime] = mapped_column(DATETIME(fsp=6))
-        number: Mapped[float]
+        number: Mapped[float] = mapped_column(Double)
         raw: Mapped[bytes]
 
     await create(models, Value)

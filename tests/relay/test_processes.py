@@ -123,7 +123,8 @@ async def test_command_line_tells_and_mends(imported, tmp_path, monkeypatch) -> 
 
 
 async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(imported, tmp_path) -> None:
-    await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/away.db"))
+    warehouse = await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/away.db"))
+    await warehouse.Base.database.dispose()
     broker = servers.rabbit(tmp_path / "rabbit")
 
     async def hang_up_soon(reader, writer) -> None:
@@ -133,15 +134,18 @@ async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(importe
         async def hand_on() -> None:
             while data := await reader.read(1000):
                 ahead.write(data)
+            ahead.transport.abort()
 
         there = asyncio.create_task(hand_on())
         left = 1500
-        while left > 0 and (data := await behind.read(100)):
-            writer.write(data)
-            left -= len(data)
-        there.cancel()
-        writer.transport.abort()
-        ahead.transport.abort()
+        try:
+            while left > 0 and (data := await behind.read(100)):
+                writer.write(data)
+                left -= len(data)
+        finally:
+            there.cancel()
+            for each in (writer, ahead):
+                each.transport.abort()
 
     try:
         async with await asyncio.start_server(hang_up_soon, "127.0.0.1", 0) as between:
@@ -149,6 +153,7 @@ async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(importe
             said = await told("receive", "--broker", f"amqp://127.0.0.1:{port}", log=tmp_path / "log", status=255)
     finally:
         broker.end()
+        await asyncio.sleep(0.1)  # what hangs up does so in the next turn of the loop
     assert said.splitlines()[-1].startswith("FAILED: the broker does not serve us (AMQPConnectionError: ")
 
 
