@@ -115,10 +115,9 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
     cdef list found = [], all_written = []
     if count > WIDE:
         return pure.pick(loaded, names, leave_out, columns, makes)
-    for row in loaded:  # before any default is made: those are made once
+    for row in loaded:
         if not has_names(row, names):
             return None
-    for row in loaded:
         position = place = 0
         while PyDict_Next(row, &position, &key, &value):
             values[place] = value
@@ -133,10 +132,12 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
         for pair in columns:
             place = (<tuple>pair)[1]
             written[(<tuple>pair)[0]] = <object>values[place]
-        for pair in makes:
-            written[(<tuple>pair)[0]] = (<tuple>pair)[1]()
         found.append(given)
         all_written.append(written)
+    if makes:  # of no row before all are known to be alike; and what they run may change the dicts that are read above
+        for written in all_written:
+            for pair in makes:
+                written[(<tuple>pair)[0]] = (<tuple>pair)[1]()
     return found, all_written
 
 

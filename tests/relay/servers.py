@@ -48,6 +48,7 @@ class Process:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
+                cwd=self.log.parent,  # RabbitMQ, killed in a bad moment, leaves its memory in the folder it runs in
                 env=self.environment,
                 stdout=log,
                 stderr=log,

@@ -174,7 +174,7 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
     await relay.create_tables(database)
     async with database.engine.begin() as connection:
         await connection.run_sync(warehouse.Base.metadata.create_all)
-    processes = {}
+    processes, at_work = {}, []
     try:
         for name in ("receiver-1", "receiver-2"):
             processes[name] = servers.Aldis("receive", "--broker", broker.url, log=tmp_path / name)
@@ -187,6 +187,7 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
         begun = time.monotonic()
         breaking = asyncio.create_task(chaos.go_on())
         looking_after = asyncio.create_task(chaos.look_after())
+        at_work += [breaking, looking_after]
         last = await save_all(warehouse, random.Random(seed))
         expected = sum(number + 1 for number in last.values())
         assert expected == EVENTS
@@ -199,8 +200,8 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
                 looking_after.result()
             assert time.monotonic() - begun < SECONDS, (await count_of(warehouse), expected, chaos.done)
             await asyncio.sleep(0.5)
-        breaking.cancel()
-        looking_after.cancel()
+        for task in at_work:
+            task.cancel()
         log.info("%d events in %.0f s; broken: %s", expected, time.monotonic() - begun, Counter(chaos.done))
         found = await effects_of(warehouse)
         assert len(found) == expected
@@ -212,6 +213,8 @@ async def test_events_survive_whatever_is_killed(warehouse, tmp_path, kind) -> N
         state = await relay.status(database)
         assert (state.waiting, state.aside, state.dead) == (0, 0, 0)
     finally:
+        for task in at_work:  # they would start again what is ended here
+            task.cancel()
         for process in processes.values():
             process.end()
         broker.end()

@@ -140,10 +140,8 @@ async def receive(order: Order) -> None:
     order.tell(f"receiving from {order.broker}", state="running")
     try:
         await app.run()
-    except (DBAPIError, AldisError):
-        raise
     except Exception as error:
-        if has_begun.is_set():
+        if has_begun.is_set() or isinstance(error, DBAPIError | AldisError):
             raise
         # FastStream has begun to subscribe, and the broker went away, or was just starting.
         raise CommandError(f"the broker does not serve us ({order.relay.receivers.said(error)}): try again.") from error

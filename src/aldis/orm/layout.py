@@ -10,6 +10,7 @@ from sqlalchemy import ClauseElement
 from .rowwise import pick
 from .rowwise import types as types_of
 from .shape import DefaultContext, Shape, maker_of_rows, nullary, picker
+from .snapshot import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,7 @@ class Layout:
     def __init__(self, shape: Shape, given: tuple[str, ...]) -> None:
         self.shape = shape
         self.given = frozenset(given)
-        self.order = tuple(name for name in given if name != "_sa_instance_state")
+        self.order = tuple(name for name in given if name != STATE)
         self.take_all = picker(self.order)
         columns = [(name, key) for name, key in shape.columns if name in given]
         self.keys = tuple(key for _, key in columns)
@@ -62,7 +63,7 @@ class Layout:
         """
         if self.primary_key or self.defaults:
             return None
-        state = self.names.index("_sa_instance_state") if "_sa_instance_state" in self.names else -1
+        state = self.names.index(STATE) if STATE in self.names else -1
         return pick(loaded, self.names, state, self.places, self.makes)
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 if TYPE_CHECKING:
     from .shape import Shape
 
-__all__ = ["Snapshot", "detach", "renew", "store"]
+__all__ = ["STATE", "Snapshot", "detach", "renew", "store"]
 
 
 STATE: Final = "_sa_instance_state"

@@ -53,9 +53,7 @@ class AsyncmyDriver:
         """Run the statements that are due for the transaction, and then a prepared one."""
         async with self.adapter._execute_mutex:
             try:
-                for statement in transaction.control():
-                    await self.driver.query(statement)
-                transaction.settled()
+                await self.settle(transaction)
                 cursor = self.driver.cursor()
                 row_count = await cursor.execute(prepared.sql, parameters)
                 row = await cursor.fetchone() if prepared.returns else None
@@ -63,6 +61,12 @@ class AsyncmyDriver:
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, parameters)
         return Outcome(row, row_count, None)
+
+    async def settle(self, transaction: Transaction) -> None:
+        """Run the statements that are due for the transaction."""
+        for statement in transaction.control():
+            await self.driver.query(statement)
+        transaction.settled()
 
     async def insert_many(
         self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]], at_once: int
@@ -83,12 +87,9 @@ class AsyncmyDriver:
         if not values or not prepared.binds:
             return None
         returned: list[tuple[Any, ...]] = []
-        shown: tuple[Any, ...] = rows[0]
         async with self.adapter._execute_mutex:
             try:
-                for statement in transaction.control():
-                    await self.driver.query(statement)
-                transaction.settled()
+                await self.settle(transaction)
                 cursor = self.driver.cursor()
                 for some in statements(self.written(rows), at_once):
                     await cursor.execute(f"{before % ()} VALUES {some}{after % ()}")
@@ -96,7 +97,7 @@ class AsyncmyDriver:
                         returned += await cursor.fetchall()
                 await cursor.close()
             except BaseException as error:
-                await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, shown)
+                await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, rows[0])
         return returned
 
     def written(self, rows: list[tuple[Any, ...]]) -> list[str]:

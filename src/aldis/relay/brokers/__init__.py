@@ -78,22 +78,22 @@ async def reach(url: str) -> None:
     Raises:
         ConfigurationError: It is not.
     """
-    host, _, port = place(url).rpartition(":")
+    host, port = place(url)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), PATIENCE_SECONDS)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE_SECONDS)
     except (OSError, TimeoutError) as error:
         raise ConfigurationError(
-            f"no broker answers at {place(url)} ({error or 'in time'}): start it, or give another --broker."
+            f"no broker answers at {host}:{port} ({error or 'in time'}): start it, or give another --broker."
         ) from error
     writer.close()
 
 
-def place(url: str) -> str:
+def place(url: str) -> tuple[str, int]:
     """Return the host and the port of a broker's URL.
 
     Example:
         >>> place("nats://me:secret@example.org"), place("amqp://[::1]:5000")
-        ('example.org:4222', '::1:5000')
+        (('example.org', 4222), ('::1', 5000))
     """
     parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or KINDS[parts.scheme][1]}"
+    return parts.hostname or "localhost", parts.port or KINDS[parts.scheme][1]

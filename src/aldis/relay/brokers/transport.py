@@ -73,7 +73,7 @@ class Transport:
                 await self.broker.connect()
                 await self.declare()
         except Exception as error:
-            where = "" if self.url is None else f" at {place(self.url)}"
+            where = "" if self.url is None else " at {}:{}".format(*place(self.url))
             raise ConfigurationError(
                 f"the broker{where} answers, and does not serve us ({said(error)}): look at the name and the password "
                 "in its URL, and try again if it has only just started."
