@@ -128,12 +128,22 @@ class Aldis:
         Base, Row = mapped("aldis_row", aldis.Model)
         Base.database = aldis.Database(url)
         self.model, self.base, self.kept = Row, Base, []
+        self.connect(receivers)
+
+    def connect(self, receivers: int) -> None:
+        """Connect so many before and after each thing that is done."""
         for kind, when, _ in itertools.product(self.does, ("pre", "post"), range(receivers)):
 
             async def receiver(sender: Any, instance: Any, **kwargs: Any) -> None: ...
 
-            Row.meta.signals[f"{when}_{kind}"].connect(receiver, Row, weak=False)
+            self.model.meta.signals[f"{when}_{kind}"].connect(receiver, self.model, weak=False)
             self.kept.append((f"{when}_{kind}", receiver))
+
+    def disconnect(self) -> None:
+        """Disconnect them all."""
+        for name, receiver in self.kept:
+            self.model.meta.signals[name].disconnect(receiver, self.model)
+        self.kept.clear()
 
     async def begin(self) -> None:
         """Make the table."""
@@ -166,8 +176,7 @@ class Aldis:
 
     async def end(self) -> None:
         """Drop the table, and disconnect."""
-        for name, receiver in self.kept:
-            self.model.meta.signals[name].disconnect(receiver, self.model)
+        self.disconnect()
         async with self.base.database.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.drop_all)
         await self.base.database.dispose()

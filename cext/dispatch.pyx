@@ -82,9 +82,11 @@ cdef class Call:
     cdef Py_ssize_t positional
     cdef Py_ssize_t count
     cdef tuple keywords
+    cdef tuple twin
+    cdef PyObject *function
+    cdef int small[SMALL]
     cdef tuple order
     cdef dict template
-    cdef Py_ssize_t small[SMALL]
 
     def __cinit__(self, Receiver receiver, tuple names):
         cdef Py_ssize_t i
@@ -99,6 +101,9 @@ cdef class Call:
         live = receiver.live()
         function = getattr(live, "__func__", live)
         self.has_twin = names_all and self.count < SMALL and positional_twin(function) is not None
+        if self.has_twin and not receiver.is_weak:
+            self.function = <PyObject *>function
+            self.twin = function.__dict__[TWIN]  # the receiver keeps both alive as long as this is
         self.template = dict.fromkeys(self.keywords or ())
         if order is None:
             self.order = None
@@ -116,10 +121,10 @@ cdef class Call:
             if packed.keywords != keywords:
                 self.pack(args, packed)
             if PyMethod_Check(<object>receiver):
-                twin = twin_of(PyMethod_GET_FUNCTION(<object>receiver))
+                twin = self.twin_of(PyMethod_GET_FUNCTION(<object>receiver))
                 picked[0] = PyMethod_GET_SELF(<object>receiver)
             else:
-                twin = twin_of(receiver)
+                twin = self.twin_of(receiver)
                 picked[0] = NULL
             if twin != NULL:
                 for i in range(self.positional):
@@ -138,6 +143,16 @@ cdef class Call:
         many = [<object>args[<Py_ssize_t>index] for index in self.order]
         return PyObject_Vectorcall(receiver, PySequence_Fast_ITEMS(many), self.positional, keywords)
 
+    cdef inline PyObject *twin_of(self, PyObject *function) noexcept:
+        """Return the positional twin of a function, as long as it is of the function's own code."""
+        if not PyFunction_Check(function):
+            return NULL  # a wrapper's callable, in the receiver's place
+        if function != self.function:
+            return twin_on(function)
+        if PyTuple_GET_ITEM(self.twin, 0) != PyFunction_GET_CODE(function):
+            return NULL
+        return PyTuple_GET_ITEM(self.twin, 1)
+
     cdef int pack(self, PyObject *const *args, Packed packed) except -1:
         """Make the dict of what does not go by position."""
         cdef Py_ssize_t i
@@ -148,12 +163,10 @@ cdef class Call:
         return 0
 
 
-cdef inline PyObject *twin_of(PyObject *function) noexcept:
+cdef inline PyObject *twin_on(PyObject *function) noexcept:
     """Return the positional twin that hangs on a function, as long as it is of the function's own code."""
     cdef PyObject *namespace
     cdef PyObject *known
-    if not PyFunction_Check(function):
-        return NULL  # a wrapper's callable, in the receiver's place
     namespace = (<PyFunctionObject *>function).func_dict
     known = NULL if namespace == NULL else PyDict_GetItem(namespace, <PyObject *>TWIN)
     if known == NULL or PyTuple_GET_ITEM(<object>known, 0) != PyFunction_GET_CODE(function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,12 +39,19 @@ class Broadcaster:
 
     _signals: dict[str, blinker.Signal]
     _parents: tuple[Broadcaster, ...]
+    _children: weakref.WeakSet[Broadcaster]
+    _found: dict[str, blinker.Signal]
+    """What was asked for and found, here or at a parent: a save asks six times. Another dict after each change."""
 
     def __init__(
         self, signals: Mapping[str, blinker.Signal] | None = None, parents: Iterator[Broadcaster] | Any = ()
     ) -> None:
         object.__setattr__(self, "_signals", {})
         object.__setattr__(self, "_parents", tuple(parents))
+        object.__setattr__(self, "_children", weakref.WeakSet())
+        object.__setattr__(self, "_found", {})
+        for parent in self._parents:
+            parent._children.add(self)
         for name, signal in (signals or {}).items():
             self[name] = signal
 
@@ -56,10 +64,21 @@ class Broadcaster:
                     break
         return found
 
+    def _forget(self) -> None:
+        """Look again for what is asked for, here and in those that see these signals."""
+        object.__setattr__(self, "_found", {})
+        for child in list(self._children):
+            child._forget()
+
     def __getitem__(self, name: str) -> blinker.Signal:
-        found = self._seen(name)
+        known = self._found  # before the look: what a change meanwhile makes untrue goes into a dict that is not used
+        found = known.get(name)
         if found is None:
-            found = self._signals.setdefault(name, NamedSignal(name))
+            found = self._seen(name)
+            if found is None:
+                found = self._signals.setdefault(name, NamedSignal(name))
+                self._forget()
+            known[name] = found
         return found
 
     def __setitem__(self, name: str, signal: blinker.Signal) -> None:
@@ -71,6 +90,7 @@ class Broadcaster:
         if name.startswith("_"):
             raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
         self._signals[name] = signal
+        self._forget()
 
     if TYPE_CHECKING:  # an attribute that was set to a plain blinker.Signal is less than this says
 
@@ -92,6 +112,7 @@ class Broadcaster:
             del self._signals[name]
         except KeyError:
             raise SignalError(f"cannot delete {name!r}: it was not set here.") from None
+        self._forget()
 
     __delattr__ = __delitem__
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ClauseElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
+from .layout import has_expressions
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["delete", "needs_flush", "write"]
 
 
-def needs_flush(shape: Shape, state: InstanceState[Any], written: Mapping[str, Any]) -> bool:
+def needs_flush(shape: Shape, state: InstanceState[Any], written: dict[str, Any]) -> bool:
     """Tell whether an instance has to be written through a flush, SQL expressions among its values included."""
     if shape.reason is not None:
         return True
@@ -34,12 +34,7 @@ def needs_flush(shape: Shape, state: InstanceState[Any], written: Mapping[str, A
         touched = state.dict if state.key is None else state.committed_state
         if not shape.relationships.isdisjoint(touched):
             return True
-    return any(map(is_expression, written.values()))
-
-
-def is_expression(value: object) -> bool:
-    """Tell whether a value is a SQL expression."""
-    return isinstance(value, ClauseElement)
+    return has_expressions([written])
 
 
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:

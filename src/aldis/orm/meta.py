@@ -66,10 +66,10 @@ class Meta:
 
 def meta_of(model: type[Any]) -> Meta:
     """Return the :class:`Meta` of a model class, made when it is first asked for."""
-    from .model import Model
-
     found: Meta | None = model.__dict__.get("_aldis_meta")
     if found is None:
+        from .model import Model
+
         bases = [base for base in model.__bases__ if issubclass(base, Model) and base is not Model]
         parents = [meta_of(base).signals for base in bases] or [DEFAULTS]
         found = Meta(model, Broadcaster(parents=parents))

@@ -218,7 +218,7 @@ def state_of(instance: Model) -> InstanceState[Any]:
     Raises:
         ConfigurationError: Its class is not mapped.
     """
-    mapper_of(type(instance))
+    shape_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
     return state
 
