@@ -157,3 +157,40 @@ async def test_nothing_is_kept_of_the_batches_that_were_handed_over(models) -> N
             gc.collect()
             most = max(most, sum(each() is not None for each in alive))
     assert (len(alive), most <= 200) == (3000, True)
+
+
+async def test_update_of_a_generator_keeps_two_batches(models) -> None:
+    users = await models.User.query.bulk_create([{"name": f"name {number}"} for number in range(60)])
+    seen, alive = [], []
+
+    async def receiver(sender, model_instance, **kwargs) -> None:
+        seen.append(weakref.ref(model_instance))
+
+    models.User.meta.signals.pre_update.connect(receiver, models.User)
+
+    def changes():
+        for user in users:
+            alive.append(sum(reference() is not None for reference in seen))
+            yield {"id": user.id, "mail": "new"}
+
+    assert await models.User.query.bulk_update(changes(), batch_size=5) == 60
+    assert len(seen) == 60
+    assert max(alive) <= 10
+    assert {row["email_address"] for row in await models.stored()} == {"new"}
+
+
+async def test_update_in_batches_is_undone_as_one(models) -> None:
+    users = await models.User.query.bulk_create([{"name": f"name {number}", "mail": "old"} for number in range(20)])
+    for user in users:
+        user.mail = "new"
+
+    async def receiver(sender, model_instance, **kwargs) -> None:
+        if model_instance is users[17]:
+            raise ValueError("no")
+
+    models.User.meta.signals.post_update.connect(receiver, models.User)
+    with pytest.raises(ValueError, match="no") as caught:
+        await models.User.query.bulk_update(users, batch_size=5)
+    assert caught.value.__notes__[-1] == "aldis: at row 17 of bulk_update"
+    assert {row["email_address"] for row in await models.stored()} == {"old"}
+    assert [(user.mail, inspect(user).modified) for user in users] == [("new", True)] * 20

@@ -179,6 +179,11 @@ class Bulk:
         self.created += sum(rows.counts)
         await self.emit_after_insert(rows)
 
+    def are_rows_heard(self) -> bool:
+        """Tell whether anybody is told of single rows, or of how many were created."""
+        names = ("pre_save", "post_save", "pre_update", "post_update", "post_bulk")
+        return any(is_heard(self.signals[name], self.model) for name in names)
+
     def has_to_flush(self, rows: NewRows) -> bool:
         """Tell whether new rows have to go through a flush; all of a batch do if one does."""
         if self.shape.reason is not None or self.shape.watches_expiry:

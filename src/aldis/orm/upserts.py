@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from contextlib import suppress
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import tuple_
@@ -11,8 +12,10 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, MultipleObjectsReturned
+from . import writers
 from .bulk import Bulk, Rows, check_fields
 from .row import NewRows, Row
+from .rowwise import are_alike
 from .shape import Shape, refuse_unknown
 from .snapshot import Snapshot, store
 
@@ -41,11 +44,12 @@ async def bulk_update(
     if update_fields is not None:
         check_fields(bulk.model, update_fields, "update_fields")
 
+    read = count()
+
     async def work(transaction: Transaction, batch: list[Any]) -> None:
-        first = len(bulk.changed)
-        await bulk.update(
-            transaction, [stored(bulk, row, number, update_fields) for number, row in enumerate(batch, first)]
-        )
+        if bulk.changed:  # those of the batch before, which nobody asks for
+            bulk.let_go(transaction.level)
+        await bulk.update(transaction, [stored(bulk, row, next(read), update_fields) for row in batch])
 
     await bulk.run(rows, using, work)
     return bulk.updated
@@ -125,6 +129,8 @@ class Lookup:
         self.names = tuple(unique_fields or (shape.attributes[key] for key in shape.primary_key))
         check_fields(bulk.model, self.names, "unique_fields")
         self.columns = [getattr(bulk.model, name) for name in self.names]
+        self.sees_all = bulk.queryset._select is None
+        """No row of the table is hidden from it."""
 
     def key(self, row: Any, number: int, extra: Mapping[str, Any] | None) -> tuple[Any, ...]:
         """Return the unique values of a row.
@@ -233,16 +239,16 @@ async def bulk_update_or_create(
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
+        refuse_alike(bulk, keys, batch, len(answer))
+        upserted = await upsert(bulk, lookup, transaction, batch, update_fields, len(answer))
+        if upserted is not None:
+            answer.extend(upserted)
+            return
         found = await lookup.find(transaction, keys, True)
         new: dict[Any, int] = {}
         old: dict[Any, Row] = {}
         rows = NewRows()
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
-            if key in new or key in old:
-                raise ConfigurationError(
-                    f"row {number}, {row!r}, has the unique values of another in its batch: which of them is to be "
-                    "kept? Give each once."
-                )
             if key in found:
                 given = row if isinstance(row, Mapping) else instance_state(row).dict
                 old[key] = changed_row(number, bulk, found[key], given, update_fields, lookup.names, update_params)
@@ -257,6 +263,84 @@ async def bulk_update_or_create(
 
     await bulk.run(rows, using, work)
     return answer
+
+
+def refuse_alike(bulk: Bulk, keys: Sequence[tuple[Any, ...]], batch: Sequence[Any], first: int) -> None:
+    """Refuse rows with the same unique values.
+
+    Raises:
+        ConfigurationError: Two of the batch have.
+    """
+    if len(set(keys)) == len(keys):
+        return
+    known: set[tuple[Any, ...]] = set()
+    for number, (key, row) in enumerate(zip(keys, batch, strict=True), first):
+        if key in known:
+            raise ConfigurationError(
+                f"row {number}, {row!r}, has the unique values of another in its batch: which of them is to be kept? "
+                "Give each once."
+            )
+        known.add(key)
+
+
+async def upsert(
+    bulk: Bulk,
+    lookup: Lookup,
+    transaction: Transaction,
+    batch: Sequence[Any],
+    update_fields: Sequence[str] | None,
+    first: int,
+) -> list[Any] | None:
+    """Write mappings in one statement, if nobody has to be told which of them are stored already.
+
+    Args:
+        bulk: The operation.
+        lookup: What tells rows apart.
+        transaction: Where to write.
+        batch: The rows.
+        update_fields: The attributes to write of a row that is found.
+        first: Where the batch begins among all rows.
+
+    Returns:
+        The instances; ``None`` if nothing was written, and a look at what is stored has to go first.
+    """
+    _, update_params, _ = bulk.told
+    rows = None if update_params or not lookup.sees_all or bulk.are_rows_heard() else all_new(bulk, batch, first)
+    if rows is None:
+        return None
+    keys = bulk.shape.keys
+    named = [name for name in batch[0] if update_fields is None or name in update_fields]
+    given = [keys[name] for name in named if name not in lookup.names]
+    unique = [keys[name] for name in lookup.names]
+    stored = await writers.upsert(transaction, bulk.shape, unique, given, rows.written)
+    if stored is None:
+        return None
+    rows.written, rows.counts = stored, [1] * len(stored)
+    bulk.batches.append(rows)
+    rows.mark_stored()
+    for state in rows.states:
+        state.expired_attributes.clear()
+    return rows.instances
+
+
+def all_new(bulk: Bulk, batch: Sequence[Any], first: int) -> NewRows | None:
+    """Return the rows of mappings as if none were stored; ``None`` where they do not become rows of the same columns.
+
+    Args:
+        bulk: The operation.
+        batch: The rows.
+        first: Where the batch begins among all rows.
+    """
+    create_params, columns = bulk.told[0], bulk.shape.keys.keys()
+    if not all(isinstance(row, Mapping) and row.keys() == batch[0].keys() for row in batch):
+        return None
+    rows = NewRows()
+    if columns >= {*batch[0], *(create_params or ())}:
+        with suppress(TypeError):  # what is found need not have all that makes a new one
+            for number, row in enumerate(batch, first):
+                bulk.take(rows, row, number, create_params)
+    complete = len(rows.instances) == len(batch)
+    return rows if complete and not bulk.has_to_flush(rows) and are_alike(rows.written) else None
 
 
 def changed_row(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from . import generic, mariadb, postgresql, sqlite
+from . import upsert as upserting
 from .conflicts import insert_unless_conflict
 from .updates import update
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from ..shape import Shape
     from ..transaction import Transaction
 
-__all__ = ["insert_unless_conflict", "update", "write"]
+__all__ = ["insert_unless_conflict", "update", "upsert", "write"]
 
 LOG: Final = logging.getLogger("aldis.writers")
 """Says, at DEBUG, which writer serves each batch, and why not a faster one."""
@@ -34,3 +36,21 @@ async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any
         reason = "a trigger, or something else in the database, may have a say in the keys"
     LOG.debug("%d rows of %s: written on SQLAlchemy's own road, not a faster one: %s", len(rows), shape.table, reason)
     await generic.write(transaction.connection, shape, rows)
+
+
+async def upsert(
+    transaction: Transaction, shape: Shape, unique: Sequence[str], given: Collection[str], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """Insert rows, or update the columns ``given`` of those that are stored; return them all as they are now.
+
+    Returns:
+        The rows, by column key, in their order; ``None`` if nothing was written, and a look at what is stored has to go
+        first.
+    """
+    reason = upserting.reason_against(transaction.sync.dialect.name, shape, unique, given, rows[0])
+    stored = await upserting.write(transaction, shape, unique, given, rows) if reason is None else None
+    if stored is None:
+        LOG.debug("%d rows of %s: no upsert: %s", len(rows), shape.table, reason or "a constraint is against it")
+    else:
+        LOG.debug("%d rows of %s: written by %s", len(rows), shape.table, upserting.__name__)
+    return stored

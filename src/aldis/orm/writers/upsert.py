@@ -1,0 +1,136 @@
+"""INSERT ... ON CONFLICT DO UPDATE: rows that may be stored already, written without a look at them first.
+
+It does not say which rows were there, so it serves where nobody is told. And a row is checked as one to be inserted
+even where it is not: what a constraint says against that is no answer, and the caller looks first.
+
+MariaDB's ON DUPLICATE KEY UPDATE updates a row that is in the way by any key, not by the one that was named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Column, Index, UniqueConstraint
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+from ..sqlite import whole
+from ..undoing import Level
+from .sqlite import has_conflict_clause
+
+if TYPE_CHECKING:
+    from ..shape import Shape
+    from ..transaction import Transaction
+
+__all__ = ["reason_against", "write"]
+
+INSERTS: Final[dict[str, Callable[..., Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+EAGER: Final = frozenset({"immediate", "joined", "selectin", "subquery", False})
+"""How relationships are loaded together with an instance."""
+
+
+class Uncertain(Exception):
+    """The rows that came back are not those that were written."""
+
+
+def reason_against(
+    dialect: str, shape: Shape, unique: Collection[str], given: Collection[str], written: Collection[str]
+) -> str | None:
+    """Return why rows cannot be written so, or ``None`` if they can.
+
+    Args:
+        dialect: The database's.
+        shape: The shape of their class.
+        unique: The keys of the columns that tell them apart.
+        given: The keys of the columns that are updated.
+        written: The keys of the columns that an INSERT writes.
+    """
+    if dialect not in INSERTS:
+        return f"{dialect} has no INSERT that names the key"
+    if not given or not set(given).isdisjoint(shape.primary_key):
+        return "a primary key is updated, or nothing"
+    if set(unique) not in unique_keys(shape):
+        return f"no unique constraint is on {', '.join(sorted(unique))} alone"
+    missing = [column.key for column in shape.table.columns if is_needed(column) and column.key not in written]
+    return f"a new row would need {', '.join(missing)}" if missing else reason_of(shape)
+
+
+def reason_of(shape: Shape) -> str | None:
+    """Return what a class has that an INSERT cannot do, or an instance get of it."""
+    mapper = shape.mapper
+    if mapper.polymorphic_on is not None or mapper.inherits is not None:
+        return "the table has rows of other classes"
+    if any(each.deferred for each in mapper.column_attrs) or len(shape.columns) < len(mapper.column_attrs):
+        return "not all attributes are plain columns"
+    if any(each.lazy in EAGER for each in mapper.relationships):
+        return "related rows are loaded with it"
+    if shape.onupdates or shape.made_on_update:
+        return "an UPDATE fills in columns"
+    return "an ON CONFLICT clause may pass over rows" if has_conflict_clause(shape) else None
+
+
+def unique_keys(shape: Shape) -> list[set[str]]:
+    """Return the keys of the columns of each unique constraint that an INSERT can name."""
+    table = shape.table
+    constraints = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
+    found = [{column.key for column in each.columns} for each in constraints if not each.deferrable]
+    return found + [{column.key for column in each.columns} for each in table.indexes if each.unique and is_plain(each)]
+
+
+def is_plain(index: Index) -> bool:
+    """Tell whether an index is one of columns, and of all rows."""
+    is_partial = any(index.dialect_options[dialect].get("where") is not None for dialect in INSERTS)
+    return not is_partial and all(isinstance(each, Column) for each in index.expressions)
+
+
+def is_needed(column: Column[Any]) -> bool:
+    """Tell whether an INSERT has to have a value for a column."""
+    is_made = column.server_default is not None or column.default is not None
+    return not column.nullable and not is_made and column is not column.table.autoincrement_column
+
+
+async def write(
+    transaction: Transaction, shape: Shape, unique: Sequence[str], given: Collection[str], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """Insert rows, or update those that are stored; return what each has now, by column key, in their order.
+
+    Returns:
+        The rows; ``None`` if nothing was written, since a constraint has something against it.
+    """
+    dialect = transaction.sync.dialect.name
+    columns = shape.table.columns
+    insert = INSERTS[dialect](shape.table)
+    statement = insert.on_conflict_do_update(
+        index_elements=[columns[key] for key in unique], set_={key: insert.excluded[key] for key in given}
+    )
+    try:
+        async with transaction.savepoint(Level()):
+            executing = transaction.connection.execute(
+                statement.returning(*[columns[key] for key in shape.attributes]),
+                rows,
+                execution_options={"insertmanyvalues_page_size": len(rows)},
+            )
+            found = [
+                dict(zip(shape.attributes, row, strict=True)) for row in await whole(transaction.connection, executing)
+            ]
+            return in_order(found, rows, unique)
+    except (IntegrityError, ProgrammingError, Uncertain):
+        return None
+    except OperationalError:
+        if dialect != "sqlite":  # there it is what a constraint that the table has not is called
+            raise
+        return None
+
+
+def in_order(found: list[dict[str, Any]], rows: list[dict[str, Any]], unique: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows that came back, in whatever order, in that of the rows that were written.
+
+    Raises:
+        Uncertain: They are others.
+    """
+    by_key = {tuple([row[key] for key in unique]): row for row in found}
+    keys = [tuple([row[key] for key in unique]) for row in rows]
+    if len(found) != len(rows) or by_key.keys() != set(keys):
+        raise Uncertain
+    return [by_key[key] for key in keys]
