@@ -47,7 +47,7 @@ async def upsert(
         The rows, by column key, in their order; ``None`` if nothing was written, and a look at what is stored has to go
         first.
     """
-    reason = upserting.reason_against(transaction.sync.dialect.name, shape, unique, given, rows[0])
+    reason = upserting.reason_against(transaction.sync.dialect, shape, unique, given, rows[0])
     stored = await upserting.write(transaction, shape, unique, given, rows) if reason is None else None
     if stored is None:
         LOG.debug("%d rows of %s: no upsert: %s", len(rows), shape.table, reason or "a constraint is against it")

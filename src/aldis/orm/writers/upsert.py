@@ -3,7 +3,8 @@
 It does not say which rows were there, so it serves where nobody is told. And a row is checked as one to be inserted
 even where it is not: what a constraint says against that is no answer, and the caller looks first.
 
-MariaDB's ON DUPLICATE KEY UPDATE updates a row that is in the way by any key, not by the one that was named.
+MariaDB's ON DUPLICATE KEY UPDATE names no key: it updates a row that is in the way by any, so it serves where there is
+but one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Index, UniqueConstraint
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from ..sqlite import whole
@@ -20,12 +21,16 @@ from ..undoing import Level
 from .sqlite import has_conflict_clause
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
     from ..shape import Shape
     from ..transaction import Transaction
 
 __all__ = ["reason_against", "write"]
 
-INSERTS: Final[dict[str, Callable[..., Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+NAMING: Final[dict[str, Callable[..., Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""The INSERT of each database whose upsert names the key."""
+
 EAGER: Final = frozenset({"immediate", "joined", "selectin", "subquery", False})
 """How relationships are loaded together with an instance."""
 
@@ -35,7 +40,7 @@ class Uncertain(Exception):
 
 
 def reason_against(
-    dialect: str, shape: Shape, unique: Collection[str], given: Collection[str], written: Collection[str]
+    dialect: Dialect, shape: Shape, unique: Collection[str], given: Collection[str], written: Collection[str]
 ) -> str | None:
     """Return why rows cannot be written so, or ``None`` if they can.
 
@@ -46,12 +51,15 @@ def reason_against(
         given: The keys of the columns that are updated.
         written: The keys of the columns that an INSERT writes.
     """
-    if dialect not in INSERTS:
-        return f"{dialect} has no INSERT that names the key"
+    if dialect.name not in NAMING and not (getattr(dialect, "is_mariadb", False) and dialect.insert_returning):
+        return "this database has none that returns its rows"
     if not given or not set(given).isdisjoint(shape.primary_key):
         return "a primary key is updated, or nothing"
-    if set(unique) not in unique_keys(shape):
+    keys = unique_keys(shape)
+    if set(unique) not in keys:
         return f"no unique constraint is on {', '.join(sorted(unique))} alone"
+    if dialect.name not in NAMING and any(key <= set(written) and key != set(unique) for key in keys):
+        return "another unique constraint may be in the way"
     missing = [column.key for column in shape.table.columns if is_needed(column) and column.key not in written]
     return f"a new row would need {', '.join(missing)}" if missing else reason_of(shape)
 
@@ -80,7 +88,7 @@ def unique_keys(shape: Shape) -> list[set[str]]:
 
 def is_plain(index: Index) -> bool:
     """Tell whether an index is one of columns, and of all rows."""
-    is_partial = any(index.dialect_options[dialect].get("where") is not None for dialect in INSERTS)
+    is_partial = any(index.dialect_options[dialect].get("where") is not None for dialect in NAMING)
     return not is_partial and all(isinstance(each, Column) for each in index.expressions)
 
 
@@ -100,10 +108,7 @@ async def write(
     """
     dialect = transaction.sync.dialect.name
     columns = shape.table.columns
-    insert = INSERTS[dialect](shape.table)
-    statement = insert.on_conflict_do_update(
-        index_elements=[columns[key] for key in unique], set_={key: insert.excluded[key] for key in given}
-    )
+    statement = (conflict_of if dialect in NAMING else duplicate_of)(dialect, shape, unique, given)
     try:
         async with transaction.savepoint(Level()):
             executing = transaction.connection.execute(
@@ -121,6 +126,19 @@ async def write(
         if dialect != "sqlite":  # there it is what a constraint that the table has not is called
             raise
         return None
+
+
+def conflict_of(dialect: str, shape: Shape, unique: Sequence[str], given: Collection[str]) -> Any:
+    """Return the INSERT of a database whose upsert names the key."""
+    insert = NAMING[dialect](shape.table)
+    key = [shape.table.columns[each] for each in unique]
+    return insert.on_conflict_do_update(index_elements=key, set_={each: insert.excluded[each] for each in given})
+
+
+def duplicate_of(_dialect: str, shape: Shape, _unique: Sequence[str], given: Collection[str]) -> Any:
+    """Return MariaDB's."""
+    insert = mysql.insert(shape.table)
+    return insert.on_duplicate_key_update({each: insert.inserted[each] for each in given})
 
 
 def in_order(found: list[dict[str, Any]], rows: list[dict[str, Any]], unique: Sequence[str]) -> list[dict[str, Any]]:
