@@ -34,6 +34,23 @@ def test_derived_sees_later_changes_until_it_sets_its_own(core) -> None:
     assert derived.pre_save is base.pre_save
 
 
+def test_name_that_a_parent_gets_later_is_the_childs_too(core) -> None:
+    top = core.Broadcaster()
+    middle = core.Broadcaster(parents=[top])
+    derived = core.Broadcaster(parents=[middle])
+    top.one, middle.one = (core.Signal() for _ in range(2))
+    assert derived.one is middle.one
+    del middle.one
+    assert derived.one is top.one
+    made = top.two
+    assert derived.two is made
+    own = derived.three
+    assert top.three is not own
+    assert derived.three is own
+    del derived.three
+    assert derived.three is top.three
+
+
 def test_first_parent_that_has_a_name_decides(core) -> None:
     left, right = core.Broadcaster(), core.Broadcaster()
     both = core.Broadcaster(parents=[left, right])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
 import traceback
@@ -578,3 +579,24 @@ def test_disconnecting_a_stranger_is_no_error(core) -> None:
     signal.disconnect(lambda sender: None)
     signal.disconnect(lambda sender: None, "me")
     assert not signal.has_receivers_for("me")
+
+
+def test_wrapper_may_call_another_closure_of_the_same_code(core) -> None:
+    def make(word):
+        async def receiver(sender, **kwargs):
+            return word, kwargs
+
+        return receiver
+
+    signal, receiver, other = core.Signal(), make("receiver"), make("other")
+    signal.connect(receiver, weak=False)
+
+    def wrapper(found):
+        assert found is receiver
+        return other
+
+    for _ in range(2):
+        ((_, coroutine),) = signal.send("x", _async_wrapper=wrapper, a=1)
+        assert asyncio.run(coroutine) == ("other", {"a": 1})
+        ((_, result),) = asyncio.run(signal.send_async("x", a=1))
+        assert result == ("receiver", {"a": 1})

@@ -261,8 +261,8 @@ class QuerySet(Query[M]):
     ) -> list[M]:
         """Update the stored row of each row, and create those that there are none of.
 
-        Fires the bulk signals once, the update signals for each row that is found, the save signals for the others. Where
-        nobody listens to these, nor to ``post_bulk``, mappings are written by one upsert a batch.
+        Fires the bulk signals once, the update signals for each row that is found, the save signals for the others.
+        Where nobody listens to these, nor to ``post_bulk``, mappings are written by one upsert a batch.
 
         Args:
             rows: As in :meth:`bulk_create`.
