@@ -118,9 +118,9 @@ cdef list bind(str emitter, tuple names, PyObject *const *args, Py_ssize_t nargs
 cdef object emit_bound(str emitter, tuple names, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     """Emit with arguments as the caller gave them."""
     if kwnames == NULL and nargs == PyTuple_GET_SIZE(names) + 2:
-        return emit(<object>args[0], args + 1, names)
+        return emit(<object>args[0], args + 1, names, None)
     bound = bind(emitter, names, args, nargs, kwnames)
-    return emit(bound[0], PySequence_Fast_ITEMS(bound) + 1, names)
+    return emit(bound[0], PySequence_Fast_ITEMS(bound) + 1, names, None)
 
 
 cdef PyMethodDef definitions[64]

@@ -105,7 +105,14 @@ def names(list rows not None):
     return found
 
 
-def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list columns not None, list makes not None):
+def pick(
+    list loaded not None,
+    tuple names not None,
+    Py_ssize_t leave_out,
+    list columns not None,
+    list makes not None,
+    bint keep=True,
+):
     cdef Py_ssize_t count = len(names), place, position, i, to
     cdef PyObject *values[WIDE]
     cdef PyObject *key
@@ -114,7 +121,7 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
     cdef tuple given
     cdef list found = [], all_written = []
     if count > WIDE:
-        return pure.pick(loaded, names, leave_out, columns, makes)
+        return pure.pick(loaded, names, leave_out, columns, makes, keep)
     for row in loaded:
         if not has_names(row, names):
             return None
@@ -122,23 +129,73 @@ def pick(list loaded not None, tuple names not None, Py_ssize_t leave_out, list 
         while PyDict_Next(row, &position, &key, &value):
             values[place] = value
             place += 1
-        given = PyTuple_New(count - (leave_out >= 0))
-        to = 0
-        for i in range(count):
-            if i != leave_out:
-                PyTuple_SET_ITEM(<PyObject *>given, to, Py_NewRef(values[i]))
-                to += 1
+        if keep:
+            given = PyTuple_New(count - (leave_out >= 0))
+            to = 0
+            for i in range(count):
+                if i != leave_out:
+                    PyTuple_SET_ITEM(<PyObject *>given, to, Py_NewRef(values[i]))
+                    to += 1
+            found.append(given)
         written = {}
         for pair in columns:
             place = (<tuple>pair)[1]
             written[(<tuple>pair)[0]] = <object>values[place]
-        found.append(given)
         all_written.append(written)
     if makes:  # of no row before all are known to be alike; and what they run may change the dicts that are read above
         for written in all_written:
             for pair in makes:
                 written[(<tuple>pair)[0]] = (<tuple>pair)[1]()
     return found, all_written
+
+
+def values_of(list rows not None):
+    cdef Py_ssize_t position
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef dict row
+    cdef tuple last = None
+    cdef list all_names = [], values = []
+    for row in rows:
+        if last is None or not has_names(row, last):
+            last = tuple(row)
+        all_names.append(last)
+        position = 0
+        while PyDict_Next(row, &position, &key, &value):
+            values.append(<object>value)
+    return all_names, values
+
+
+def altered(list rows not None, list all_names not None, list values not None):
+    cdef Py_ssize_t i, position, place, begin = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef dict row
+    cdef tuple names
+    cdef bint is_same
+    cdef list found = []
+    for i in range(len(rows)):
+        row, names = rows[i], all_names[i]
+        is_same = has_names(row, names)
+        place, position = begin, 0
+        while is_same and PyDict_Next(row, &position, &key, &value):
+            is_same = value == <PyObject *>values[place]
+            place += 1
+        if not is_same:
+            found.append((i, dict(zip(names, values[begin:begin + len(names)]))))
+        begin += len(names)
+    return found
+
+
+def fill(list loaded not None, list written not None, list pairs not None):
+    cdef Py_ssize_t i
+    cdef dict values, row
+    for i in range(len(loaded)):
+        values, row = loaded[i], written[i]
+        for pair in <tuple>pairs[i]:
+            name, key = <tuple>pair
+            if name not in values and key in row:
+                values[name] = row[key]
 
 
 def types(list rows not None):

@@ -19,6 +19,8 @@ cdef class Series:
     cdef tuple told
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t position
+    cdef Packed packed
+    cdef PyObject *held[SMALL]
 
     def __init__(self, emitter, signal, sender, tuple columns not None, tuple told=()):
         self.names = PARAMETERS[emitter.__name__]
@@ -30,6 +32,8 @@ cdef class Series:
             raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
         self.count = lengths.pop()
         self.position = -1
+        self.packed = Packed.__new__(Packed)
+        self.packed.held = self.held
 
     def go(self):
         """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.
@@ -56,7 +60,8 @@ cdef class Series:
                     args[j + 1] = PySequence_Fast_ITEMS(<object>variable)[i]
                 else:
                     args[j + 1] = variable
-            rest = emit(self.signal, args, self.names)
+            self.packed.is_stale = True
+            rest = emit(self.signal, args, self.names, self.packed)
             if rest is not None:
                 return rest
         return None

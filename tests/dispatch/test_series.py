@@ -136,3 +136,32 @@ def test_nothing_is_kept(core) -> None:
     del thing, series
     gc.collect()
     assert gone() is None
+
+
+def test_keywords_of_a_row_are_the_receivers_own(core) -> None:
+    signal, seen, kept = core.Signal(), [], []
+
+    async def spoils(sender, instance, **kwargs):
+        kwargs["row_count"] = kwargs["new"] = "spoilt"
+        del kwargs["operation_skipped"]
+        kept.append(kwargs)
+
+    async def sees(sender, instance, **kwargs):
+        seen.append((instance, kwargs))
+
+    def names_one(sender, *, row_count, **kwargs):
+        seen.append((row_count, kwargs))
+
+    async def sees_last(sender, instance, **kwargs):
+        seen.append((instance, kwargs))
+
+    for receiver in (spoils, sees, names_one, sees_last):
+        signal.connect(receiver, weak=False)
+    assert series_of(core, signal, ["a", "b", "b"]).go() is None
+    assert len({id(kwargs) for kwargs in kept}) == 3
+    expected = []
+    for count, instance in enumerate("abb"):
+        rest = {"model_instance": instance, "operation_skipped": False}
+        whole = (instance, {**rest, "row_count": count})
+        expected += [whole, (count, {**rest, "instance": instance}), whole]
+    assert seen == expected

@@ -120,3 +120,47 @@ def test_composite_keys_are_in_the_order_of_the_primary_key(rows) -> None:
     state = SimpleNamespace(committed_state={}, modified=True, key=None)
     rows.mark([SimpleNamespace()], [state], [{"b": 2, "a": 1}], [0], None, ("a", "b"), str, NOTHING)
     assert state.key == (str, (1, 2), None)
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES)), st.data())
+def test_altered_rows_are_found_with_what_they_were(rows, some, data) -> None:
+    before = [each.copy() for each in some]
+    names, values = rows.values_of(some)
+    assert names == [tuple(each) for each in some]
+    assert values == [value for each in some for value in each.values()]
+    assert rows.altered(some, names, values) == []
+    changed = set()
+    for number, each in enumerate(some):
+        match data.draw(st.sampled_from(["as it is", "set", "added", "taken out"])):
+            case "set" if each:
+                each[next(reversed(each))] = Unequal()
+            case "added":
+                each["new"] = None
+            case "taken out" if each:
+                each.popitem()
+            case _:
+                continue
+        changed.add(number)
+    assert rows.altered(some, names, values) == [(number, before[number]) for number in sorted(changed)]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_equal_object_in_the_place_of_another_alters_a_row(rows) -> None:
+    some = [{"a": 1}, {"a": 1}]
+    was = rows.values_of(some)
+    some[0]["a"] = True
+    assert rows.altered(some, *was) == [(0, {"a": 1})]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_values_that_are_not_there_are_filled_in(rows) -> None:
+    loaded = [{"a": 0}, {}, {}]
+    pairs = [(("a", "A"), ("b", "B")), (("a", "A"),), ()]
+    rows.fill(loaded, [{"A": 1, "B": 2}, {"B": 2}, {"A": 1}], pairs)
+    assert loaded == [{"a": 0, "b": 2}, {}, {}]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_tuples_that_are_not_wanted_are_not_made(rows) -> None:
+    assert rows.pick([{"a": 1}, {"a": 2}], ("a",), -1, [("A", 0)], [], False) == ([], [{"A": 1}, {"A": 2}])

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextvars import ContextVar
 from inspect import iscoroutinefunction
-from itertools import dropwhile
+from itertools import dropwhile, repeat
 from operator import itemgetter
 from types import CoroutineType, MethodType, coroutine
 from typing import Any, Final, Self
@@ -438,7 +438,7 @@ class Series:
         b 1
     """
 
-    __slots__ = ("columns", "count", "emitter", "position", "sender", "signal", "told")
+    __slots__ = ("count", "emitter", "position", "rows", "sender", "signal", "told")
 
     def __init__(
         self,
@@ -451,12 +451,15 @@ class Series:
         width = emitter.__code__.co_argcount - 2
         if len(columns) != width:
             raise TypeError(f"{emitter.__name__} takes {width} values, not {len(columns)}")
-        self.emitter, self.signal, self.sender, self.columns, self.told = emitter, signal, sender, columns, told
+        self.emitter, self.signal, self.sender, self.told = emitter, signal, sender, told
         lengths = {len(column) for column in columns if type(column) is list} | {len(column) for _, column in told}
         if len(lengths) != 1:
             raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
         self.count = lengths.pop()
         self.position = -1
+        self.rows = enumerate(
+            zip(*(each if type(each) is list else repeat(each, self.count) for each in columns), strict=True)
+        )
 
     def go(self) -> Any:
         """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.
@@ -464,16 +467,14 @@ class Series:
         Else what is to be awaited for the rest of one row, after which to go on. So it is when a receiver raises: the
         ``position`` is that of its row.
         """
-        emit, signal, sender, columns, told = self.emitter, self.signal, self.sender, self.columns, self.told
+        emit, signal, sender, told = self.emitter, self.signal, self.sender, self.told
         resumed = self.position + 1
-        while self.position + 1 < self.count:
-            self.position += 1
-            number = self.position
+        for number, row in self.rows:
+            self.position = number
             for variable, values in told:
                 if number == resumed or values[number] is not values[number - 1]:
                     variable.set(values[number])
-            arguments = [column[number] if type(column) is list else column for column in columns]
-            rest = emit(signal, sender, *arguments)
+            rest = emit(signal, sender, *row)
             if rest is not None:
                 return rest
         return None

@@ -233,9 +233,9 @@ class Fill(Bulk):
         """Return the instances: a migration updates each by itself."""
         return instances
 
-    def context_of(self, instances: list[Any], values: Sequence[Mapping[str, Any]]) -> Told:
-        """Return what tells receivers, through the context, which row it is."""
-        return (CURRENT_INSTANCE, instances), *super().context_of(instances, values)
+    def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
+        """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
+        return (CURRENT_INSTANCE, instances), *super().context_of(instances, named)
 
     async def go(self, transaction: Transaction, instances: list[Any], first: int) -> int:
         """Fill the rows of the instances; return how many were updated."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import is_
 from typing import Any
 
-__all__ = ["iso", "mark", "names", "pick", "types"]
+__all__ = ["altered", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
 
 
 def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
@@ -33,6 +34,7 @@ def pick(
     leave_out: int,
     columns: list[tuple[str, int]],
     makes: list[tuple[str, Callable[[], Any]]],
+    keep: bool = True,
 ) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
     """Return the values of dicts that have the same names, as tuples and as dicts; ``None`` if one has others.
 
@@ -42,6 +44,7 @@ def pick(
         leave_out: The place of the name that the tuples go without; -1 where there is none.
         columns: What the new dicts hold: a key, and the place of its value.
         makes: What else: a key, and what makes its value.
+        keep: Whether the tuples are wanted; else there are none.
 
     Example:
         >>> pick([{"state": None, "a": 1, "b": 2}], ("state", "a", "b"), 0, [("B", 2)], [("c", list)])
@@ -54,6 +57,8 @@ def pick(
     written = [
         {key: values[place] for key, place in columns} | {key: make() for key, make in makes} for values in found
     ]
+    if not keep:
+        return [], written
     if leave_out >= 0:
         found = [values[:leave_out] + values[leave_out + 1 :] for values in found]
     return found, written
@@ -67,6 +72,65 @@ def names(rows: list[dict[str, Any]]) -> set[tuple[str, ...]]:
         {('a', 'b')}
     """
     return set(map(tuple, rows))
+
+
+def values_of(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[Any]]:
+    """Return the names of each of the dicts, and the values of all in one list: what :func:`altered` compares with.
+
+    Example:
+        >>> values_of([{"a": 1, "b": 2}, {"c": 3}])
+        ([('a', 'b'), ('c',)], [1, 2, 3])
+    """
+    return list(map(tuple, rows)), list(chain.from_iterable(map(dict.values, rows)))
+
+
+def altered(
+    rows: list[dict[str, Any]], all_names: list[tuple[str, ...]], values: list[Any]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return the places of the dicts that have other names or other objects now, each with what the dict was.
+
+    Args:
+        rows: The dicts.
+        all_names: The names that each had.
+        values: The values that all had.
+
+    Example:
+        >>> rows = [{"a": 1}, {"a": 2}]
+        >>> was = values_of(rows)
+        >>> rows[1]["b"] = 3
+        >>> altered(rows, *was)
+        [(1, {'a': 2})]
+    """
+    now = values_of(rows)
+    if now[0] == all_names and all(map(is_, now[1], values)):
+        return []
+    found, begin = [], 0
+    for place, (row, names) in enumerate(zip(rows, all_names, strict=True)):
+        was = dict(zip(names, values[begin : begin + len(names)], strict=True))
+        if tuple(row) != names or not all(map(is_, row.values(), was.values())):
+            found.append((place, was))
+        begin += len(names)
+    return found
+
+
+def fill(loaded: list[dict[str, Any]], written: list[dict[str, Any]], pairs: list[tuple[tuple[str, str], ...]]) -> None:
+    """Give instances' values those of their rows that they do not have.
+
+    Args:
+        loaded: The instances' values.
+        written: Their rows, by column key.
+        pairs: Of each, what it may get: a name, and the row's key for it.
+
+    Example:
+        >>> values = {"a": 1}
+        >>> fill([values], [{"A": 2, "B": 3}], [(("a", "A"), ("b", "B"), ("c", "C"))])
+        >>> values
+        {'a': 1, 'b': 3}
+    """
+    for values, row, filled in zip(loaded, written, pairs, strict=True):
+        for name, key in filled:
+            if name not in values and key in row:
+                values[name] = row[key]
 
 
 def types(rows: list[dict[str, Any]]) -> set[type[Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
-from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, NONE, current
+from ..context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ..errors import ConfigurationError
 from . import flush, writers
 from .firing import Rows as Fired
@@ -20,7 +20,7 @@ from .flush import needs_flush
 from .layout import has_expressions, layout_of
 from .meta import meta_of, operation
 from .progress import Progress, following
-from .row import NewRows, Row
+from .row import NewRows, Row, names_of
 from .rowwise import names
 from .shape import attribute, shape_of
 from .snapshot import Snapshot
@@ -96,9 +96,8 @@ class Bulk:
         """Return what the signals of the rows call ``instance``: one for all, or a list."""
         return self.queryset
 
-    def context_of(self, instances: list[Any], values: Sequence[Mapping[str, Any]]) -> Told:
-        """Return what tells receivers, through the context, which row it is."""
-        named = [frozenset(each) if each else NONE for each in values]
+    def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
+        """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
         return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
 
     async def run(
@@ -228,7 +227,7 @@ class Bulk:
         if not is_heard(signal, model):
             return
         columns = (caller, rows.instances, rows.values, rows.written, False, False)
-        series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.values))
+        series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
                 rows.skipped.add(number)
@@ -245,7 +244,7 @@ class Bulk:
         for number in rows.skipped:
             skipped[number] = True
         columns = (caller, rows.instances, rows.values, rows.written, False, False, rows.counts, skipped)
-        series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.values))
+        series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
@@ -256,7 +255,7 @@ class Bulk:
             return
         instances, values, written = columns_of(rows)
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration)
-        series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, values))
+        series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
                 row = rows[number]
@@ -273,7 +272,7 @@ class Bulk:
         instances, values, written = columns_of(rows)
         counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
         columns = (self.called_on(instances), instances, values, written, True, self.is_migration, counts, skipped)
-        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, values))
+        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):
             await fire_each(series)
 

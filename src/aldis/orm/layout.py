@@ -15,7 +15,7 @@ from .snapshot import STATE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Layout", "has_expressions", "layout_of", "rows_of"]
+__all__ = ["Layout", "has_expressions", "layout_of", "rows_of", "stored_rows_of"]
 
 MOST: Final = 64
 """Layouts of one class that are remembered: instances that each have other attributes could have any number."""
@@ -55,16 +55,19 @@ class Layout:
         self.expired = frozenset(name for name, key in shape.columns if key not in written)
         """What the row has, and the instance does not know: a plain NULL, for example."""
 
-    def pick(self, loaded: list[dict[str, Any]]) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
+    def pick(
+        self, loaded: list[dict[str, Any]], keep: bool
+    ) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
         """Return what instances have set, and what an INSERT writes of them; ``None`` where they are not all like this.
 
         Args:
             loaded: The instances' values.
+            keep: Whether it is wanted what they have set.
         """
         if self.primary_key or self.defaults:
             return None
         state = self.names.index(STATE) if STATE in self.names else -1
-        return pick(loaded, self.names, state, self.places, self.makes)
+        return pick(loaded, self.names, state, self.places, self.makes, keep)
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what an INSERT writes, by column key, with the client's defaults applied; see ``Shape``."""
@@ -91,21 +94,38 @@ def layout_of(shape: Shape, values: Iterable[str]) -> Layout:
 
 
 def rows_of(
-    shape: Shape, loaded: list[dict[str, Any]]
+    shape: Shape, loaded: list[dict[str, Any]], keep: bool = True
 ) -> tuple[list[Layout], list[tuple[Any, ...]], list[dict[str, Any]]]:
     """Return the layouts of instances of one class, what each has set, and what an INSERT writes of it.
 
     Args:
         shape: The shape of their class.
         loaded: The instances' values, which mostly have one layout.
+        keep: Whether it is wanted what each has set; else there is nothing.
     """
     layout = layout_of(shape, loaded[0])
-    picked = layout.pick(loaded)
+    picked = layout.pick(loaded, keep)
     if picked is not None:
         return [layout] * len(loaded), *picked
     layouts = [layout_of(shape, values) for values in loaded]
-    given = [layout.take_all(values) for layout, values in zip(layouts, loaded, strict=True)]
+    given = [layout.take_all(values) for layout, values in zip(layouts, loaded, strict=True)] if keep else []
     return layouts, given, [layout.column_values(values) for layout, values in zip(layouts, loaded, strict=True)]
+
+
+def stored_rows_of(shape: Shape, loaded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of stored instances of one class, by column key.
+
+    Args:
+        shape: The shape of their class.
+        loaded: The instances' values.
+
+    Raises:
+        KeyError: One does not know all of its row.
+    """
+    names = tuple(loaded[0])
+    places = [(key, names.index(name)) for name, key in shape.columns if name in names]
+    picked = pick(loaded, names, -1, places, [], False) if len(places) == len(shape.columns) else None
+    return list(map(shape.row_of, loaded)) if picked is None else picked[1]
 
 
 def has_expressions(rows: list[dict[str, Any]]) -> bool:

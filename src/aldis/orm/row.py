@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
+from ..context import NONE
 from .layout import rows_of
 from .rowwise import mark
 from .snapshot import Snapshot
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .shape import Shape
 
-__all__ = ["NOTHING_PASSED", "NewRows", "Row"]
+__all__ = ["NOTHING_PASSED", "NewRows", "Row", "names_of"]
 
 T = TypeVar("T")
 
@@ -65,6 +66,11 @@ def at(values: list[T], places: Sequence[int]) -> list[T]:
     return values if len(places) == len(values) else [values[place] for place in places]
 
 
+def names_of(values: Sequence[Mapping[str, Any]]) -> list[frozenset[str]]:
+    """Return the names of the attributes that the caller gave of each row."""
+    return [frozenset(each) if each else NONE for each in values]
+
+
 class NewRows:
     """A batch of instances that are to be inserted, in lists side by side.
 
@@ -79,6 +85,8 @@ class NewRows:
         self.states: list[InstanceState[Any]] = []
         self.values: list[Mapping[str, Any]] = []
         """What the caller gave of each, by attribute name."""
+        self.named: list[frozenset[str]] = []
+        """The names alone, once they were asked for."""
         self.written: list[dict[str, Any]] = []
         """What goes to the database, by column key."""
         self.layouts: list[Layout] = []
@@ -115,9 +123,16 @@ class NewRows:
         self.instances += instances
         self.states += states
         self.values += [NOTHING_PASSED] * len(states)
+        self.named += [NONE] * len(states)
         self.layouts += layouts
         self.given += given
         self.written += written
+
+    def names(self) -> list[frozenset[str]]:
+        """Return the names of the attributes that the caller gave of each."""
+        if len(self.named) < len(self):
+            self.named = names_of(self.values)
+        return self.named
 
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""

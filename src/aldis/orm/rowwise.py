@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..dispatch import backend
 
-__all__ = ["are_alike", "iso", "mark", "names", "pick", "types"]
+__all__ = ["altered", "are_alike", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
 
 if TYPE_CHECKING:
-    from ._pure_rows import iso, mark, names, pick, types
+    from ._pure_rows import altered, fill, iso, mark, names, pick, types, values_of
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
-    iso, mark, names, pick, types = _rows.iso, _rows.mark, _rows.names, _rows.pick, _rows.types
+    altered, fill, iso, mark = _rows.altered, _rows.fill, _rows.iso, _rows.mark
+    names, pick, types, values_of = _rows.names, _rows.pick, _rows.types, _rows.values_of
 
 
 def are_alike(rows: list[dict[str, Any]]) -> bool:

@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
     from ..shape import Shape
 
-__all__ = ["changes", "differ", "foreign_keys", "put_back", "take_changes", "takes_key"]
-
-
-def differ(one: object, other: object) -> bool:
-    """Tell whether rows differ; values that cannot be compared do, unless they are the same objects."""
-    try:
-        return bool(one != other)
-    except Exception:
-        return True
+__all__ = ["changes", "foreign_keys", "put_back", "take_changes", "takes_key"]
 
 
 def take_changes(shape: Shape, state: InstanceState[Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import EXT_CONTINUE
 from ...context import DISABLED
 from .commit import committed, ended, rolled_back, savepoint_begun
 from .flush import LIMIT, Flush, endless
-from .row import ASKED, Asked
+from .row import ASKED, Asked, Row
 from .statements import around_statement
 from .waiting import wait_for
 
@@ -92,7 +92,11 @@ def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceStat
     if FLUSHES:
         flush = FLUSHES.get(state.session_id or 0)
         if flush is not None:
-            flush.written(state, is_delete=False)
+            row = flush.saved.get(state)
+            if isinstance(row, Row):
+                flush.written(row)
+            elif row is not None:  # plainly new: most rows are
+                flush.done.append(state.obj())
     return EXT_CONTINUE
 
 
@@ -107,8 +111,8 @@ def before_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: 
 def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
     """Take note that a row was deleted."""
     flush = FLUSHES.get(state.session_id or 0)
-    if flush is not None:
-        flush.written(state, is_delete=True)
+    if flush is not None and (row := flush.deleted.get(state)) is not None:
+        flush.written(row)
     return EXT_CONTINUE
 
 

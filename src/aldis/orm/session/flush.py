@@ -20,10 +20,11 @@ from ...errors import ConfigurationError, SkipOperation
 from ..ambient import joined
 from ..database import Database
 from ..firing import fire_each, rows_of_signal, skipped_of
-from ..layout import layout_of, rows_of
+from ..layout import layout_of, rows_of, stored_rows_of
 from ..row import NOTHING_PASSED
+from ..rowwise import altered, fill, values_of
 from ..shape import Shape
-from .changes import changes, differ, foreign_keys, put_back, take_changes, takes_key
+from .changes import changes, foreign_keys, put_back, take_changes, takes_key
 from .commit import queue_of
 from .order import in_order
 from .row import ASKED, Heard, Row
@@ -215,10 +216,10 @@ class Flush:
         shape, signal, saved = heard.shape, heard.pre_save, self.saved
         instances = [state.obj() for state in states]
         known = [instance.__dict__ for instance in instances]
-        layouts, _, written = rows_of(shape, known)
+        layouts, _, written = rows_of(shape, known, keep=False)
         saved.update(zip(states, written, strict=True))
         if signal is not None:
-            was = list(map(dict.copy, written))
+            was = values_of(written)
             told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
             columns = (instances, instances, NOTHING_PASSED, written, False, False)
             series = rows_of_signal("pre_save", signal, model, columns, told)
@@ -226,14 +227,10 @@ class Flush:
                 row = saved[states[number]] = Row(heard, states[number], "save", None, written[number])
                 self.skip(row)
                 known[number] = {}  # the instance stays as it was
-            if differ(written, was):
-                for state, now, before in zip(states, written, was, strict=True):
-                    if differ(now, before):
-                        take_changes(shape, state, before, now)
-        for layout, values, row_values in zip(layouts, known, written, strict=True):
-            for name, key in layout.filled:
-                if name not in values and key in row_values:
-                    values[name] = row_values[key]
+            for number, before in altered(written, *was):
+                if type(saved[states[number]]) is not Row:
+                    take_changes(shape, states[number], before, written[number])
+        fill(known, written, [layout.filled for layout in layouts])
 
     async def emit_before(self, row: Row) -> None:
         """Fire the signal before a row is written, and let the instance have what receivers made of its values."""
@@ -308,15 +305,11 @@ class Flush:
                 "because of a relationship: it cannot leave that out. Raise another error to undo the flush."
             )
 
-    def written(self, state: InstanceState[Any], is_delete: bool) -> None:
+    def written(self, row: Row) -> None:
         """Take note that a row was written."""
-        row = (self.deleted if is_delete else self.saved).get(state)
-        if type(row) is not Row:
-            if row is not None:
-                self.done.append(state.obj())
-        elif not row.skipped:
-            if row.is_update and not is_delete:
-                row.written.update(changes(row.heard.shape, state))
+        if not row.skipped:
+            if row.is_update and row.kind != "delete":
+                row.written.update(changes(row.heard.shape, row.state))
             self.done.append(row)
 
     async def after(self) -> None:
@@ -347,9 +340,8 @@ class Flush:
         signal, shape = heard.post_save, heard.shape
         if signal is None:
             return
-        row_of = shape.row_of
         try:
-            written = list(map(row_of, [instance.__dict__ for instance in instances]))
+            written = stored_rows_of(shape, [instance.__dict__ for instance in instances])
         except KeyError:  # something has expired, or is deferred
             written = [await self.completed(shape, instance_state(instance)) for instance in instances]
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
