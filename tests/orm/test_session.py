@@ -220,8 +220,9 @@ async def test_receivers_that_never_stop(models, session, when) -> None:
 
 async def test_skip_of_an_insert(models, session, told) -> None:
     @models.Base.meta.signals.pre_save.connect_via(models.User)
-    async def skip(sender, instance):
+    async def skip(sender, instance, column_values):
         if instance.name == "eve":
+            column_values["mail"] = "eve@example.org"
             raise aldis.SkipOperation
 
     eve = models.User(name="eve")
