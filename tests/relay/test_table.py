@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import pytest
 from shops import recorded
@@ -218,6 +219,23 @@ async def test_several_relays_share_the_lanes(shop) -> None:
     await asyncio.gather(*tasks)
     assert sorted(got) == sorted(set(got))
     assert len(got) == 200
+
+
+async def test_relays_that_start_at_once_do_not_stand_in_each_others_way(shop) -> None:
+    @relay.receiver(post_save, "User", name="r", database=shop.database)
+    async def receive(sender, instance): ...
+
+    engine = shop.database.engine
+    runners = [relay.Relay(shop.database) for _ in range(4)]
+    async with AsyncExitStack() as stack:
+        for each in runners:
+            each.engine = engine
+            await stack.enter_async_context(engine.connect())  # so that none has to connect when it begins
+    for signals in ("post_save", "post_save,post_delete"):
+        relay.RECEIVERS["r"].signals = tuple(signals.split(","))
+        await asyncio.gather(*[each.register([relay.RECEIVERS["r"]]) for each in runners])
+        async with engine.connect() as connection:
+            assert (await connection.execute(select(tables.receiver))).all() == [("r", "User", signals)]
 
 
 async def test_event_that_comes_twice_has_its_effect_once(shop) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, false, func, or_, select
+from sqlalchemy import and_, delete, false, func, or_, select, update
 from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
@@ -91,6 +91,8 @@ class Relay:
         """The database is in memory, and has one connection."""
         self.takers: list[tuple[Lanes, Pass]] = []
         self.inboxes: list[Inbox] = []
+        self.has_to_prune = False
+        """Who takes what may have changed since the table was last pruned."""
         self.metrics = Metrics(database)
 
     def stop(self) -> None:
@@ -165,7 +167,7 @@ class Relay:
                     stack.push_async_callback(each.close)
                 self.takers = [self.taker(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
-                await self.prune()
+                self.has_to_prune = True
             for lanes, _ in self.takers:
                 await lanes.prepare()
             yield
@@ -195,12 +197,18 @@ class Relay:
         return Lanes(self.engine, receiver.name, wanted), take
 
     async def register(self, known: Sequence[Receiver]) -> None:
-        """Write down who takes events from the table: each is kept until all of them have."""
-        async with self.engine.begin() as connection:
-            for each in known:
-                row = {"name": each.name, "sender": each.sender, "signals": ",".join(each.signals)}
-                await connection.execute(delete(receivers).where(receivers.c.name == each.name))
-                await connection.execute(insert_if_new(receivers, connection.dialect.name), row)
+        """Write down who takes events from the table: each is kept until all of them have.
+
+        Each statement is a transaction of its own: relays that start at once and hold one lock while they ask for the
+        next are a deadlock on MariaDB.
+        """
+        insert = insert_if_new(receivers, self.engine.dialect.name)
+        for each in known:
+            row = {"sender": each.sender, "signals": ",".join(each.signals)}
+            async with self.engine.begin() as connection:
+                await connection.execute(insert, {"name": each.name, **row})
+            async with self.engine.begin() as connection:
+                await connection.execute(update(receivers).where(receivers.c.name == each.name).values(row))
 
     async def pass_some(self) -> int:
         """Pass on some of what waits, in as many lanes as there is something in; return how many events it was."""
@@ -213,8 +221,9 @@ class Relay:
             for error in await asyncio.gather(*work, return_exceptions=True):
                 if isinstance(error, BaseException):
                     raise error
-        if self.transport is None and self.passed > before:
+        if self.transport is None and (self.passed > before or self.has_to_prune):
             await self.prune()
+            self.has_to_prune = False
         return self.passed - before
 
     async def pass_lane(self, lanes: Lanes, number: int, take: Pass, running: asyncio.Semaphore) -> None:
