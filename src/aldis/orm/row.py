@@ -201,7 +201,7 @@ class NewRows:
     def loosen(self) -> None:
         """Let go of the instances: they are put back only if somebody else holds them."""
         self.references = [weakref.ref(state) for state in self.states]
-        self.numbers, self.instances, self.states, self.values, self.written = [], [], [], [], []
+        self.numbers, self.instances, self.states, self.values, self.named, self.written = [], [], [], [], [], []
 
     def is_gone(self) -> bool:
         """Tell whether none of the instances is there any more, once they were let go of."""
