@@ -122,9 +122,9 @@ def stored_rows_of(shape: Shape, loaded: list[dict[str, Any]]) -> list[dict[str,
     Raises:
         KeyError: One does not know all of its row.
     """
-    names = tuple(loaded[0])
-    places = [(key, names.index(name)) for name, key in shape.columns if name in names]
-    picked = pick(loaded, names, -1, places, [], False) if len(places) == len(shape.columns) else None
+    layout = layout_of(shape, loaded[0])
+    knows_all = len(layout.places) == len(shape.columns)
+    picked = pick(loaded, layout.names, -1, layout.places, [], keep=False) if knows_all else None
     return list(map(shape.row_of, loaded)) if picked is None else picked[1]
 
 

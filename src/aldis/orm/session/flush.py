@@ -148,7 +148,7 @@ class Flush:
         assert heard is not None
         shape = heard.shape
         asked = ASKED.pop(state, None) if ASKED else None
-        filled: Iterable[tuple[str, str]] = ()
+        filled: tuple[tuple[str, str], ...] = ()
         if state.key is None:
             values = state.obj().__dict__
             layout = layout_of(shape, values)
@@ -252,10 +252,7 @@ class Flush:
                 return
         if kind != "delete":
             take_changes(heard.shape, row.state, was, written)
-            known = row.state.dict
-            for name, key in row.filled:
-                if key in written:
-                    known.setdefault(name, written[key])
+            fill([row.state.dict], [written], [row.filled])
 
     def skip(self, row: Row) -> None:
         """Leave a row out of the flush."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
@@ -86,7 +86,7 @@ class Row:
         kind: str,
         asked: Asked | None,
         written: dict[str, Any],
-        filled: Iterable[tuple[str, str]] = (),
+        filled: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.heard = heard
         self.state = state
