@@ -51,7 +51,8 @@ cdef extern from "Python.h":
         PyObject *func_dict
     bint PyFunction_Check(PyObject *value)
     PyObject *PyFunction_GET_CODE(PyObject *function)
-    PyObject *PyDict_GetItem(PyObject *mapping, PyObject *key)
+    PyObject *PyDict_GetItemWithError(PyObject *mapping, PyObject *key)
+    void PyErr_Clear()
     dict PyDict_Copy(dict value)
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)

@@ -61,7 +61,6 @@ cdef inline bint known_by_address(object sender):
     return not (PyUnicode_Check(sender) or PyLong_Check(sender) or PyMethod_Check(sender))
 
 
-@cython.final
 @cython.no_gc_clear
 @cython.freelist(8)
 cdef class Packed:
@@ -190,8 +189,11 @@ cdef inline PyObject *twin_on(PyObject *function) noexcept:
     cdef PyObject *namespace
     cdef PyObject *known
     namespace = (<PyFunctionObject *>function).func_dict
-    known = NULL if namespace == NULL else PyDict_GetItem(namespace, <PyObject *>TWIN)
-    if known == NULL or PyTuple_GET_ITEM(<object>known, 0) != PyFunction_GET_CODE(function):
+    known = NULL if namespace == NULL else PyDict_GetItemWithError(namespace, <PyObject *>TWIN)
+    if known == NULL:
+        PyErr_Clear()
+        return NULL
+    if PyTuple_GET_ITEM(<object>known, 0) != PyFunction_GET_CODE(function):
         return NULL
     return PyTuple_GET_ITEM(<object>known, 1)
 
@@ -438,10 +440,19 @@ cdef dict keywords_of(tuple names, PyObject *const *args):
     return {names[i]: <object>args[i + 1] for i in range(len(names))}
 
 
-cdef object emit(object signal, PyObject *const *args, tuple names, Packed packed):
+@cython.final
+cdef class Kept(Packed):
+    """What a series keeps from row to row: the receivers of a plan too, until somebody connects or disconnects."""
+
+    cdef Plan plan
+    cdef object live
+    cdef tuple calls
+
+
+cdef object emit(object signal, PyObject *const *args, tuple names, Kept kept):
     """Call the receivers of a lifecycle signal; return ``None``, or what is to be awaited for the rest.
 
-    ``args`` are the sender and the values, in the order of ``names``; ``packed`` is a series' own, or ``None``.
+    ``args`` are the sender and the values, in the order of ``names``; ``kept`` is a series' own, or ``None``.
     """
     cdef object sender = <object>args[0]
     cdef Plan plan = plan_for(signal, sender)
@@ -451,14 +462,18 @@ cdef object emit(object signal, PyObject *const *args, tuple names, Packed packe
     cdef PyObject *yielded
     cdef PySendResult outcome
     cdef Call call
+    cdef Packed packed
+    cdef tuple calls
     if count == 0:
         return None
     if plan.watched is not None:
         return plan.watched(sender, **keywords_of(names, args))
-    live = plan.live()
-    calls = plan.calls(names)
-    if packed is None:
-        packed = Packed.__new__(Packed)
+    if kept is None:
+        live, calls, packed = plan.live(), plan.calls(names), Packed.__new__(Packed)
+    else:
+        if kept.plan is not plan:
+            kept.plan, kept.live, kept.calls = plan, plan.live(), plan.calls(names)
+        live, calls, packed = kept.live, kept.calls, kept
     receivers = PySequence_Fast_ITEMS(live)
     try:
         for i in range(count):

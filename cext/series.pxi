@@ -1,5 +1,14 @@
 # One signal for many rows: the loop over rows and receivers, without a Python frame between. Included by dispatch.pyx.
 
+cdef bint is_constant(list column) noexcept:
+    """Tell whether a column has one object for all rows."""
+    cdef Py_ssize_t i
+    for i in range(1, len(column)):
+        if PyList_GET_ITEM(column, i) != PyList_GET_ITEM(column, 0):
+            return False
+    return True
+
+
 @cython.final
 cdef class Series:
     """One lifecycle signal, fired for many rows, one after the other.
@@ -16,52 +25,54 @@ cdef class Series:
     cdef readonly object sender
     cdef tuple names
     cdef tuple columns
-    cdef tuple told
+    cdef list varying
+    cdef list constant
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t position
-    cdef Packed packed
+    cdef Kept kept
     cdef PyObject *held[SMALL]
 
     def __init__(self, emitter, signal, sender, tuple columns not None, tuple told=()):
         self.names = PARAMETERS[emitter.__name__]
         if len(columns) != len(self.names):
             raise TypeError(f"{emitter.__name__} takes {len(self.names)} values, not {len(columns)}")
-        self.signal, self.sender, self.columns, self.told = signal, sender, columns, told
+        self.signal, self.sender, self.columns = signal, sender, columns
         lengths = {len(column) for column in columns if type(column) is list} | {len(column) for _, column in told}
         if len(lengths) != 1:
             raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
         self.count = lengths.pop()
         self.position = -1
-        self.packed = Packed.__new__(Packed)
-        self.packed.held = self.held
+        self.kept = Kept.__new__(Kept)
+        self.kept.held = self.held
+        # What is the same for all rows is set once: it costs as much as half a receiver.
+        self.varying = [pair for pair in told if not is_constant(pair[1])]
+        self.constant = [(variable, column[0]) for variable, column in told if is_constant(column) and column]
 
     def go(self):
         """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.
 
         Else what is to be awaited for the rest of one row, after which to go on. So it is when a receiver raises: the
-        ``position`` is that of its row.
+        ``position`` is that of its row. Receivers that are weakly referenced are kept until somebody connects.
         """
         cdef PyObject *args[SMALL + 1]
         cdef PyObject *variable
-        cdef Py_ssize_t i, j, width = len(self.columns), resumed = self.position + 1
-        cdef list column
+        cdef Py_ssize_t i, j, width = len(self.columns)
         args[0] = <PyObject *>self.sender
+        for pair in self.constant:
+            PyContextVar_Set(<object>PyTuple_GET_ITEM(pair, 0), <object>PyTuple_GET_ITEM(pair, 1))
         while self.position + 1 < self.count:
             self.position += 1
             i = self.position
-            for pair in self.told:
-                column = <list>(<tuple>pair)[1]
-                # What is the same for row after row is set once: it costs as much as half a receiver.
-                if i == resumed or column[i] is not column[i - 1]:
-                    PyContextVar_Set((<tuple>pair)[0], column[i])
+            for pair in self.varying:
+                PyContextVar_Set(<object>PyTuple_GET_ITEM(pair, 0), (<list>PyTuple_GET_ITEM(pair, 1))[i])
             for j in range(width):
                 variable = PyTuple_GET_ITEM(self.columns, j)
                 if PyList_CheckExact(<object>variable):
                     args[j + 1] = PySequence_Fast_ITEMS(<object>variable)[i]
                 else:
                     args[j + 1] = variable
-            self.packed.is_stale = True
-            rest = emit(self.signal, args, self.names, self.packed)
+            self.kept.is_stale = True
+            rest = emit(self.signal, args, self.names, self.kept)
             if rest is not None:
                 return rest
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import weakref
 
@@ -165,3 +166,61 @@ def test_keywords_of_a_row_are_the_receivers_own(core) -> None:
         whole = (instance, {**rest, "row_count": count})
         expected += [whole, (count, {**rest, "instance": instance}), whole]
     assert seen == expected
+
+
+def test_receivers_of_every_kind_get_what_they_name(core) -> None:
+    signal, seen = core.Signal(), []
+
+    class Owner:
+        def method(self, sender, instance, **kwargs):
+            seen.append((instance, kwargs))
+
+    def out_of_order(sender, row_count, instance, **kwargs):
+        seen.append((row_count, instance, kwargs))
+
+    async def sender_alone(sender, **kwargs):
+        seen.append(kwargs)
+
+    @functools.wraps(out_of_order)
+    def wrapped(*args, **kwargs):
+        seen.append((args, kwargs))
+
+    owner = Owner()
+    for receiver in (owner.method, out_of_order, sender_alone, wrapped):
+        signal.connect(receiver, weak=False)
+    assert series_of(core, signal, ["a", "b"]).go() is None
+    expected = []
+    for count, instance in enumerate("ab"):
+        rest = {"model_instance": instance, "operation_skipped": False}
+        whole = {"instance": instance, **rest, "row_count": count}
+        method = (instance, {**rest, "row_count": count})
+        expected += [method, (count, instance, rest), whole, ((str,), whole)]
+    assert seen == expected
+
+
+def test_what_a_receiver_makes_of_the_context_is_not_the_next_rows(core) -> None:
+    signal, seen = core.Signal(), []
+
+    @signal.connect
+    def receiver(sender, instance):
+        seen.append(ROW.get())
+        ROW.set("spoilt")
+
+    assert series_of(core, signal, ["a", "b", "c"], ((ROW, [1, 1, 2]),)).go() is None
+    assert seen == [1, 1, 2]
+
+
+def test_a_receiver_that_nobody_else_holds_stays_to_the_end(core) -> None:
+    signal, seen, held = core.Signal(), [], []
+
+    def short_lived(sender, instance):
+        seen.append(instance)
+        held.clear()
+
+    held.append(short_lived)
+    signal.connect(short_lived)
+    del short_lived
+    assert series_of(core, signal, ["a", "b"]).go() is None
+    gc.collect()
+    assert seen == ["a", "b"]
+    assert not signal.receivers

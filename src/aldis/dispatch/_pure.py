@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextvars import ContextVar
 from inspect import iscoroutinefunction
 from itertools import dropwhile, repeat
-from operator import itemgetter
+from operator import is_, itemgetter
 from types import CoroutineType, MethodType, coroutine
 from typing import Any, Final, Self
 
@@ -17,7 +17,7 @@ from .batching import Batched
 from .deferral import Deferred, behind
 from .delivery import stand_in
 from .failures import annotate
-from .receiver import Accepts, accepts, arrange, strong
+from .receiver import Accepts, accepts, arrange, positional_twin, strong
 
 __all__ = ["ANY_KEY", "Call", "Dispatch", "Plan", "Receiver", "Series", "send", "send_async", "sender_key"]
 
@@ -49,16 +49,19 @@ def sender_key(sender: Any) -> Any:
 class Call:
     """How the arguments of one set of keywords reach one receiver."""
 
-    __slots__ = ("is_async", "keywords", "pick", "positional", "way")
+    __slots__ = ("first", "is_async", "keywords", "pick", "positional", "way")
 
     def __init__(self, receiver: Receiver, names: tuple[str, ...]) -> None:
-        order, self.positional, self.keywords, _ = arrange(receiver.accepts, names)
+        order, self.positional, self.keywords, names_all = arrange(receiver.accepts, names)
         self.is_async = receiver.is_async
-        self.pick = picker(order or range(len(names) + 1))
+        order = order or tuple(range(len(names) + 1))
+        self.pick = picker(order)
+        self.first = picker(order[: self.positional]) if names_all else None
+        """Takes what goes by position, of a receiver that may have a twin."""
         accepted = receiver.accepts
         # In Python a call that names all is cheaper than one that sorts out what can go by position.
-        names_all = accepted.everything and accepted.keywords.issuperset(accepted.positional)
-        self.way: Any = AS_THEY_STAND if names_all else BY_KEYWORD if self.keywords else self.pick
+        as_they_stand = accepted.everything and accepted.keywords.issuperset(accepted.positional)
+        self.way: Any = AS_THEY_STAND if as_they_stand else BY_KEYWORD if self.keywords else self.pick
 
     def __call__(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call ``receiver`` with its part of ``arguments``: the sender, then the values in the order of the names."""
@@ -412,6 +415,11 @@ async def send_async(
     return results
 
 
+def is_constant(column: list[Any]) -> bool:
+    """Tell whether a column has one object for all rows."""
+    return not column or all(map(is_, column, repeat(column[0])))
+
+
 class Series:
     """One lifecycle signal, fired for many rows, one after the other.
 
@@ -438,7 +446,21 @@ class Series:
         b 1
     """
 
-    __slots__ = ("count", "emitter", "position", "rows", "sender", "signal", "told")
+    __slots__ = (
+        "changes",
+        "columns",
+        "constant",
+        "count",
+        "is_waiting",
+        "names",
+        "plan",
+        "position",
+        "rows",
+        "sender",
+        "signal",
+        "varying",
+        "ways",
+    )
 
     def __init__(
         self,
@@ -448,33 +470,103 @@ class Series:
         columns: tuple[Any, ...],
         told: tuple[tuple[ContextVar[Any], list[Any]], ...] = (),
     ) -> None:
-        width = emitter.__code__.co_argcount - 2
-        if len(columns) != width:
-            raise TypeError(f"{emitter.__name__} takes {width} values, not {len(columns)}")
-        self.emitter, self.signal, self.sender, self.told = emitter, signal, sender, told
+        self.names = emitter.__code__.co_varnames[2 : emitter.__code__.co_argcount]
+        if len(columns) != len(self.names):
+            raise TypeError(f"{emitter.__name__} takes {len(self.names)} values, not {len(columns)}")
+        self.signal, self.sender, self.columns = signal, sender, columns
         lengths = {len(column) for column in columns if type(column) is list} | {len(column) for _, column in told}
         if len(lengths) != 1:
             raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
         self.count = lengths.pop()
         self.position = -1
-        self.rows = enumerate(
-            zip(*(each if type(each) is list else repeat(each, self.count) for each in columns), strict=True)
-        )
+        self.is_waiting = False
+        values = [each if type(each) is list else repeat(each, self.count) for each in columns]
+        self.rows = enumerate(zip(repeat(sender, self.count), *values, strict=True))
+        self.varying = [(variable.set, column) for variable, column in told if not is_constant(column)]
+        self.constant = [(variable.set, column[0]) for variable, column in told if column and is_constant(column)]
+        """What is the same for all rows is set once."""
+        self.plan: Plan | None = None
+        self.ways: list[tuple[Any, Any, dict[str, Any] | None, Any, Call]] = []
+        """Each receiver of the plan, what is called for it, its dict of keywords and what goes before, if any."""
+        self.changes: list[tuple[dict[str, Any], str, list[Any]]] = []
+        """What of these dicts is another for each row."""
 
     def go(self) -> Any:
         """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.
 
         Else what is to be awaited for the rest of one row, after which to go on. So it is when a receiver raises: the
-        ``position`` is that of its row.
+        ``position`` is that of its row. Receivers that are weakly referenced are kept until somebody connects.
         """
-        emit, signal, sender, told = self.emitter, self.signal, self.sender, self.told
-        resumed = self.position + 1
-        for number, row in self.rows:
-            self.position = number
-            for variable, values in told:
-                if number == resumed or values[number] is not values[number - 1]:
-                    variable.set(values[number])
-            rest = emit(signal, sender, *row)
-            if rest is not None:
-                return rest
+        self.is_waiting = False
+        running = self.run().__await__()  # one for all rows: in it ``await`` drives a receiver at half the price
+        for yielded in running:
+            self.is_waiting = True
+            return rest_of(running, yielded)
         return None
+
+    async def run(self) -> None:
+        """Fire the signal for the rows to come, or to the end of one that had to wait."""
+        signal, sender = self.signal, self.sender
+        plans, key = signal._plans if isinstance(signal, Dispatch) else None, id(sender)
+        for tell, value in self.constant:
+            tell(value)
+        receiver: Any = None
+        try:
+            for number, arguments in self.rows:
+                self.position = number
+                for tell, values in self.varying:
+                    tell(values[number])
+                if plans is None:
+                    plan = plan_for(signal, sender)
+                else:  # the same, spelled out, as in the emitters
+                    plan = NOBODY if signal.is_muted else plans.get(key) or signal._find(sender)
+                if plan is not self.plan:
+                    self.learn(plan)
+                for keywords, name, values in self.changes:
+                    keywords[name] = values[number]
+                for receiver, target, packed, first, call in self.ways:
+                    if packed is None:
+                        result = target(receiver, arguments)
+                    elif first is None:
+                        result = target(sender, arguments[1], packed.copy())
+                    else:
+                        result = target(*first(arguments), packed.copy())
+                    if result is not None and (type(result) is CoroutineType or call.is_async):
+                        await result
+                if self.is_waiting:
+                    return
+        except Exception as error:
+            annotate(error, signal, sender, receiver)
+            raise
+
+    def learn(self, plan: Plan) -> None:
+        """Work out how the receivers of a plan are called.
+
+        One with ``**kwargs`` by its positional twin: a dict is kept from row to row, and each call gets a copy.
+        """
+        whole = dict(zip(self.names, self.columns, strict=True))
+        packs: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.plan, self.ways = plan, []
+        for receiver, _, call in plan.calls(self.names):
+            function = receiver.__func__ if type(receiver) is MethodType else receiver
+            twin: Any = None if call.first is None or receiver is plan.watched else positional_twin(function)
+            if twin is None:
+                self.ways.append((receiver, self.by_name if receiver is plan.watched else call, None, None, call))
+                continue
+            if function is not receiver:
+                twin = MethodType(twin, receiver.__self__)
+            packed = packs.setdefault(call.keywords, {name: whole[name] for name in call.keywords})
+            first = None if call.keywords == self.names[1:] else call.first  # (sender, instance, **kwargs), mostly
+            self.ways.append((receiver, twin, packed, first, call))
+        self.changes = [
+            (packed, name, whole[name]) for packed in packs.values() for name in packed if type(whole[name]) is list
+        ]
+
+    def by_name(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call what watches the receivers."""
+        return receiver(self.sender, **dict(zip(self.names, arguments[1:], strict=True)))
+
+
+async def rest_of(running: Any, yielded: Any) -> None:
+    """Await the rest of what has begun."""
+    await resume(running, yielded)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
-from operator import is_
-from typing import Any
+from functools import lru_cache
+from itertools import chain, repeat
+from operator import is_, itemgetter
+from typing import Any, Final
+
+from .shape import maker_of_rows, picker
 
 __all__ = ["altered", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
+
+TWO: Final = [f"{number:02}" for number in range(100)]
+THREE: Final = [f"{number:03}" for number in range(1000)]
+"""Looked up, digits make a datetime's text in half the time of its ``isoformat()``."""
+
+row_of: Final = lru_cache(maxsize=256)(maker_of_rows)
 
 
 def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
@@ -22,10 +31,18 @@ def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
         >>> iso([datetime(2026, 1, 2), None], str)
         ['2026-01-02 00:00:00.000000', 'None']
     """
-    return [
-        value.isoformat(" ", "microseconds") if type(value) is datetime and value.tzinfo is None else otherwise(value)
-        for value in values
-    ]
+    found = []
+    for value in values:
+        if type(value) is datetime and value.tzinfo is None:
+            century, year = divmod(value.year, 100)
+            millis, micros = divmod(value.microsecond, 1000)
+            found.append(
+                f"{TWO[century]}{TWO[year]}-{TWO[value.month]}-{TWO[value.day]} "
+                f"{TWO[value.hour]}:{TWO[value.minute]}:{TWO[value.second]}.{THREE[millis]}{THREE[micros]}"
+            )
+        else:
+            found.append(otherwise(value))
+    return found
 
 
 def pick(
@@ -51,16 +68,14 @@ def pick(
         ([(1, 2)], [{'B': 2, 'c': []}])
         >>> pick([{"a": 1}, {"b": 2}], ("a",), -1, [], [])
     """
-    if any(each != names for each in map(tuple, loaded)):
+    if not all(map(names.__eq__, map(tuple, loaded))):
         return None
-    found = [tuple(values.values()) for values in loaded]
-    written = [
-        {key: values[place] for key, place in columns} | {key: make() for key, make in makes} for values in found
-    ]
-    if not keep:
-        return [], written
-    if leave_out >= 0:
-        found = [values[:leave_out] + values[leave_out + 1 :] for values in found]
+    kept = tuple(name for place, name in enumerate(names) if place != leave_out)
+    found = list(map(picker(kept), loaded)) if keep else []
+    written = list(map(row_of(tuple((key, names[place]) for key, place in columns)), loaded))
+    for row in written if makes else ():  # of no row before all are read: what they run may change the dicts
+        for key, make in makes:
+            row[key] = make()
     return found, written
 
 
@@ -168,22 +183,17 @@ def mark(
     Returns:
         What SQLAlchemy had recorded of each before; ``None`` where that is ``no_value`` of all that was set.
     """
-    for instance, values in zip(instances, written, strict=True):
-        if attributes is None:
-            instance.__dict__.update(values)
-        else:
-            instance.__dict__.update({attributes[key]: value for key, value in values.items()})
-    records = [state.committed_state for state in states]
-    keys = zip(*[[values[key] for values in written] for key in primary_key], strict=True)
-    for state, key in zip(states, keys, strict=True):
+    records, nothing = [state.committed_state for state in states], repeat(no_value)
+    keys = zip(*(map(itemgetter(key), written) for key in primary_key), strict=True)
+    for instance, state, row, key in zip(instances, states, written, keys, strict=True):
+        instance.__dict__.update(row if attributes is None else {attributes[name]: row[name] for name in row})
         state.key = (identity, key, None)
         state.committed_state = {}
         state.modified = False
-    # It is a member of an enum, and those are hashed in Python: by its id, no more is asked of it or the others.
-    nothing = {id(no_value)}
-    if sizes == list(map(len, records)) and set(map(id, chain.from_iterable(map(dict.values, records)))) <= nothing:
+    # It is a member of an enum, and those are compared in Python: no more is asked of it than whether it is there.
+    if sizes == list(map(len, records)) and all(map(is_, chain.from_iterable(map(dict.values, records)), nothing)):
         return [None] * len(records)
     return [
-        None if len(each) == size and set(map(id, each.values())) <= nothing else each
+        None if len(each) == size and all(map(is_, each.values(), nothing)) else each
         for each, size in zip(records, sizes, strict=True)
     ]

@@ -159,7 +159,9 @@ class Bulk:
         self.batches.append(rows)
         await self.emit_before_insert(rows)
         rows.counts = [1] * len(rows.instances)
-        shape = self.shape
+        shape, columns = self.shape, set(map(frozenset, names(rows.written)))
+        for each in columns:
+            shape.refuse_unknown(each)
         if self.has_to_flush(rows):
             self.refuse_conflicts_of_flush()
             rows.remember()
@@ -171,7 +173,7 @@ class Bulk:
                     if number not in rows.skipped:
                         rows.counts[number] = await writers.insert_unless_conflict(transaction, shape, written)
             else:
-                await writers.write(transaction, shape, rows.to_write())
+                await writers.write(transaction, shape, rows.to_write(), len(columns) <= 1)
             rows.mark_stored()
         for number in rows.skipped:
             rows.counts[number] = 0
@@ -232,8 +234,6 @@ class Bulk:
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
-        for each in names(rows.written):
-            self.shape.refuse_unknown(frozenset(each))
 
     async def emit_after_insert(self, rows: NewRows) -> None:
         """Fire ``post_save`` for each row."""

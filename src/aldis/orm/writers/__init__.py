@@ -23,12 +23,24 @@ LOG: Final = logging.getLogger("aldis.writers")
 FAST: Final = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb, "mysql": mariadb}
 
 
-async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any]]) -> None:
-    """Insert rows given by column key, and add to each what the database filled in: the fastest way that is right."""
+async def write(transaction: Transaction, shape: Shape, rows: list[dict[str, Any]], alike: bool) -> None:
+    """Insert rows, and add to each what the database filled in: the fastest way that is right.
+
+    Args:
+        transaction: Where.
+        shape: Of what.
+        rows: The rows, by column key.
+        alike: They have the same columns.
+    """
     if not rows:
         return
     writer = FAST.get(transaction.sync.dialect.name)
-    reason = "this database has none" if writer is None else writer.reason_against(transaction, shape, rows)
+    if writer is None:
+        reason: str | None = "this database has none"
+    elif not alike:
+        reason = "the rows have different columns"
+    else:
+        reason = writer.reason_against(transaction, shape, rows)
     if writer is not None and reason is None:
         if await writer.write(transaction, shape, rows):
             LOG.debug("%d rows of %s: written by %s", len(rows), shape.table, writer.__name__)

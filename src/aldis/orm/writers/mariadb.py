@@ -16,7 +16,6 @@ from sqlalchemy import text
 from ...errors import AldisError
 from ..drivers.mariadb_asyncmy import AsyncmyDriver
 from ..prepared import prepared_insert
-from ..rowwise import are_alike
 
 if TYPE_CHECKING:
     from ..shape import Shape
@@ -41,8 +40,6 @@ def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, 
         return "the connection is watched, or another driver's"
     if len(rows) < FEWEST:
         return f"there are fewer than {FEWEST} rows"
-    if not are_alike(rows):
-        return "the rows have different columns"
     missing = [column for column in shape.made_on_insert if column.key not in rows[0]]
     if missing and not any(column is shape.table.autoincrement_column for column in missing):
         return "the database fills in more than the key"

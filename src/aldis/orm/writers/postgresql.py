@@ -15,7 +15,6 @@ from sqlalchemy import Integer, text
 from ..drivers.postgresql_asyncpg import AsyncpgDriver
 from ..drivers.postgresql_psycopg import PsycopgDriver
 from ..prepared import prepared_insert
-from ..rowwise import are_alike
 
 if TYPE_CHECKING:
     from ..shape import Shape
@@ -54,8 +53,6 @@ def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, 
         return "the database fills in more than the key"
     if missing and (not isinstance(missing[0].type, Integer) or missing[0].default is not None):
         return "the key is not an ordinary sequence's"
-    if not are_alike(rows):
-        return "the rows have different columns"
     return None
 
 

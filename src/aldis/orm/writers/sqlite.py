@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..drivers.sqlite_aiosqlite import AiosqliteDriver
 from ..prepared import prepared_insert
-from ..rowwise import are_alike
 
 if TYPE_CHECKING:
     from ..shape import Shape
@@ -33,8 +32,6 @@ def reason_against(transaction: Transaction, shape: Shape, rows: list[dict[str, 
         return "the key is not SQLite's to give"
     if any(column is not shape.rowid and column.key not in rows[0] for column in shape.made_on_insert):
         return "the database fills in more than the key"
-    if not are_alike(rows):
-        return "the rows have different columns"
     if has_conflict_clause(shape):
         return "an ON CONFLICT clause may pass over rows"
     return None
