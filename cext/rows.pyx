@@ -27,6 +27,7 @@ from aldis.orm import _pure_rows as pure
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
     unsigned char *PyUnicode_1BYTE_DATA(object text)
+    PyObject *PyList_GET_ITEM(object values, Py_ssize_t place)
     PyObject *Py_NewRef(PyObject *value)
     PyObject *Py_TYPE(PyObject *value)
     tuple PyTuple_New(Py_ssize_t length)
@@ -79,6 +80,11 @@ def iso(values, otherwise):
     return found
 
 
+cdef inline bint is_name(PyObject *key, tuple names, Py_ssize_t place):
+    """Tell whether a key is the name at a place: those of attributes are interned, and mostly the same object."""
+    return key == PyTuple_GET_ITEM(names, place) or <object>key == names[place]
+
+
 cdef inline bint has_names(dict row, tuple names):
     """Tell whether a dict has these names, in this order."""
     cdef Py_ssize_t position = 0, place = 0
@@ -87,8 +93,7 @@ cdef inline bint has_names(dict row, tuple names):
     if PyDict_Size(row) != len(names):
         return False
     while PyDict_Next(row, &position, &key, &value):
-        # The names of attributes are interned: one that is another object is mostly another name.
-        if key != PyTuple_GET_ITEM(names, place) and <object>key != names[place]:
+        if not is_name(key, names, place):
             return False
         place += 1
     return True
@@ -123,10 +128,12 @@ def pick(
     if count > WIDE:
         return pure.pick(loaded, names, leave_out, columns, makes, keep)
     for row in loaded:
-        if not has_names(row, names):
+        if PyDict_Size(row) != count:
             return None
         position = place = 0
         while PyDict_Next(row, &position, &key, &value):
+            if not is_name(key, names, place):
+                return None
             values[place] = value
             place += 1
         if keep:
@@ -176,10 +183,10 @@ def altered(list rows not None, list all_names not None, list values not None):
     cdef list found = []
     for i in range(len(rows)):
         row, names = rows[i], all_names[i]
-        is_same = has_names(row, names)
-        place, position = begin, 0
+        is_same = PyDict_Size(row) == len(names)
+        place = position = 0
         while is_same and PyDict_Next(row, &position, &key, &value):
-            is_same = value == <PyObject *>values[place]
+            is_same = value == PyList_GET_ITEM(values, begin + place) and is_name(key, names, place)
             place += 1
         if not is_same:
             found.append((i, dict(zip(names, values[begin:begin + len(names)]))))

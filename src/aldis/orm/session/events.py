@@ -93,7 +93,7 @@ def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceStat
         flush = FLUSHES.get(state.session_id or 0)
         if flush is not None:
             row = flush.saved.get(state)
-            if isinstance(row, Row):
+            if type(row) is Row:
                 flush.written(row)
             elif row is not None:  # plainly new: most rows are
                 flush.done.append(state.obj())

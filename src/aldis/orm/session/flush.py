@@ -26,7 +26,7 @@ from ..rowwise import altered, fill, values_of
 from ..shape import Shape
 from .changes import changes, foreign_keys, put_back, take_changes, takes_key
 from .commit import queue_of
-from .order import in_order
+from .order import KEY, MANAGER, in_order
 from .row import ASKED, Heard, Row
 from .waiting import wait_for
 
@@ -191,8 +191,8 @@ class Flush:
         self, states: list[InstanceState[Any]]
     ) -> Iterable[tuple[type[Any] | None, Iterator[InstanceState[Any]]]]:
         """Return runs of instances of one class that are plainly new, and of others."""
-        managers = {state.manager for state in states}
-        if len(managers) == 1 and not ASKED and not any(state.key for state in states):
+        managers = set(map(MANAGER, states))
+        if len(managers) == 1 and not ASKED and not any(map(KEY, states)):
             heard = self.heard[model := managers.pop().class_]
             assert heard is not None
             if not heard.shape.relationships:

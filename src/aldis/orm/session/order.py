@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import MetaData
@@ -15,7 +16,10 @@ from sqlalchemy.util import topological
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-__all__ = ["in_order"]
+__all__ = ["KEY", "MANAGER", "in_order"]
+
+KEY: Final = attrgetter("key")
+MANAGER: Final = attrgetter("manager")
 
 RANKS: Final[weakref.WeakKeyDictionary[MetaData, dict[Table, int]]] = weakref.WeakKeyDictionary()
 
@@ -26,7 +30,7 @@ def in_order(states: list[InstanceState[Any]]) -> list[InstanceState[Any]]:
     Classes go by their tables' foreign keys. Within one, new instances are in the order in which they were added and
     stored ones in that of their keys; where rows of a table refer to each other, parents go first.
     """
-    managers = {state.manager for state in states}
+    managers = set(map(MANAGER, states))
     classes: dict[Mapper[Any], list[InstanceState[Any]]] = {each.mapper.base_mapper: [] for each in managers}
     if len(classes) == 1:
         classes = dict.fromkeys(classes, states)
@@ -36,7 +40,7 @@ def in_order(states: list[InstanceState[Any]]) -> list[InstanceState[Any]]:
     ordered: list[InstanceState[Any]] = []
     for mapper in sorted(classes, key=rank):
         found = classes[mapper]
-        if any(state.key is not None for state in found):  # new ones are given in their order
+        if any(map(KEY, found)):  # new ones, which have none, are given in their order
             found.sort(key=place)
         loops = [loop for each in mapper.self_and_descendants for loop in relationships_to_itself(each)]
         ordered += parents_first(found, loops) if loops and len(found) > 1 else found
