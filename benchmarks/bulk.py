@@ -97,7 +97,11 @@ class AldisRows:
         self.base, self.model = mapped("bulk_aldis_row", aldis.Model)
         self.base.database = aldis.Database(url)
         self.kept = []
-        for when, what, _ in itertools.product(("pre", "post"), ("save", "update"), range(receivers)):
+        self.connect(receivers, batched)
+
+    def connect(self, count: int, batched: bool = False) -> None:
+        """Connect so many before and after."""
+        for when, what, _ in itertools.product(("pre", "post"), ("save", "update"), range(count)):
             if batched:
 
                 async def receiver(sender: Any, batch: Any) -> None: ...
@@ -108,6 +112,12 @@ class AldisRows:
 
             signal = self.model.meta.signals[f"{when}_{what}"]
             self.kept.append((signal, signal.connect(receiver, self.model, batched=batched)))
+
+    def disconnect(self) -> None:
+        """Disconnect them all."""
+        for signal, receiver in self.kept:
+            signal.disconnect(receiver, self.model)
+        self.kept.clear()
 
     async def begin(self) -> None:
         """Make the table."""
@@ -136,8 +146,7 @@ class AldisRows:
 
     async def end(self) -> None:
         """Drop the table, and disconnect."""
-        for signal, receiver in self.kept:
-            signal.disconnect(receiver, self.model)
+        self.disconnect()
         async with self.base.database.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.drop_all)
         await self.base.database.dispose()

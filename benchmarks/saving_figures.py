@@ -8,6 +8,9 @@ from pathlib import Path
 Figures = dict[tuple[str, str, str], float]
 """Microseconds a row, by what was done, where, and by which library."""
 
+PLAIN_AWAIT = 0.507
+"""Microseconds of an await in a plain loop, on the machine that the aims in microseconds are from."""
+
 Row = tuple[str, float, str, float]
 """What was asked, the ratio measured, the sense of the bound, and the bound."""
 
@@ -36,25 +39,31 @@ def targets(figures: Figures) -> list[Row]:
                 rows.append(
                     (f"`{what}()`, 1 + 1 receivers, over Core's statement, {where}", ours / core, "at most", 1.35)
                 )
-        cost = figures.get(("5 + 5 receivers over none", where, "aldis"))
-        if cost:
-            rows.append((f"5 + 5 receivers over none, microseconds a save, {where}", cost, "at most", 5))
+        kind = "5 + 5 receivers over none"
+        rows += in_both_units(figures, f"{kind}, {{unit}} a save, {where}", kind, where, "aldis", 5)
     edgy, ours = (figures.get(("one save", "SQLite", peer)) for peer in ("Edgy", "aldis"))
     if edgy and ours:
         rows.append(("`save()` against Edgy's, SQLite", edgy / ours, "at least", 8))
-    asked = {
-        "flush, nobody listens, over SQLAlchemy's": (
-            "a session's flush of 10,000, nobody listens, over SQLAlchemy's",
-            1.03,
-        ),
-        "flush, a row and receiver": ("the same, 1 + 1 receivers over none, microseconds a row and receiver", 1.3),
-        "stream of 2,000,000 rows, MiB": ("growth of a process over a stream of 2,000,000 rows, MiB", 64),
-    }
-    for kind, (text, bound) in asked.items():
-        where = "PostgreSQL, asyncpg" if kind.startswith("flush") else "SQLite"
-        if (measured := figures.get((kind, where, "aldis"))) is not None:
-            rows.append((text, measured, "at most", bound))
+    asyncpg, kind = "PostgreSQL, asyncpg", "flush, nobody listens, over SQLAlchemy's"
+    if (kind, asyncpg, "aldis") in figures:
+        text = "a session's flush of 10,000, nobody listens, over SQLAlchemy's"
+        rows.append((text, figures[kind, asyncpg, "aldis"], "at most", 1.03))
+    text = "the same, 1 + 1 receivers over none, {unit} a row and receiver"
+    rows += in_both_units(figures, text, "flush, a row and receiver", asyncpg, "aldis", 1.3)
+    if (grown := figures.get(("stream of 2,000,000 rows, MiB", "SQLite", "aldis"))) is not None:
+        rows.append(("growth of a process over a stream of 2,000,000 rows, MiB", grown, "at most", 64))
     return rows + bulk_targets(figures)
+
+
+def in_both_units(figures: Figures, text: str, kind: str, where: str, peer: str, bound: float) -> list[Row]:
+    """Return what was asked in microseconds, and the same in awaits of a plain loop, measured in the same laps."""
+    measured, awaits = (figures.get((each, where, peer)) for each in (kind, f"{kind}, in plain awaits"))
+    if measured is None or awaits is None:
+        return []
+    return [
+        (text.format(unit="microseconds"), measured, "at most", bound),
+        (text.format(unit="plain awaits"), awaits, "at most", round(bound / PLAIN_AWAIT, 2)),
+    ]
 
 
 def bulk_targets(figures: Figures) -> list[Row]:
@@ -79,14 +88,14 @@ def bulk_targets(figures: Figures) -> list[Row]:
         for where, theirs, bound in asked:
             compare(f"{text} {theirs}", kind, where, theirs, bound)
         for where in ("SQLite", asyncpg):
-            bare = figures.get((kind, where, "aldis"))
-            if not bare:
-                continue
+            over = f"over none, of {count}"
             for receivers, bound in (("1 + 1 receivers", 1.0), ("5 + 5 receivers", 3.5)):
-                more = figures[kind, where, f"aldis, {receivers}"] - bare
-                rows.append((f"{receivers} over none, microseconds a row of {count}, {where}", more, "at most", bound))
-            batched = figures[kind, where, "aldis, 5 + 5 batched receivers"] / bare
-            rows.append((f"5 + 5 batched receivers over none, rows of {count}, {where}", batched, "at most", 1.05))
+                text = f"{receivers} over none, {{unit}} a row of {count}, {where}"
+                rows += in_both_units(figures, text, over, where, receivers, bound)
+            batched = figures.get((f"ratio to none, of {count}", where, "5 + 5 batched receivers"))
+            if batched:
+                text = f"5 + 5 batched receivers over none, rows of {count}, {where}"
+                rows.append((text, batched, "at most", 1.05))
             pure = figures.get((kind, where, f"{ours}, pure core"))
             if pure:
                 over = pure / figures[kind, where, ours]

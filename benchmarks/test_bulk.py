@@ -9,15 +9,19 @@ import asyncio
 import gc
 import inspect
 from importlib.util import find_spec
+from statistics import median
 from time import perf_counter
 
 import pytest
 
 import aldis
 from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows
-from saving import URLS
+from saving import URLS, plain_await
 
 LAPS = {10_000: 9, 100_000: 3}
+TURNS = {10_000: 40, 100_000: 7}
+"""Turns of the laps with receivers and without."""
+
 IS_PURE = aldis.backend == "pure"
 
 OURS = {
@@ -83,6 +87,52 @@ def test_bulk_create(benchmark, tmp_path, where, count) -> None:
                 wait(runner, it.end())
     kind = f"bulk_create of {count:,}"
     figures = [[kind, name, min(laps)] for name, laps in took.items()]
+    benchmark.group = "bulk (the time says nothing)"
+    benchmark.extra_info.update(where=where, figures=figures)
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
+@pytest.mark.parametrize("count", TURNS)
+@pytest.mark.parametrize("where", ["SQLite", "PostgreSQL, asyncpg"])
+def test_cost_of_receivers_of_many(benchmark, tmp_path, where, count) -> None:
+    """One model with receivers and with none, in turn; the middle one of the turns' differences counts.
+
+    One, for the reason that ``test_cost_of_receivers`` gives; and two fastest laps are of two moments.
+    """
+    if IS_PURE:
+        pytest.skip("asked of the compiled core")
+    ways = {
+        "none": (0, False),
+        "1 + 1 receivers": (1, False),
+        "5 + 5 receivers": (5, False),
+        "5 + 5 batched receivers": (5, True),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    plain = []
+    with asyncio.Runner() as runner:
+        it = AldisRows(URLS[where].format(folder=tmp_path, name="cost"))
+        it.model.__table__.name += "_cost"
+        runner.run(it.begin())
+        for turn in range(TURNS[count]):
+            plain.append(plain_await())
+            for name in list(ways)[:: 1 if turn % 2 else -1]:
+                it.connect(*ways[name])
+                rows = it.prepare(count)
+                gc.collect()
+                began = perf_counter()
+                runner.run(it.run(rows))
+                took[name].append((perf_counter() - began) * 1e6 / count)
+                it.disconnect()
+        runner.run(it.end())
+    figures = []
+    for name in ("1 + 1 receivers", "5 + 5 receivers"):
+        more = median(each - none for each, none in zip(took[name], took["none"], strict=True))
+        figures += [
+            [f"over none, of {count:,}", name, more],
+            [f"over none, of {count:,}, in plain awaits", name, more / median(plain)],
+        ]
+    batched = median(each / none for each, none in zip(took["5 + 5 batched receivers"], took["none"], strict=True))
+    figures.append([f"ratio to none, of {count:,}", "5 + 5 batched receivers", batched])
     benchmark.group = "bulk (the time says nothing)"
     benchmark.extra_info.update(where=where, figures=figures)
     benchmark.pedantic(lambda: None, rounds=1)
