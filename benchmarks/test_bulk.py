@@ -18,8 +18,8 @@ import aldis
 from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows
 from saving import URLS, plain_await
 
-LAPS = {10_000: 9, 100_000: 3}
-TURNS = {10_000: 40, 100_000: 7}
+LAPS = {10_000: 9, 100_000: 7}
+TURNS = {10_000: 40, 100_000: 11}
 """Turns of the laps with receivers and without."""
 
 IS_PURE = aldis.backend == "pure"

@@ -473,6 +473,7 @@ cdef object emit(object signal, PyObject *const *args, tuple names, Kept kept):
     else:
         if kept.plan is not plan:
             kept.plan, kept.live, kept.calls = plan, plan.live(), plan.calls(names)
+            kept.keywords = NULL  # it was the old plan's
         live, calls, packed = kept.live, kept.calls, kept
     receivers = PySequence_Fast_ITEMS(live)
     try:
