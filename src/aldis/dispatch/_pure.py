@@ -15,6 +15,7 @@ import blinker
 
 from .batching import Batched
 from .deferral import Deferred, behind
+from .delivery import rest as rest_of
 from .delivery import stand_in
 from .failures import annotate
 from .receiver import Accepts, accepts, arrange, positional_twin, strong
@@ -565,8 +566,3 @@ class Series:
     def by_name(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call what watches the receivers."""
         return receiver(self.sender, **dict(zip(self.names, arguments[1:], strict=True)))
-
-
-async def rest_of(running: Any, yielded: Any) -> None:
-    """Await the rest of what has begun."""
-    await resume(running, yielded)
