@@ -44,9 +44,12 @@ cdef class Series:
         self.position = -1
         self.kept = Kept.__new__(Kept)
         self.kept.held = self.held
-        # What is the same for all rows is set once: it costs as much as half a receiver.
-        self.varying = [pair for pair in told if not is_constant(pair[1])]
-        self.constant = [(variable, column[0]) for variable, column in told if is_constant(column) and column]
+        self.varying, self.constant = [], []
+        for variable, column in told:
+            if self.count and is_constant(column):  # it is set once: that costs as much as half a receiver
+                self.constant.append((variable, column[0]))
+            else:
+                self.varying.append((variable, column))
 
     def go(self):
         """Fire the signal for the rows to come; ``None`` when all receivers of all rows have finished.

@@ -417,8 +417,8 @@ async def send_async(
 
 
 def is_constant(column: list[Any]) -> bool:
-    """Tell whether a column has one object for all rows."""
-    return not column or all(map(is_, column, repeat(column[0])))
+    """Tell whether a column has one object for all rows, of which there are some."""
+    return all(map(is_, column, repeat(column[0])))
 
 
 class Series:
@@ -483,9 +483,13 @@ class Series:
         self.is_waiting = False
         values = [each if type(each) is list else repeat(each, self.count) for each in columns]
         self.rows = enumerate(zip(repeat(sender, self.count), *values, strict=True))
-        self.varying = [(variable.set, column) for variable, column in told if not is_constant(column)]
-        self.constant = [(variable.set, column[0]) for variable, column in told if column and is_constant(column)]
-        """What is the same for all rows is set once."""
+        self.varying: list[tuple[Callable[[Any], object], list[Any]]] = []
+        self.constant: list[tuple[Callable[[Any], object], Any]] = []
+        for variable, column in told:
+            if self.count and is_constant(column):  # it is set once
+                self.constant.append((variable.set, column[0]))
+            else:
+                self.varying.append((variable.set, column))
         self.plan: Plan | None = None
         self.ways: list[tuple[Any, Any, dict[str, Any] | None, Any, Call]] = []
         """Each receiver of the plan, what is called for it, its dict of keywords and what goes before, if any."""
@@ -499,7 +503,7 @@ class Series:
         ``position`` is that of its row. Receivers that are weakly referenced are kept until somebody connects.
         """
         self.is_waiting = False
-        running = self.run().__await__()  # one for all rows: in it ``await`` drives a receiver at half the price
+        running = self.run().__await__()  # one for all rows: in it ``await`` drives the receivers
         for yielded in running:
             self.is_waiting = True
             return rest_of(running, yielded)

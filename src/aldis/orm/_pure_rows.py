@@ -15,7 +15,7 @@ __all__ = ["altered", "fill", "iso", "mark", "names", "pick", "types", "values_o
 
 TWO: Final = [f"{number:02}" for number in range(100)]
 THREE: Final = [f"{number:03}" for number in range(1000)]
-"""Looked up, digits make a datetime's text in half the time of its ``isoformat()``."""
+"""Looked up, digits make a datetime's text sooner than its ``isoformat()`` does."""
 
 row_of: Final = lru_cache(maxsize=256)(maker_of_rows)
 
