@@ -66,7 +66,7 @@ bench: $(VENV)/.test $(VENV)/.bench
 	  -k "aldis or blinker" --benchmark-json=$(VENV)/pure.json
 	$(MAKE) bench-relay
 	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
-	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json $(VENV)-2.0/bulk-pure.json
+	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json
 
 # Not pinned: the relay, the broker and PostgreSQL would share the one core.
 bench-relay: $(VENV)/.test $(VENV)/.bench
@@ -77,8 +77,6 @@ bench-relay: $(VENV)/.test $(VENV)/.bench
 bench-saving: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_saving.py benchmarks/test_bulk.py -q --benchmark-only --benchmark-quiet \
 	  --benchmark-json=$(VENV)/saving.json
-	ALDIS_PURE_PYTHON=1 $(PIN) $(BIN)/python -m pytest benchmarks/test_bulk.py -q --benchmark-only --benchmark-quiet \
-	  --benchmark-json=$(VENV)/bulk-pure.json
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html

@@ -7,7 +7,6 @@ would apply it when it is saved; what that adds is a figure of its own.
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC
 from typing import Any
 
@@ -15,7 +14,7 @@ from sqlalchemy import insert, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import aldis
-from saving import mapped, now
+from saving import connect, disconnect, mapped, now
 
 Payload = Any
 """What is saved in one lap."""
@@ -101,23 +100,11 @@ class AldisRows:
 
     def connect(self, count: int, batched: bool = False) -> None:
         """Connect so many before and after."""
-        for when, what, _ in itertools.product(("pre", "post"), ("save", "update"), range(count)):
-            if batched:
-
-                async def receiver(sender: Any, batch: Any) -> None: ...
-
-            else:
-
-                async def receiver(sender: Any, instance: Any, **kwargs: Any) -> None: ...
-
-            signal = self.model.meta.signals[f"{when}_{what}"]
-            self.kept.append((signal, signal.connect(receiver, self.model, batched=batched)))
+        self.kept += connect(self.model, ("save", "update"), count, batched)
 
     def disconnect(self) -> None:
         """Disconnect them all."""
-        for signal, receiver in self.kept:
-            signal.disconnect(receiver, self.model)
-        self.kept.clear()
+        disconnect(self.model, self.kept)
 
     async def begin(self) -> None:
         """Make the table."""

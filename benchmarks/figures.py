@@ -1,4 +1,4 @@
-"""Make docs/benchmarks.md, its JSON and its plot: ``figures.py COMPILED.json PURE.json SAVING.json BULK_PURE.json``."""
+"""Make docs/benchmarks.md, its JSON and its plot: ``figures.py COMPILED.json PURE.json SAVING.json``."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def plot_bulk(saving: saving_figures.Figures) -> None:
         found = {
             peer: value
             for (kind, place, peer), value in saving.items()
-            if (kind, place) == ("bulk_create of 10,000", where) and "pure" not in peer
+            if (kind, place) == ("bulk_create of 10,000", where)
         }
         names = sorted(found, key=found.__getitem__, reverse=True)
         colours = ["#b8860b" if name.startswith("aldis") else "#8899aa" for name in names]
@@ -159,7 +159,7 @@ def main() -> None:
     """Write the page, the plot, and the figures that both are made of."""
     machine, sends, others = read(sys.argv[1])
     _, pure, _ = read(sys.argv[2])
-    saving = saving_figures.read(sys.argv[3]) | saving_figures.read(sys.argv[4])
+    saving = saving_figures.read(sys.argv[3])
     rows = [*targets(sends, pure, others), *saving_figures.targets(saving)]
     memory = {library: others[f"memory {library}"] for library in ("aldis", "blinker")}
     plot(sends)
@@ -174,8 +174,8 @@ def main() -> None:
         "",
         "What receivers add is the middle one of many differences, of laps with and without them, in turn, on one",
         "model. Its aims in microseconds are of a machine on which one await of a plain loop,",
-        f"`await receiver(sender, **keywords)` with six keywords, takes {saving_figures.PLAIN_AWAIT}. How fast this is",
-        "changes from minute to minute: the same figures are given in such awaits too, of the same laps.",
+        f"`await receiver(sender, **keywords)` with six keywords, takes {saving_figures.PLAIN_AWAIT} of them. How fast",
+        "this one is changes from minute to minute: the same figures are given in such awaits too, of the same laps.",
         "",
         "![nanoseconds a receiver](dispatch.svg)",
         "",

@@ -17,16 +17,15 @@ from django.dispatch import Signal as DjangoSignal
 
 import aldis
 from aldis.bench import (
-    NAMES,
     VALUES,
     Sender,
-    drive,
     laps_of_blinker,
     laps_of_emitter,
     laps_of_floor,
     laps_of_send,
     receivers,
 )
+from plain import laps_of_plain_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,24 +115,6 @@ def laps_of_atom(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
             )
 
     return laps
-
-
-def laps_of_plain_loop(kind: str, count: int, weak: bool) -> Callable[[int], Any]:
-    """``for receiver in receivers: receiver(sender, **keywords)``."""
-    kept = receivers(kind, count)
-    keywords = dict(zip(NAMES, VALUES, strict=True))
-
-    def laps(number: int) -> None:
-        for _ in range(number):
-            for receiver in kept:
-                receiver(Sender, **keywords)
-
-    async def laps_async(number: int) -> None:
-        for _ in range(number):
-            for receiver in kept:
-                await receiver(Sender, **keywords)
-
-    return (lambda number: drive(laps_async(number))) if kind == "async" else laps
 
 
 def floor(kind: str, count: int, weak: bool) -> Callable[[int], Any]:

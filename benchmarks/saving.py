@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -19,12 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
-from aldis.bench import NAMES, VALUES, Sender, drive, receivers
 
 ROWS = 1_000
-
-AWAITS = 2_000
-"""Awaits of a plain loop, of which one is told."""
 
 Lap = Callable[[], Awaitable[None]]
 """What is timed: one thing done to the rows, in one transaction."""
@@ -43,20 +39,30 @@ async def after(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Does nothing after."""
 
 
-def plain_await() -> float:
-    """Return the microseconds of one ``await receiver(sender, **keywords)`` in a plain loop, six keywords.
+def connect(
+    model: type[Any], kinds: Iterable[str], count: int, batched: bool = False, weak: bool = True
+) -> list[tuple[Any, Any]]:
+    """Connect so many receivers before and after each kind of thing that is done; return each with its signal."""
+    kept = []
+    for kind, when, _ in itertools.product(kinds, ("pre", "post"), range(count)):
+        if batched:
 
-    Aims in microseconds are of a machine on which that takes 0.507: told beside what is measured, in the same laps.
-    """
-    (receiver,), keywords = receivers("async", 1), dict(zip(NAMES, VALUES, strict=True))
+            async def receiver(sender: Any, batch: Any) -> None: ...
 
-    async def laps() -> None:
-        for _ in range(AWAITS):
-            await receiver(Sender, **keywords)
+        else:
 
-    began = perf_counter()
-    drive(laps())
-    return (perf_counter() - began) * 1e6 / AWAITS
+            async def receiver(sender: Any, instance: Any, **kwargs: Any) -> None: ...
+
+        signal = model.meta.signals[f"{when}_{kind}"]
+        kept.append((signal, signal.connect(receiver, model, weak, batched=batched)))
+    return kept
+
+
+def disconnect(model: type[Any], kept: list[tuple[Any, Any]]) -> None:
+    """Disconnect them all."""
+    for signal, receiver in kept:
+        signal.disconnect(receiver, model)
+    kept.clear()
 
 
 class Core:
@@ -153,18 +159,11 @@ class Aldis:
 
     def connect(self, count: int) -> None:
         """Connect so many before and after each thing that is done."""
-        for kind, when, _ in itertools.product(self.does, ("pre", "post"), range(count)):
-
-            async def receiver(sender: Any, instance: Any, **kwargs: Any) -> None: ...
-
-            self.model.meta.signals[f"{when}_{kind}"].connect(receiver, self.model, weak=False)
-            self.kept.append((f"{when}_{kind}", receiver))
+        self.kept += connect(self.model, self.does, count, weak=False)
 
     def disconnect(self) -> None:
         """Disconnect them all."""
-        for name, receiver in self.kept:
-            self.model.meta.signals[name].disconnect(receiver, self.model)
-        self.kept.clear()
+        disconnect(self.model, self.kept)
 
     async def begin(self) -> None:
         """Make the table."""
@@ -243,12 +242,9 @@ class AldisSession(PlainSession):
 
     async def heard(self, count: int) -> float:
         """Flush with one receiver before and one after."""
-        kept = [(self.model.meta.signals[name], *receivers("async", 1)) for name in ("pre_save", "post_save")]
-        for signal, receiver in kept:
-            signal.connect(receiver, self.model)
+        kept = connect(self.model, ("save",), 1)
         took = await self.flush(count)
-        for signal, receiver in kept:
-            signal.disconnect(receiver, self.model)
+        disconnect(self.model, kept)
         return took
 
 

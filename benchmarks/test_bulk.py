@@ -8,21 +8,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import pytest
 
-import aldis
 from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows
-from saving import URLS, plain_await
+from plain import plain_await
+from saving import URLS
 
 LAPS = {10_000: 9, 100_000: 7}
 TURNS = {10_000: 40, 100_000: 11}
 """Turns of the laps with receivers and without."""
-
-IS_PURE = aldis.backend == "pure"
 
 OURS = {
     "aldis": AldisRows,
@@ -38,8 +40,6 @@ OTHERS = {"Tortoise, without keys": TortoiseRows, "Django": DjangoRows}
 
 def peers(where: str, count: int) -> dict:
     """Return who takes part."""
-    if IS_PURE:
-        return {"aldis, 1 + 1 receivers, pure core": OURS["aldis, 1 + 1 receivers"]}
     found = {**OURS, **CORE}
     if where in {"SQLite", "PostgreSQL, asyncpg"}:
         found |= OTHERS
@@ -61,7 +61,7 @@ def wait(runner: asyncio.Runner, done: object) -> None:
 @pytest.mark.parametrize("count", LAPS)
 @pytest.mark.parametrize("where", URLS)
 def test_bulk_create(benchmark, tmp_path, where, count) -> None:
-    if count > 10_000 and (IS_PURE or where not in {"SQLite", "PostgreSQL, asyncpg"}):
+    if count > 10_000 and where not in {"SQLite", "PostgreSQL, asyncpg"}:
         pytest.skip("10,000 tell enough")
     took: dict[str, list[float]] = {}
     with asyncio.Runner() as runner:
@@ -99,8 +99,6 @@ def test_cost_of_receivers_of_many(benchmark, tmp_path, where, count) -> None:
 
     One, for the reason that ``test_cost_of_receivers`` gives; and two fastest laps are of two moments.
     """
-    if IS_PURE:
-        pytest.skip("asked of the compiled core")
     ways = {
         "none": (0, False),
         "1 + 1 receivers": (1, False),
@@ -138,9 +136,37 @@ def test_cost_of_receivers_of_many(benchmark, tmp_path, where, count) -> None:
     benchmark.pedantic(lambda: None, rounds=1)
 
 
+@pytest.mark.parametrize("where", URLS)
+def test_pure_core(benchmark, tmp_path, where) -> None:
+    """The two cores in a process each, in turn: the middle one of the turns' ratios counts."""
+    script, laps = str(Path(__file__).with_name("bulk_laps.py")), {}
+    for core, pure in (("compiled", "0"), ("pure", "1")):
+        command = [sys.executable, script, URLS[where].format(folder=tmp_path, name=core), f"bulk_{core}"]
+        environment = {**os.environ, "ALDIS_PURE_PYTHON": pure}
+        laps[core] = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+    took: dict[str, list[float]] = {core: [] for core in laps}
+    for turn in range(TURNS[10_000]):
+        for core in list(laps)[:: 1 if turn % 2 else -1]:
+            laps[core].stdin.write("\n")
+            took[core].append(float(laps[core].stdout.readline()))
+    for process in laps.values():
+        process.communicate()
+    ratio = median(pure / compiled for pure, compiled in zip(took["pure"], took["compiled"], strict=True))
+    benchmark.group = "bulk (the time says nothing)"
+    benchmark.extra_info.update(
+        where=where,
+        figures=[
+            ["bulk_create of 10,000, 1 + 1 receivers, by core", "compiled", min(took["compiled"])],
+            ["bulk_create of 10,000, 1 + 1 receivers, by core", "pure", min(took["pure"])],
+            ["bulk_create of 10,000, pure core over compiled", "aldis, 1 + 1 receivers", ratio],
+        ],
+    )
+    benchmark.pedantic(lambda: None, rounds=1)
+
+
 def test_bulk_update(benchmark, tmp_path) -> None:
-    if IS_PURE:
-        pytest.skip("bulk_create tells enough")
     where, count, figures = "SQLite", 10_000, []
     with asyncio.Runner() as runner:
         for name, kind in {"aldis": AldisRows, "Edgy": EdgyRows}.items():

@@ -13,7 +13,8 @@ from time import perf_counter
 
 import pytest
 
-from saving import PEERS, ROWS, URLS, Aldis, AldisSession, PlainSession, plain_await
+from plain import plain_await
+from saving import PEERS, ROWS, URLS, Aldis, AldisSession, PlainSession
 
 TURNS, FLUSHED = 60, 10_000
 """Turns of the three flushes, and how many instances each flushes."""
