@@ -96,6 +96,34 @@ async def test_receivers_that_come_and_go_meanwhile(core) -> None:
     assert seen == [("first", "a"), ("first", "b"), ("late", "b"), ("first", "c")]
 
 
+async def test_one_that_names_parameters_comes_among_those_with_keywords(core) -> None:
+    signal, seen = core.Signal(), []
+
+    @signal.connect
+    async def keywords(sender, instance, **kwargs):
+        if instance == "b":
+            signal.connect(names)
+            await asyncio.sleep(0)
+        elif instance == "d":
+            signal.disconnect(names)
+        elif instance == "c":
+            raise ValueError(kwargs["row_count"])
+
+    def names(sender, row_count, instance):
+        seen.append((instance, row_count))
+
+    def last(sender, instance, row_count, **kwargs):
+        seen.append((row_count, kwargs["model_instance"]))
+
+    signal.connect(last)
+    series = series_of(core, signal, list("abcdef"))
+    with pytest.raises(ValueError, match=r"^2\n"):
+        await run(series)
+    assert series.position == 2
+    assert await run(series) == []
+    assert seen == [(0, "a"), (1, "b"), (3, "d"), ("d", 3), (4, "e"), (5, "f")]
+
+
 async def test_foreign_signal_and_nobody(core) -> None:
     signal, seen = blinker.Signal(), []
     assert series_of(core, signal, ["a"]).go() is None

@@ -11,6 +11,8 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, event, inspect,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
+import aldis
+
 
 @pytest.fixture
 def reasons(models, caplog):
@@ -263,6 +265,35 @@ async def test_undone_with_the_transaction(models) -> None:
             raise ZeroDivisionError
     assert [row["email_address"] for row in await models.stored()] == ["old"]
     assert [inspect(user).transient for user in users] == [True, True]
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+async def test_update_of_many_is_all_or_nothing(models, is_watched) -> None:
+    class Seat(models.Base):
+        __tablename__ = "seat"
+        __table_args__ = (UniqueConstraint("number"),)
+        id: Mapped[int] = mapped_column(primary_key=True)
+        number: Mapped[int]
+
+    await create(models, Seat)
+    if is_watched:  # it takes SQLAlchemy's own road
+        event.listen(models.database.engine.sync_engine, "before_cursor_execute", lambda *_: None)
+    seats = await Seat.query.bulk_create([{"number": number} for number in range(3)])
+    seats[0].number, seats[2].number = 7, 1
+    with pytest.raises(IntegrityError, match="(?i)unique|duplicate"):
+        await Seat.query.bulk_update(seats, update_fields=["number"])
+    assert [inspect(seat).modified for seat in seats] == [True, False, True]
+    assert [row["number"] for row in await models.stored(Seat)] == [0, 1, 2]
+    seats[2].number = 8
+    assert await Seat.query.bulk_update(seats, update_fields=["number"]) == 3
+    assert [inspect(seat).modified for seat in seats] == [False] * 3
+    assert [row["number"] for row in await models.stored(Seat)] == [7, 1, 8]
+    await Seat.query.filter(id=seats[1].id).delete()
+    seats[0].number = seats[1].number = 9
+    with pytest.raises(aldis.ObjectNotFound, match="its row is gone"):
+        await Seat.query.bulk_update(seats[:2], update_fields=["number"])
+    assert [inspect(seat).modified for seat in seats] == [True, True, False]
+    assert [row["number"] for row in await models.stored(Seat)] == [7, 8]
 
 
 async def test_two_at_the_same_time(models) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from inspect import iscoroutinefunction
-from itertools import dropwhile, repeat
+from itertools import dropwhile, islice, repeat
 from operator import is_, itemgetter
 from types import CoroutineType, MethodType, coroutine
 from typing import Any, Final, Self
@@ -448,6 +448,7 @@ class Series:
     """
 
     __slots__ = (
+        "arguments",
         "changes",
         "columns",
         "constant",
@@ -459,6 +460,7 @@ class Series:
         "rows",
         "sender",
         "signal",
+        "steady",
         "varying",
         "ways",
     )
@@ -481,8 +483,12 @@ class Series:
         self.count = lengths.pop()
         self.position = -1
         self.is_waiting = False
-        values = [each if type(each) is list else repeat(each, self.count) for each in columns]
-        self.rows = enumerate(zip(repeat(sender, self.count), *values, strict=True))
+        self.rows = enumerate(self.values_of(columns[0]))
+        """The rows to come: of each its number, and what goes first after the sender."""
+        self.arguments: Iterator[tuple[Any, ...]] | None = None
+        """All that is sent for each of the rows to come, if a receiver of the plan takes it otherwise."""
+        self.steady: dict[str, Any] | None = None
+        """Which parameters are one object for all rows, and that object, once it was asked."""
         self.varying: list[tuple[Callable[[Any], object], list[Any]]] = []
         self.constant: list[tuple[Callable[[Any], object], Any]] = []
         for variable, column in told:
@@ -516,9 +522,9 @@ class Series:
         for tell, value in self.constant:
             tell(value)
         receiver: Any = None
+        number = self.position
         try:
-            for number, arguments in self.rows:
-                self.position = number
+            for number, instance in self.rows:
                 for tell, values in self.varying:
                     tell(values[number])
                 if plans is None:
@@ -526,14 +532,15 @@ class Series:
                 else:  # the same, spelled out, as in the emitters
                     plan = NOBODY if signal.is_muted else plans.get(key) or signal._find(sender)
                 if plan is not self.plan:
-                    self.learn(plan)
+                    self.learn(plan, number)
                 for keywords, name, values in self.changes:
                     keywords[name] = values[number]
+                arguments = () if self.arguments is None else next(self.arguments)
                 for receiver, target, packed, first, call in self.ways:
                     if packed is None:
                         result = target(receiver, arguments)
                     elif first is None:
-                        result = target(sender, arguments[1], packed.copy())
+                        result = target(sender, instance, packed.copy())
                     else:
                         result = target(*first(arguments), packed.copy())
                     if result is not None and (type(result) is CoroutineType or call.is_async):
@@ -543,13 +550,26 @@ class Series:
         except Exception as error:
             annotate(error, signal, sender, receiver)
             raise
+        finally:
+            self.position = number
 
-    def learn(self, plan: Plan) -> None:
-        """Work out how the receivers of a plan are called.
+    def values_of(self, column: Any, first: int = 0) -> Iterator[Any]:
+        """Return a parameter's values for the rows from ``first`` on."""
+        return islice(column, first, None) if type(column) is list else repeat(column, self.count - first)
+
+    def learn(self, plan: Plan, number: int) -> None:
+        """Work out how the receivers of a plan are called, from a row on.
 
         One with ``**kwargs`` by its positional twin: a dict is kept from row to row, and each call gets a copy.
         """
         whole = dict(zip(self.names, self.columns, strict=True))
+        if self.steady is None:
+            self.steady = {
+                name: column[0] if type(column) is list else column
+                for name, column in whole.items()
+                if type(column) is not list or is_constant(column)
+            }
+        steady = self.steady
         packs: dict[tuple[str, ...], dict[str, Any]] = {}
         self.plan, self.ways = plan, []
         for receiver, _, call in plan.calls(self.names):
@@ -560,12 +580,16 @@ class Series:
                 continue
             if function is not receiver:
                 twin = MethodType(twin, receiver.__self__)
-            packed = packs.setdefault(call.keywords, {name: whole[name] for name in call.keywords})
+            packed = packs.setdefault(call.keywords, {name: steady.get(name) for name in call.keywords})
             first = None if call.keywords == self.names[1:] else call.first  # (sender, instance, **kwargs), mostly
             self.ways.append((receiver, twin, packed, first, call))
         self.changes = [
-            (packed, name, whole[name]) for packed in packs.values() for name in packed if type(whole[name]) is list
+            (packed, name, whole[name]) for packed in packs.values() for name in packed if name not in steady
         ]
+        self.arguments = None
+        if not all(packed is not None and first is None for _, _, packed, first, _ in self.ways):
+            values = [self.values_of(column, number) for column in (self.sender, *self.columns)]
+            self.arguments = zip(*values, strict=True)
 
     def by_name(self, receiver: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call what watches the receivers."""

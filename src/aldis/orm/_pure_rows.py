@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain, repeat
-from operator import is_, itemgetter
+from operator import attrgetter, is_, itemgetter
 from typing import Any, Final
 
 from .shape import maker_of_rows, picker
 
 __all__ = ["altered", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
 
-TWO: Final = [f"{number:02}" for number in range(100)]
 THREE: Final = [f"{number:03}" for number in range(1000)]
-"""Looked up, digits make a datetime's text sooner than its ``isoformat()`` does."""
+"""Digits that are looked up are there sooner than formatted ones."""
+
+VALUES: Final = attrgetter("__dict__")
+
+consume: Final[Callable[[Iterable[object]], None]] = deque[object](maxlen=0).extend
+"""Runs an iterator to its end, and keeps nothing."""
 
 row_of: Final = lru_cache(maxsize=256)(maker_of_rows)
 
@@ -32,14 +37,23 @@ def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
         ['2026-01-02 00:00:00.000000', 'None']
     """
     found = []
+    year = month = day = hour = minute = second = -1
+    prefix = ""  # rows that are saved together are mostly of one second
     for value in values:
         if type(value) is datetime and value.tzinfo is None:
-            century, year = divmod(value.year, 100)
+            if (
+                value.second != second
+                or value.minute != minute
+                or value.hour != hour
+                or value.day != day
+                or value.month != month
+                or value.year != year
+            ):
+                year, month, day = value.year, value.month, value.day
+                hour, minute, second = value.hour, value.minute, value.second
+                prefix = f"{value.isoformat(' ', 'seconds')}."
             millis, micros = divmod(value.microsecond, 1000)
-            found.append(
-                f"{TWO[century]}{TWO[year]}-{TWO[value.month]}-{TWO[value.day]} "
-                f"{TWO[value.hour]}:{TWO[value.minute]}:{TWO[value.second]}.{THREE[millis]}{THREE[micros]}"
-            )
+            found.append(f"{prefix}{THREE[millis]}{THREE[micros]}")
         else:
             found.append(otherwise(value))
     return found
@@ -184,16 +198,22 @@ def mark(
         What SQLAlchemy had recorded of each before; ``None`` where that is ``no_value`` of all that was set.
     """
     records, nothing = [state.committed_state for state in states], repeat(no_value)
-    keys = zip(*(map(itemgetter(key), written) for key in primary_key), strict=True)
-    for instance, state, row, key in zip(instances, states, written, keys, strict=True):
-        instance.__dict__.update(row if attributes is None else {attributes[name]: row[name] for name in row})
-        state.key = (identity, key, None)
-        state.committed_state = {}
-        state.modified = False
     # It is a member of an enum, and those are compared in Python: no more is asked of it than whether it is there.
     if sizes == list(map(len, records)) and all(map(is_, chain.from_iterable(map(dict.values, records)), nothing)):
-        return [None] * len(records)
-    return [
-        None if len(each) == size and all(map(is_, each.values(), nothing)) else each
-        for each, size in zip(records, sizes, strict=True)
-    ]
+        before: list[dict[str, Any] | None] = [None] * len(records)
+        consume(map(dict.clear, records))
+    else:
+        before = [
+            None if len(each) == size and all(map(is_, each.values(), nothing)) else each
+            for each, size in zip(records, sizes, strict=True)
+        ]
+        for state in states:
+            state.committed_state = {}
+    keys = zip(*(map(itemgetter(key), written) for key in primary_key), strict=True)
+    if attributes is not None:
+        written = [{attributes[key]: value for key, value in row.items()} for row in written]
+    consume(map(dict.update, map(VALUES, instances), written))
+    for state, key in zip(states, zip(repeat(identity), keys, repeat(None)), strict=True):
+        state.key = key
+        state.modified = False
+    return before

@@ -14,7 +14,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ..errors import ConfigurationError, MultipleObjectsReturned
 from . import writers
 from .bulk import Bulk, Rows, check_fields
-from .row import NewRows, Row
+from .row import NOTHING_PASSED, NewRows, Row
 from .rowwise import are_alike
 from .shape import Shape, refuse_unknown
 from .snapshot import Snapshot, store
@@ -63,14 +63,14 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         ConfigurationError: The instance is not stored, or a session holds it.
     """
     model, shape = bulk.model, bulk.shape
-    values: Mapping[str, Any] = {}
-    if isinstance(row, Mapping):
+    values: Mapping[str, Any] = NOTHING_PASSED
+    if not isinstance(row, model):
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"row {number} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its "
+                "attributes with the primary key."
+            )
         values, row = row, instance_of_key(bulk, row, number)
-    elif not isinstance(row, model):
-        raise TypeError(
-            f"row {number} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its attributes "
-            "with the primary key."
-        )
     state: InstanceState[Any] = instance_state(row)
     if state.key is None or state.session_id is not None:
         where = "has not been saved" if state.session_id is None else "belongs to a session"
@@ -90,7 +90,7 @@ def updated_row(
     before: Snapshot,
 ) -> Row:
     """Return the row of an instance that is to be updated in the attributes ``names``."""
-    current = state.dict
+    current = instance.__dict__
     written = {shape.keys[name]: current[name] for name in names if name in shape.keys and name in current}
     if written:
         shape.complete(written, shape.onupdates)

@@ -78,27 +78,31 @@ class AiosqliteDriver:
             raise
         return visit
 
-    async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
-        """Run the statements that are due for the transaction, and then a prepared one, in one visit."""
+    async def after_control(
+        self,
+        transaction: Transaction,
+        work: Callable[[sqlite3.Connection], Any],
+        sql: str,
+        parameters: tuple[Any, ...],
+    ) -> Any:
+        """Run the statements that are due for the transaction, and then ``work``, in one visit; return what it does.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it, of the ``sql`` and the ``parameters``.
+        """
         connection: sqlite3.Connection = self.driver._conn
         control = transaction.control()
-        sql = prepared.sql
-        returns = prepared.returns
         done = False
 
-        def work() -> Outcome:
+        def run() -> Any:
             nonlocal done
             for statement in control:
                 connection.execute(statement)
             done = True
-            cursor = connection.execute(sql, parameters)
-            row = cursor.fetchone() if returns else None
-            found = Outcome(row, cursor.rowcount, cursor.lastrowid)
-            cursor.close()
-            return found
+            return work(connection)
 
         try:
-            visit = await self.visit(work)
+            visit = await self.visit(run)
         except ValueError as error:  # the connection is closed
             await raise_as_sqlalchemy(transaction.connection, error, sql, parameters)
         finally:
@@ -106,7 +110,21 @@ class AiosqliteDriver:
                 transaction.settled()
         if visit.error is not None:
             await raise_as_sqlalchemy(transaction.connection, visit.error, sql, parameters)
-        outcome: Outcome = visit.result
+        return visit.result
+
+    async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
+        """Run the statements that are due for the transaction, and then a prepared one, in one visit."""
+        sql = prepared.sql
+        returns = prepared.returns
+
+        def work(connection: sqlite3.Connection) -> Outcome:
+            cursor = connection.execute(sql, parameters)
+            row = cursor.fetchone() if returns else None
+            found = Outcome(row, cursor.rowcount, cursor.lastrowid)
+            cursor.close()
+            return found
+
+        outcome: Outcome = await self.after_control(transaction, work, sql, parameters)
         return outcome
 
     async def insert_many(
@@ -128,15 +146,8 @@ class AiosqliteDriver:
         Raises:
             DBAPIError: As SQLAlchemy raises it.
         """
-        connection: sqlite3.Connection = self.driver._conn
-        control = transaction.control()
-        done = False
 
-        def work() -> int | None:
-            nonlocal done
-            for statement in control:
-                connection.execute(statement)
-            done = True
+        def work(connection: sqlite3.Connection) -> int | None:
             first = first_key(connection)
             if first is not None:
                 connection.executemany(prepared.sql, rows).close()
@@ -148,15 +159,29 @@ class AiosqliteDriver:
                     )
             return first
 
-        try:
-            visit = await self.visit(work)
-        finally:
-            if done:
-                transaction.settled()
-        if visit.error is not None:
-            await raise_as_sqlalchemy(transaction.connection, visit.error, prepared.sql, rows[0])
-        first: int | None = visit.result
+        first: int | None = await self.after_control(transaction, work, prepared.sql, rows[0])
         return first
+
+    async def update_many(self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]) -> int:
+        """Update many rows, in one visit, and return how many there were.
+
+        Args:
+            transaction: The transaction, whose due statements go first.
+            prepared: The UPDATE of one row.
+            rows: The parameters.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            cursor = connection.executemany(prepared.sql, rows)
+            count = cursor.rowcount
+            cursor.close()
+            return count
+
+        count: int = await self.after_control(transaction, work, prepared.sql, rows[0])
+        return count
 
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""

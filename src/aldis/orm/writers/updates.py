@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, column, select, table, tuple_
 from sqlalchemy import update as update_of
 
 from ...errors import ObjectNotFound
-from ..prepared import KEY, by_key
+from ..drivers.sqlite_aiosqlite import AiosqliteDriver
+from ..prepared import KEY, by_key, prepared_update
 from ..snapshot import renew
 from ..sqlite import whole
 
@@ -56,6 +57,39 @@ async def update_alike(
 ) -> None:
     """Update rows that change the same columns."""
     keys = tuple(rows[0][1])
+    missing = [
+        column for column in shape.made_on_update if column.key not in keys and (there is None or column in there)
+    ]
+    count = None if missing or there is not None else await update_prepared(transaction, shape, rows, keys)
+    if count is None:
+        count = await update_by_sqlalchemy(transaction, shape, rows, keys, there)
+    if missing or count != len(rows):
+        await look(transaction, shape, rows, missing)
+
+
+async def update_prepared(
+    transaction: Transaction, shape: Shape, rows: list[Change], keys: tuple[str, ...]
+) -> int | None:
+    """Update the rows on the driver; return how many there were, ``None`` where they take SQLAlchemy's own road."""
+    driver = transaction.direct()
+    if not isinstance(driver, AiosqliteDriver):
+        return None
+    prepared = prepared_update(transaction.sync.dialect, shape, keys)
+    if prepared is None:
+        return None
+    names = [f"{KEY}{number}" for number in range(len(shape.primary_key))]
+    parameters = [{**written, **dict(zip(names, state.identity or (), strict=True))} for state, written in rows]
+    return await driver.update_many(transaction, prepared, await transaction.bound(prepared, parameters))
+
+
+async def update_by_sqlalchemy(
+    transaction: Transaction,
+    shape: Shape,
+    rows: list[Change],
+    keys: tuple[str, ...],
+    there: frozenset[Any] | None,
+) -> int:
+    """Update the rows on SQLAlchemy's own road; return how many the driver says there were."""
     # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
     target = shape.table if there is None else bare(shape.table)
     columns = [shape.table.columns[key] if there is None else target.c[shape.table.columns[key].name] for key in keys]
@@ -72,11 +106,7 @@ async def update_alike(
         for state, written in rows
     ]
     result = await transaction.connection.execute(statement, parameters)
-    missing = [
-        column for column in shape.made_on_update if column.key not in keys and (there is None or column in there)
-    ]
-    if missing or result.rowcount != len(rows):
-        await look(transaction, shape, rows, missing)
+    return result.rowcount
 
 
 def bare(of: Table) -> TableClause:
