@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -397,3 +398,34 @@ async def test_no_database_to_connect_to() -> None:
     with pytest.raises((OSError, DBAPIError)):
         await user.save()
     assert (inspect(user).transient, User.database.engine.pool.checkedout()) == (True, 0)
+
+
+@pytest.mark.parametrize("is_rebuilt", [False, True])
+async def test_psycopgs_pipeline_and_one_without_its_queues(models, monkeypatch, is_rebuilt) -> None:
+    if models.database.engine.dialect.driver != "psycopg":
+        pytest.skip("of psycopg's pipelines")
+    import psycopg
+
+    pipeline, entered = psycopg.AsyncConnection.pipeline, []
+
+    @asynccontextmanager
+    async def counted(self):
+        async with pipeline(self) as found:
+            entered.append(found)
+            yield object() if is_rebuilt else found
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "pipeline", counted)
+    async with models.database.transaction():
+        await models.User.query.create(name="Ada")
+        before = len(entered)
+        ada = await models.User.query.create(name="Bob")
+        with pytest.raises(ZeroDivisionError):
+            async with models.database.transaction():
+                await ada.update(name="Eve")
+                raise ZeroDivisionError
+        await ada.update(mail="x")
+        assert len(entered) > before
+    assert [(row["name"], row["email_address"]) for row in await models.stored()] == [
+        ("Ada", "Ada@example.org"),
+        ("Bob", "x"),
+    ]

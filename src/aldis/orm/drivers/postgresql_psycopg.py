@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .outcome import Outcome, raise_as_sqlalchemy
@@ -46,9 +47,9 @@ class PsycopgDriver:
         sent = False
         try:
             if control:
-                async with driver.pipeline():
+                async with driver.pipeline() as pipeline:
                     for statement in control:
-                        await driver.execute(statement)
+                        await self.enqueue(pipeline, statement)
                     sent = True
                     cursor = await driver.execute(prepared.sql, parameters)
             else:
@@ -60,6 +61,14 @@ class PsycopgDriver:
             await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, parameters)
         transaction.settled()
         return Outcome(row, cursor.rowcount, None)
+
+    async def enqueue(self, pipeline: Any, statement: str) -> None:
+        """Have a statement go with the next one: without a cursor of its own, and psycopg checks its answer."""
+        if hasattr(pipeline, "command_queue") and hasattr(pipeline, "result_queue"):
+            pipeline.command_queue.append(partial(self.driver.pgconn.send_query_params, statement.encode(), None))
+            pipeline.result_queue.append(None)
+        else:  # a later psycopg, rebuilt
+            await self.driver.execute(statement)
 
     async def copy(
         self,
