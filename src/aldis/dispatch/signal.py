@@ -224,8 +224,18 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
                 self._admit(receiver_id, receiver, weak, sender, after_commit, batched, int(priority))
             elif self._parameters is not None and not batched:
                 self._check(receiver, record.accepts, sender)
-            if bucket is None or receiver_id not in bucket:
-                self._join(bucket, key, receiver_id, sender)
+            if bucket is None:
+                bucket = self._open(key, sender)
+            if receiver_id not in bucket:
+                place = 2 * self._connected_to_any
+                if sender is ANY:
+                    place += 1
+                    self._connected_to_any += 1
+                bucket[receiver_id] = place
+                keys = self._by_receiver.get(receiver_id)
+                if keys is None:
+                    keys = self._by_receiver[receiver_id] = Bucket()
+                keys[key] = SAME_PLACE if len(keys) >= FEW else place_of(sys._getframe(1))
             self._forget(key)
         if LEDGER.deaths:
             LEDGER.strike_out()
@@ -272,25 +282,14 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
         for key in list(self._by_receiver.get(receiver_id, ())):
             self._forget(key)
 
-    def _join(self, bucket: Bucket | None, key: Hashable, receiver_id: Hashable, sender: Any) -> None:
-        """Enter a connection; a sender that is new is watched, so that no other object at its address passes for it."""
-        if bucket is None:
-            bucket = self._by_sender[key] = Bucket()
-        place = 2 * self._connected_to_any
-        if key == ANY_KEY:
-            bucket[receiver_id] = place + 1
-            self._connected_to_any += 1
-        else:
-            bucket[receiver_id] = place
-            if key not in self._weak_senders:
-                # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
-                with suppress(TypeError):
-                    self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
-        try:
-            keys = self._by_receiver[receiver_id]
-        except KeyError:
-            keys = self._by_receiver[receiver_id] = Bucket()
-        keys[key] = place_of(sys._getframe(2)) if len(keys) < FEW else SAME_PLACE
+    def _open(self, key: Hashable, sender: Any) -> Bucket:
+        """Make room for a sender's receivers. It is watched, so that no other object at its address passes for it."""
+        if key != ANY_KEY and key not in self._weak_senders:
+            # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
+            with suppress(TypeError):
+                self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
+        bucket = self._by_sender[key] = Bucket()
+        return bucket
 
     def connect_via(
         self, sender: Any, weak: bool = False, *, after_commit: bool = False, batched: bool = False, priority: int = 0
