@@ -28,12 +28,13 @@ from .rowwise import iso
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Dialect, FromClause, Insert, Update
+    from sqlalchemy.orm import InstanceState
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
     from .shape import Shape
 
-__all__ = ["KEY", "Prepared", "prepared_delete", "prepared_insert", "prepared_update"]
+__all__ = ["Prepared", "by_key", "key_values", "prepared_delete", "prepared_insert", "prepared_update"]
 
 Processor = Callable[[Any], Any]
 
@@ -219,3 +220,8 @@ def by_key(shape: Shape, target: FromClause | None = None) -> list[Any]:
         (column if target is None else target.c[column.name]) == bindparam(f"{KEY}{number}", type_=column.type)
         for number, column in enumerate(shape.mapper.primary_key)
     ]
+
+
+def key_values(state: InstanceState[Any]) -> dict[str, Any]:
+    """Return the parameters of these conditions for the row of a stored instance."""
+    return {f"{KEY}{number}": value for number, value in enumerate(state.identity or ())}

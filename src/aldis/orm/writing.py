@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from ..errors import ObjectNotFound
-from .prepared import KEY, prepared_delete, prepared_insert, prepared_update
+from .prepared import key_values, prepared_delete, prepared_insert, prepared_update
 from .snapshot import detach, renew
 from .sqlite import whole
 
@@ -72,8 +72,7 @@ async def write_update(
     if driver is None or prepared is None:
         row_count = await update_by_sqlalchemy(transaction, shape, state, written)
     else:
-        keys = {f"{KEY}{number}": value for number, value in enumerate(state.identity)}
-        outcome = await transaction.run(driver, prepared, {**written, **keys})
+        outcome = await transaction.run(driver, prepared, {**written, **key_values(state)})
         row_count = outcome.row_count
         if prepared.returns:
             row_count = int(outcome.row is not None)
@@ -117,5 +116,4 @@ async def write_delete(transaction: Transaction, shape: Shape, state: InstanceSt
     if driver is None or prepared is None:
         result = await transaction.connection.execute(delete(shape.table).where(*shape.key_conditions(state)))
         return result.rowcount
-    keys = {f"{KEY}{number}": value for number, value in enumerate(state.identity)}
-    return (await transaction.run(driver, prepared, keys)).row_count
+    return (await transaction.run(driver, prepared, key_values(state))).row_count

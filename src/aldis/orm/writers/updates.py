@@ -11,7 +11,7 @@ from sqlalchemy import update as update_of
 
 from ...errors import ObjectNotFound
 from ..drivers.sqlite_aiosqlite import AiosqliteDriver
-from ..prepared import KEY, by_key, prepared_update
+from ..prepared import by_key, key_values, prepared_update
 from ..snapshot import renew
 from ..sqlite import whole
 
@@ -77,8 +77,7 @@ async def update_prepared(
     prepared = prepared_update(transaction.sync.dialect, shape, keys)
     if prepared is None:
         return None
-    names = [f"{KEY}{number}" for number in range(len(shape.primary_key))]
-    parameters = [{**written, **dict(zip(names, state.identity or (), strict=True))} for state, written in rows]
+    parameters = [{**written, **key_values(state)} for state, written in rows]
     return await driver.update_many(transaction, prepared, await transaction.bound(prepared, parameters))
 
 
@@ -101,9 +100,7 @@ async def update_by_sqlalchemy(
         )
     )
     parameters = [
-        {f"{KEY}{number}": value for number, value in enumerate(state.identity or ())}
-        | {f"{VALUE}{key}": value for key, value in written.items()}
-        for state, written in rows
+        key_values(state) | {f"{VALUE}{key}": value for key, value in written.items()} for state, written in rows
     ]
     result = await transaction.connection.execute(statement, parameters)
     return result.rowcount
