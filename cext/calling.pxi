@@ -72,7 +72,7 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
                     raise RuntimeError("Cannot send to a coroutine function.")
                 target = wrapper(target)
             named = behind(<object>receiver) if call.stands_in else <object>receiver
-            results.append((named, call.call(<PyObject *>target, args, packed, i == plan.count - 1)))
+            results.append((named, call.call(<PyObject *>target, args, packed)))
     except Exception as error:
         annotate(error, self, <object>args[0], <object>receiver)
         raise

@@ -56,6 +56,7 @@ cdef extern from "Python.h":
     dict PyDict_Copy(dict value)
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)
+    Py_ssize_t Py_REFCNT(PyObject *value)
     object PyLong_FromVoidPtr(void *address)
     Py_ssize_t PyList_GET_SIZE(object value)
     bint PyList_CheckExact(object value)

@@ -146,9 +146,7 @@ cdef class Sending:
             if self.wrapper is None:
                 raise RuntimeError("Cannot send to a non-coroutine function.")
             target = self.wrapper(receiver)
-        result = call.call(
-            <PyObject *>target, PySequence_Fast_ITEMS(self.arguments), self.packed, self.position == len(self.calls)
-        )
+        result = call.call(<PyObject *>target, PySequence_Fast_ITEMS(self.arguments), self.packed)
         if PyCoro_CheckExact(result):
             self.running = result
         elif result is None and call.after_commit:

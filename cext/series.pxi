@@ -30,7 +30,6 @@ cdef class Series:
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t position
     cdef Kept kept
-    cdef PyObject *held[SMALL]
 
     def __init__(self, emitter, signal, sender, tuple columns not None, tuple told=()):
         self.names = PARAMETERS[emitter.__name__]
@@ -43,7 +42,6 @@ cdef class Series:
         self.count = lengths.pop()
         self.position = -1
         self.kept = Kept.__new__(Kept)
-        self.kept.held = self.held
         self.varying, self.constant = [], []
         for variable, column in told:
             if self.count and is_constant(column):  # it is set once: that costs as much as half a receiver
@@ -74,7 +72,6 @@ cdef class Series:
                     args[j + 1] = PySequence_Fast_ITEMS(<object>variable)[i]
                 else:
                     args[j + 1] = variable
-            self.kept.is_stale = True
             rest = emit(self.signal, args, self.names, self.kept)
             if rest is not None:
                 return rest

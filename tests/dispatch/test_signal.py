@@ -192,6 +192,53 @@ def test_each_receiver_has_keywords_of_its_own(core) -> None:
     assert seen == [{"a": 1, "b": 2}] * 4
 
 
+def puts_back(kwargs):
+    kwargs["a"] = kwargs.pop("a")
+
+
+def renames(kwargs):
+    kwargs["c"] = kwargs.pop("b")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        dict.popitem,
+        dict.clear,
+        lambda kwargs: kwargs.update(a="spoilt"),
+        lambda kwargs: kwargs.setdefault("c", 3),
+        puts_back,
+        renames,
+    ],
+    ids=["last removed", "all removed", "changed", "added", "order changed", "renamed"],
+)
+def test_what_a_receiver_does_to_its_keywords_no_other_sees(core, spoil) -> None:
+    signal, seen, kept = core.Signal(), [], []
+
+    def spoils(sender, **kwargs):
+        spoil(kwargs)
+
+    def keeps(sender, **kwargs):
+        seen.append(list(kwargs.items()))
+        kept.append(kwargs)
+
+    def spoils_what_it_keeps(sender, **kwargs):
+        seen.append(list(kwargs.items()))
+        kept.append(kwargs)
+        spoil(kwargs)
+
+    def sees(sender, **kwargs):
+        seen.append(list(kwargs.items()))
+
+    for receiver in (spoils, keeps, spoils_what_it_keeps, sees):
+        signal.connect(receiver)
+    signal.send("me", a=1, b=2)
+    assert seen == [[("a", 1), ("b", 2)]] * 3
+    spoilt = {"a": 1, "b": 2}
+    spoil(spoilt)
+    assert kept == [{"a": 1, "b": 2}, spoilt]
+
+
 def test_closure_over_the_keywords_keeps_them(core) -> None:
     signal, kept = core.Signal(), []
 

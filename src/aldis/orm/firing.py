@@ -26,11 +26,13 @@ Rows: TypeAlias = "core.Series | Mixed"
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+are_off: Final = DISABLED.get
+"""Tell whether signals are turned off. Bound once: a save asks four times, and Python 3.11 binds it anew each time."""
 
 
 def is_heard(signal: blinker.Signal, model: type[Any]) -> bool:
     """Tell whether anybody listens to the signal of a model, and signals are not turned off."""
-    return signal.has_receivers_for(model) and not DISABLED.get()
+    return signal.has_receivers_for(model) and not are_off()
 
 
 def are_heard(signals: Broadcaster, kind: str, model: type[Any]) -> bool:
