@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -19,8 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
+from aldis.bench import NAMES, VALUES
 
 ROWS = 1_000
+
+Receiver = Callable[..., Awaitable[None]]
 
 Lap = Callable[[], Awaitable[None]]
 """What is timed: one thing done to the rows, in one transaction."""
@@ -182,11 +185,16 @@ class Aldis:
         instances = await self.model.query.bulk_create(self.new())
         return lambda: self.change(what, instances)
 
-    async def save(self, instances: list[Any]) -> None:
-        """Save each."""
+    async def save(self, instances: list[Any], around: Sequence[Receiver] = ()) -> None:
+        """Save each; ``around`` are awaited in a plain loop before each save, and in one after it."""
+        keywords = dict(zip(NAMES, VALUES, strict=True))
         async with self.base.database.transaction():
             for instance in instances:
+                for receiver in around:
+                    await receiver(self.model, **keywords)
                 await instance.save()
+                for receiver in around:
+                    await receiver(self.model, **keywords)
 
     async def change(self, what: str, instances: list[Any]) -> None:
         """Update or delete each."""

@@ -11,6 +11,9 @@ Figures = dict[tuple[str, str, str], float]
 PLAIN_AWAIT = 0.507
 """Microseconds of an await in a plain loop, on the machine that the aims in microseconds are from."""
 
+TEN_IN_LOOPS = 2 * 2.286
+"""Microseconds of two plain loops over five receivers there."""
+
 Row = tuple[str, float, str, float]
 """What was asked, the ratio measured, the sense of the bound, and the bound."""
 
@@ -41,6 +44,10 @@ def targets(figures: Figures) -> list[Row]:
                 )
         kind = "5 + 5 receivers over none"
         rows += in_both_units(figures, f"{kind}, {{unit}} a save, {where}", kind, where, "aldis", 5)
+        loop, ours = (figures.get((kind, where, peer)) for peer in ("plain loop", "aldis"))
+        if loop and ours:
+            text = f"{kind}, against two plain loops over 5 in a save, {where}"
+            rows.append((text, ours / loop, "at most", round(5 / TEN_IN_LOOPS, 2)))
     edgy, ours = (figures.get(("one save", "SQLite", peer)) for peer in ("Edgy", "aldis"))
     if edgy and ours:
         rows.append(("`save()` against Edgy's, SQLite", edgy / ours, "at least", 8))

@@ -13,14 +13,15 @@ from time import perf_counter
 
 import pytest
 
+from aldis.bench import receivers
 from plain import plain_await
 from saving import PEERS, ROWS, URLS, Aldis, AldisSession, PlainSession
 
 TURNS, FLUSHED = 60, 10_000
 """Turns of the three flushes, and how many instances each flushes."""
 
-PAIRS, SHORT = 200, 200
-"""Pairs of laps, and rows of a lap, where a small difference is measured."""
+SHORT_TURNS, SHORT = 200, 200
+"""Turns, and rows of a lap, where a small difference is measured."""
 
 CASES = [
     pytest.param(where, what, peer, id=f"{where}-{what}-{peer}")
@@ -58,33 +59,39 @@ def test_one_at_a_time(benchmark, tmp_path, where, what, peer) -> None:
 
 @pytest.mark.parametrize("where", ["SQLite", "PostgreSQL, asyncpg"])
 def test_cost_of_receivers(benchmark, tmp_path, where) -> None:
-    """One model with 5 + 5 receivers and with none, in turn, in short laps; the median of the pairs' differences.
+    """One model with none, with 5 + 5 receivers, and with a plain loop over 5 before and after each save, in turn.
 
-    The difference is a twentieth of what a save varies by from one moment to the next: no two fastest laps show it. Nor
-    do two models: their attributes have other places in CPython's cache of types' attributes, where two in one place
-    cost each save microseconds.
+    The laps are short, and the median of the differences of one turn counts: a difference is a twentieth of what a save
+    varies by from one moment to the next, and no two fastest laps show it. Nor do two models: their attributes have
+    other places in CPython's cache of types' attributes, where two in one place cost each save microseconds.
+
+    The plain loop is what a signal cannot well be under: it awaits the same receivers where a save has just gone to the
+    database and back, and nothing is any more in the processor's nearest caches.
     """
     with asyncio.Runner() as runner:
         it = Aldis(URLS[where].format(folder=tmp_path, name="bench"), 0)
         runner.run(it.begin())
-        differences, plain = [], []
-        for lap in range(PAIRS):
+        turn = {"nobody": (0, 0), "aldis": (5, 0), "plain loop": (0, 5)}
+        more, plain = {"aldis": [], "plain loop": []}, []
+        for lap in range(SHORT_TURNS):
             took = {}
             plain.append(plain_await())
-            for receivers in (0, 5) if lap % 2 else (5, 0):
-                it.connect(receivers)
-                instances = it.new()[:SHORT]
+            for name in turn if lap % 2 else reversed(turn):
+                connected, around = turn[name]
+                it.connect(connected)
+                instances, loop = it.new()[:SHORT], receivers("async", around)
                 began = perf_counter()
-                runner.run(it.save(instances))
-                took[receivers] = perf_counter() - began
+                runner.run(it.save(instances, loop))
+                took[name] = perf_counter() - began
                 it.disconnect()
-            differences.append((took[5] - took[0]) * 1e6 / SHORT)
+            for name, differences in more.items():
+                differences.append((took[name] - took["nobody"]) * 1e6 / SHORT)
         runner.run(it.end())
     benchmark.group = "receivers (the time says nothing)"
-    measured = median(differences)
+    kind = "5 + 5 receivers over none"
     figures = [
-        ["5 + 5 receivers over none", "aldis", measured],
-        ["5 + 5 receivers over none, in plain awaits", "aldis", measured / median(plain)],
+        *([kind, name, median(differences)] for name, differences in more.items()),
+        [f"{kind}, in plain awaits", "aldis", median(more["aldis"]) / median(plain)],
     ]
     benchmark.extra_info.update(where=where, figures=figures)
     benchmark.pedantic(lambda: None, rounds=1)
