@@ -7,11 +7,13 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from faststream.redis import RedisBroker, StreamSub
 from redis.exceptions import LockError, RedisError, ResponseError
 
+from ...errors import AldisError
 from ..events import LANES, Event
 from .transport import DEAD, JSON, Transport
 
@@ -30,6 +32,9 @@ LOCK_SECONDS: Final = 10.0
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks whether a lane is free, or what was left pending has been taken."""
+
+SURE_SECONDS: Final = 0.25
+"""After which an event that Redis has given out, and nobody here has in hand, is not on its way any more."""
 
 BLOCK_MILLISECONDS: Final = 1000
 
@@ -51,10 +56,19 @@ class Way(Transport):
         self.consumer = uuid.uuid4().hex
         self.lanes: list[Lane] = []
         self.shown: list[Any] = []
+        self.connected = 0
+        """How often something has connected to Redis: with a connection that is gone, an answer may be."""
 
     async def declare(self) -> None:
         """See that Redis serves us: its client has connected to nothing yet."""
-        await self.broker._connection.ping()
+        client = self.broker._connection
+        client.connection_pool.connection_kwargs["redis_connect_func"] = self.connect_one
+        await client.ping()
+
+    async def connect_one(self, connection: Any) -> None:
+        """Let redis-py connect, and count it."""
+        self.connected += 1
+        await connection.on_connect()
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events in one trip."""
@@ -93,11 +107,16 @@ def stream_of(sender: str, lane: int) -> str:
     return f"aldis:{sender}:{lane}"
 
 
+class Overtaken(AldisError):
+    """An event whose forerunner Redis has given out, and which has not arrived: both are read again."""
+
+
 class Lane:
     """One lane of a receiver: read by whoever has its lock.
 
     A consumer group would deal the events of a stream out to all its readers, which keeps no order. So one reads at a
-    time, and begins with what the one before has not acknowledged.
+    time, and begins with what the one before has not acknowledged. It begins again when an answer of Redis's was lost
+    with its connection: the event in it was given out, and no question for a new one brings it.
     """
 
     def __init__(self, way: Way, receiver: Receiver, number: int, take: Callable[[Event], Awaitable[None]]) -> None:
@@ -106,6 +125,12 @@ class Lane:
         self.stream = stream_of(receiver.sender, number)
         self.group = receiver.name
         self.take = take
+        self.lost = asyncio.Event()
+        """Something was given out that has not arrived."""
+        self.has_one = False
+        """An event is in hand."""
+        self.sure_of = 0
+        """The connections as they were counted when nothing was missing last."""
 
     def subscriber(self, block: int | None = None, idle: int | None = None) -> Any:
         """Return a subscriber of FastStream's.
@@ -123,8 +148,34 @@ class Lane:
             min_idle_time=idle,
         )
         made = self.way.broker.subscriber(stream=stream, persistent=False, **self.way.options(self.receiver))
-        made(self.take)
+        made(self.take if block is None else self.take_new())
         return made
+
+    def take_new(self) -> Callable[[Event], Awaitable[None]]:
+        """Return what takes an event that nobody was given before."""
+
+        @wraps(self.take)
+        async def take(event: Event) -> None:
+            self.has_one = True
+            try:
+                if self.way.connected != self.sure_of and await self.is_overtaking():
+                    raise Overtaken(
+                        f"an event before this one, of stream {self.stream}, was lost on its way from Redis"
+                    )
+                await self.take(event)
+            finally:
+                self.has_one = False
+
+        return take
+
+    async def is_overtaking(self) -> bool:
+        """Tell whether another event was given out than the one in hand."""
+        connected = self.way.connected
+        if await self.pending(self.way.broker._connection) > 1:
+            self.lost.set()
+            return True
+        self.sure_of = connected
+        return False
 
     async def hold(self) -> None:
         """Read the lane whenever nobody else does; runs until it is cancelled."""
@@ -151,10 +202,27 @@ class Lane:
                 while await self.pending(client):
                     await asyncio.sleep(LOOK_SECONDS / 10)
                     await lock.reacquire()
+        self.lost.clear()
         async with started(self.subscriber(BLOCK_MILLISECONDS)):
-            while True:
-                await asyncio.sleep(LOCK_SECONDS / 4)
+            while not self.lost.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.lost.wait(), LOCK_SECONDS / 4)
                 await lock.reacquire()
+                await self.look(client)
+        log.warning("%s reads lane %s again: an event was lost on its way from Redis", self.group, self.stream)
+
+    async def look(self, client: Any) -> None:
+        """See whether what was given out has arrived, where no other event comes that would tell."""
+        before = await self.oldest(client)
+        if before is None or self.has_one:
+            return
+        await asyncio.sleep(SURE_SECONDS)
+        if not self.has_one and await self.oldest(client) == before:
+            self.lost.set()
+
+    async def oldest(self, client: Any) -> Any:
+        """Return the id of the first event that was read and not acknowledged, if there is one."""
+        return (await client.xpending(self.stream, self.group))["min"]
 
     async def pending(self, client: Any) -> int:
         """Return how many events were read and not acknowledged."""
