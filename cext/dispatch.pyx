@@ -11,8 +11,8 @@ What makes it fast (docs/dispatch.md tells the story, docs/benchmarks.md the fig
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 

@@ -11,13 +11,13 @@ import pytest
 import servers
 from redis.asyncio import Redis
 from shops import recorded, shop_on
-from test_brokers import receiving, until
+from test_brokers import BROKERS, receiving, until
 
 from aldis import relay
 from aldis.relay.brokers import transport_to
 from aldis.signals import post_save, post_update
 
-URL = os.environ.get("ALDIS_TEST_REDIS_URL", "redis://127.0.0.1:6379")
+URL = os.environ.get(*BROKERS["redis"])
 
 
 class Line:
