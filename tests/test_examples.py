@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import aldis
+from aldis import errors
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,3 +114,4 @@ def test_public_names_are_all_there() -> None:
     assert set(aldis.__all__) <= set(dir(aldis))
     with pytest.raises(AttributeError, match="module 'aldis' has no attribute 'Sginal'"):
         aldis.Sginal  # noqa: B018
+    assert set(errors.__all__) <= set(aldis.__all__), "every error can be caught by its public name"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import context, dispatch, migrations, orm, signals, tracing
+    from . import context, dispatch, migrations, orm, relay, signals, testing, tracing
     from .context import signals_disabled
     from .dispatch import backend
+    from .dispatch.batching import Batch
     from .dispatch.broadcaster import Broadcaster
     from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
     from .errors import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "ANY": "dispatch.signal",
     "AldisError": "errors",
+    "Batch": "dispatch.batching",
     "Broadcaster": "dispatch.broadcaster",
     "ConfigurationError": "errors",
     "Database": "orm.database",
@@ -50,11 +52,12 @@ _WHERE = {
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
-_MODULES = {"context", "dispatch", "migrations", "orm", "signals", "tracing"}
+_MODULES = {"context", "dispatch", "migrations", "orm", "relay", "signals", "testing", "tracing"}
 
 __all__ = [
     "ANY",
     "AldisError",
+    "Batch",
     "Broadcaster",
     "ConfigurationError",
     "Database",
@@ -73,21 +76,25 @@ __all__ = [
     "dispatch",
     "migrations",
     "orm",
+    "relay",
     "signal",
     "signals",
     "signals_disabled",
     "slow_receiver_seconds",
+    "testing",
     "tracing",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    if name in _WHERE:
-        value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker that sees it takes any misspelt name
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f".{name}", __name__)
+        if name in _WHERE:
+            value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -147,8 +148,7 @@ def laps_of_floor(kind: str, count: int) -> Laps:
     Raises:
         ImportError: aldis was installed without a compiler.
     """
-    from . import _floor
-
+    _floor: Any = importlib.import_module("aldis._floor")
     called = {
         "sync": _floor.keywords,
         "async": _floor.keywords_async,

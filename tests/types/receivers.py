@@ -11,7 +11,6 @@ from typing import Any, assert_type
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
-from aldis.dispatch.batching import Batch
 from aldis.signals import PostSaveReceiver, PreDeleteReceiver, post_delete, post_save, pre_bulk, pre_save
 
 
@@ -56,7 +55,7 @@ def without_annotations(sender, column_values, **kwargs):  # type: ignore[no-unt
 
 
 @post_save.connect_via(User, batched=True)
-async def batched(sender: type[User], batch: Batch) -> None:
+async def batched(sender: type[User], batch: aldis.Batch) -> None:
     batch.column("instance")
 
 
@@ -85,7 +84,7 @@ def not_batched(sender: type[User], instance: User) -> None: ...
 
 
 @post_save.connect_via(User)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-def batched_unsaid(sender: type[User], batch: Batch) -> None: ...
+def batched_unsaid(sender: type[User], batch: aldis.Batch) -> None: ...
 
 
 # A decorated receiver is what it was.
