@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 import aldis
 from aldis import relay
 from aldis.relay.brokers import transport_to
-from aldis.relay.passing import WINDOW
+from aldis.relay.relay import WINDOW
 from aldis.signals import post_save
 
 POSTGRESQL = make_url(os.environ.get("ALDIS_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test")).set(

@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 
 import aldis
 from aldis import migrations
-from aldis.migrations.turn import TURN
+from aldis.migrations.command_lock import COMMAND_LOCK
 from aldis.signals import post_migrate, pre_migrate, revision_applied
 
 REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("REQUEST", default="none")
@@ -27,7 +27,7 @@ def signals_are_free():
     yield
     for signal in (pre_migrate, post_migrate, revision_applied):
         signal._clear_state()
-    assert not TURN.lock.locked()
+    assert not COMMAND_LOCK.lock.locked()
 
 
 @pytest.fixture(params=["plain env.py", "async env.py"])

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 import aldis
 from aldis import relay
 from aldis.relay import tables
-from aldis.relay.events import events_of
+from aldis.relay.event import events_of
 from aldis.signals import LIFECYCLE
 
 

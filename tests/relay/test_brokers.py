@@ -17,7 +17,7 @@ import aldis
 from aldis import relay
 from aldis.relay.application import handler
 from aldis.relay.brokers import transport_to
-from aldis.relay.passing import waves
+from aldis.relay.relay import distinct_key_batches
 from aldis.signals import post_delete, post_save, post_update
 
 EVERY = [post_save, post_update, post_delete]
@@ -192,7 +192,7 @@ async def test_event_that_is_published_twice_has_its_effect_once(shop, broker, n
         await shop.User.query.create(name="last")
         transport = transport_to(broker)
         async with transport.open():
-            for wave in waves(events):
+            for wave in distinct_key_batches(events):
                 await transport.publish(wave)
         await relay.Relay(shop.database, broker).pass_all()
         await until(lambda: len(got) >= 41)

@@ -213,11 +213,11 @@ def relay(
     json: bool = False,
 ) -> None:
     """Pass events on to a broker or to the receivers, receive them, see how it is going."""
-    from .relaying import Order, perform
+    from .relaying import RelayOptions, perform
 
     with reported(json):
         bases = load(config, app)
-        perform(action, Order(bases, receivers or (), broker, receiver, metrics, write_json if json else None))
+        perform(action, RelayOptions(bases, receivers or (), broker, receiver, metrics, write_json if json else None))
 
 
 def load(config: Config, app: Sequence[str] | None = None) -> list[type[Any]]:

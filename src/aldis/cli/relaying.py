@@ -18,19 +18,19 @@ from ..orm.database import Database, databases
 if TYPE_CHECKING:
     from .. import relay as relay_module
 
-__all__ = ["ACTIONS", "Order", "perform"]
+__all__ = ["ACTIONS", "RelayOptions", "perform"]
 
 
-class Order:
-    """What is to be done.
+class RelayOptions:
+    """The flags of ``aldis relay``, and the modules that they name, imported.
 
     Args:
-        bases: The declarative bases that were given.
-        receivers: The modules with receivers that were given.
-        broker: The broker's URL, if one was given.
-        name: The receiver's name, if one was given.
-        metrics: The port for Prometheus, if one was given.
-        write: What writes JSON, if that is wanted.
+        bases: The declarative bases of ``--app``.
+        receivers: The modules of ``--receivers``.
+        broker: The URL of ``--broker``, or ``None``.
+        name: The receiver's name of ``--receiver``, or ``None``.
+        metrics: The port of ``--metrics``, or ``None``.
+        write: Writes one JSON object, with ``--json``; else ``None``.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Order:
             )
         return found.pop()
 
-    def tell(self, line: str, **values: Any) -> None:
+    def report(self, line: str, **values: Any) -> None:
         """Write a line for a person, or an object for a program."""
         if self.write is not None:
             self.write(**values)
@@ -90,12 +90,12 @@ def relay_of() -> Any:
     return relay
 
 
-def perform(action: str, order: Order) -> None:
-    """Do what was ordered.
+def perform(action: str, options: RelayOptions) -> None:
+    """Run one action of ``aldis relay``.
 
     Args:
-        action: What: one of ``ACTIONS``.
-        order: On what.
+        action: Its name in ``ACTIONS``.
+        options: The command's flags.
 
     Raises:
         CommandError: The database is not there.
@@ -103,10 +103,10 @@ def perform(action: str, order: Order) -> None:
 
     async def done() -> None:
         try:
-            await ACTIONS[action](order)
+            await ACTIONS[action](options)
         except (DBAPIError, OSError) as error:
             raise CommandError(
-                f"the database does not serve us: {order.relay.receivers.said(error).splitlines()[0]}"
+                f"the database does not serve us: {options.relay.receivers.error_line(error).splitlines()[0]}"
             ) from error
         finally:
             # What is left open keeps the process alive: aiosqlite has a thread for each connection.
@@ -116,45 +116,47 @@ def perform(action: str, order: Order) -> None:
     asyncio.run(done())
 
 
-async def run(order: Order) -> None:
-    """Pass on what waits, until the process is told to end."""
+async def run(options: RelayOptions) -> None:
+    """Pass on what waits, until the process gets SIGINT or SIGTERM."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    if order.metrics is not None:
-        serve(order.metrics)
-    relay: relay_module.Relay = order.relay.Relay(order.database, order.broker)
-    told_to_end(relay.stop)
-    where = order.broker or f"{len(order.relay.RECEIVERS)} receivers"
-    order.tell(f"passing on to {where}", state="running", to=where)
+    if options.metrics is not None:
+        serve(options.metrics)
+    relay: relay_module.Relay = options.relay.Relay(options.database, options.broker)
+    stop_on_signals(relay.stop)
+    where = options.broker or f"{len(options.relay.RECEIVERS)} receivers"
+    options.report(f"passing on to {where}", state="running", to=where)
     await relay.run()
-    order.tell(f"stopped: {relay.passed} events passed on", state="stopped", passed=relay.passed)
+    options.report(f"stopped: {relay.passed} events passed on", state="stopped", passed=relay.passed)
 
 
-async def receive(order: Order) -> None:
-    """Call the receivers with what comes from the broker, until the process is told to end."""
+async def receive(options: RelayOptions) -> None:
+    """Call the receivers with what comes from the broker, until the process gets SIGINT or SIGTERM."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    if order.broker is None:
+    if options.broker is None:
         raise CommandError("aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers.")
-    app = order.relay.app(order.broker)
+    app = options.relay.app(options.broker)
     has_begun = asyncio.Event()
     app.after_startup(has_begun.set)
-    order.tell(f"receiving from {order.broker}", state="running")
+    options.report(f"receiving from {options.broker}", state="running")
     try:
         await app.run()
     except Exception as error:
         if has_begun.is_set() or isinstance(error, DBAPIError | AldisError):
             raise
         # FastStream has begun to subscribe, and the broker went away, or was just starting.
-        raise CommandError(f"the broker does not serve us ({order.relay.receivers.said(error)}): try again.") from error
-    order.tell("stopped", state="stopped")
+        raise CommandError(
+            f"the broker does not serve us ({options.relay.receivers.error_line(error)}): try again."
+        ) from error
+    options.report("stopped", state="stopped")
 
 
-async def status(order: Order) -> None:
+async def status(options: RelayOptions) -> None:
     """Write how the relay is doing."""
-    found: relay_module.Status = await order.relay.status(order.database)
+    found: relay_module.Status = await options.relay.status(options.database)
     lines = [f"waiting {found.waiting}, the oldest for {found.age:.1f} s; aside {found.aside}, dead {found.dead}"]
     for name, counts in sorted(found.receivers.items()):
         lines.append(f"  {name}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
-    order.tell(
+    options.report(
         "\n".join(lines),
         waiting=found.waiting,
         age=round(found.age, 3),
@@ -164,33 +166,35 @@ async def status(order: Order) -> None:
     )
 
 
-async def dead(order: Order) -> None:
+async def dead(options: RelayOptions) -> None:
     """Write the dead letters."""
-    for each in await order.relay.dead_letters(order.database, order.name):
-        told = {name: getattr(each, name) for name in each.__struct_fields__}
-        order.tell(f"{each.event_id} {each.sender}.{each.signal} {each.key} at {each.receiver}: {each.error}", **told)
+    for each in await options.relay.dead_letters(options.database, options.name):
+        values = {name: getattr(each, name) for name in each.__struct_fields__}
+        options.report(
+            f"{each.event_id} {each.sender}.{each.signal} {each.key} at {each.receiver}: {each.error}", **values
+        )
 
 
-async def retry(order: Order) -> None:
+async def retry(options: RelayOptions) -> None:
     """Let dead letters be tried again."""
-    count = await order.relay.retry(order.database, order.name)
-    order.tell(f"{count} dead letters are tried again", retried=count)
+    count = await options.relay.retry(options.database, options.name)
+    options.report(f"{count} dead letters are tried again", retried=count)
 
 
-async def forget(order: Order) -> None:
+async def forget(options: RelayOptions) -> None:
     """Forget a receiver."""
-    if order.name is None:
+    if options.name is None:
         raise CommandError("aldis relay forget needs --receiver NAME.")
-    await order.relay.forget(order.database, order.name)
-    order.tell(f"{order.name} is forgotten", forgotten=order.name)
+    await options.relay.forget(options.database, options.name)
+    options.report(f"{options.name} is forgotten", forgotten=options.name)
 
 
-ACTIONS: Final[dict[str, Callable[[Order], Coroutine[Any, Any, None]]]] = {
+ACTIONS: Final[dict[str, Callable[[RelayOptions], Coroutine[Any, Any, None]]]] = {
     each.__name__: each for each in (run, receive, status, dead, retry, forget)
 }
 
 
-def told_to_end(stop: Callable[[], None]) -> None:
+def stop_on_signals(stop: Callable[[], None]) -> None:
     """Let SIGINT and SIGTERM stop what runs in an orderly way."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,7 +14,7 @@ from alembic import context as alembic_context
 from .. import signals
 from ..dispatch import emitters
 from ..errors import ConfigurationError
-from .running import RUNNING, Run
+from .command_run import RUNNING, CommandRun
 from .waiting import deliver
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def configure(context: ModuleType | None = None) -> None:
         )
     running = RUNNING.get()
     if running is not None and running.config is environment.config:
-        running.fire_late()  # ours: watched already, and fired, if anybody was there to hear it
+        running.fire_unheard()  # ours: watched already, and fired, if anybody was there to hear it
         return
     run = run_of(environment)
     if run is None:
@@ -85,7 +85,7 @@ def configure(context: ModuleType | None = None) -> None:
     when_done(environment, lambda: run.fire("post_migrate"))
 
 
-def run_of(environment: EnvironmentContext) -> Run | None:
+def run_of(environment: EnvironmentContext) -> CommandRun | None:
     """Return the command that ``env.py`` runs for, as Alembic's function was called; ``None`` if it has no signals."""
     options = environment.context_opts
     work = options["fn"]
@@ -96,11 +96,11 @@ def run_of(environment: EnvironmentContext) -> Run | None:
     if sender in {"upgrade", "downgrade"}:
         start, revision = options["starting_rev"], options["destination_rev"]
         asked = revision if start is None else f"{start}:{revision}"
-        return Run(sender, environment.config, asked, options["as_sql"], options["tag"])
+        return CommandRun(sender, environment.config, asked, options["as_sql"], options["tag"])
     if sender == "revision":
         asked = options["revision_context"].command_args
         names = "message", "autogenerate", "sql", "head", "splice", "branch_label", "version_path", "rev_id"
-        return Run(sender, environment.config, *(asked[name] for name in names))
+        return CommandRun(sender, environment.config, *(asked[name] for name in names))
     return None
 
 

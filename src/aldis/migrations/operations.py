@@ -290,7 +290,7 @@ def own_transactions(context: MigrationContext) -> Iterator[Connection]:
         yield connection
 
 
-class Outer:
+class SyncEngine:
     """The engine of an :class:`~sqlalchemy.ext.asyncio.AsyncConnection` whose driver is not async."""
 
     def __init__(self, connection: Connection) -> None:
@@ -305,7 +305,7 @@ def as_async(connection: Connection) -> AsyncConnection:
 
     # SQLAlchemy refuses an execution that nothing was awaited in, to find drivers that are not async. This one is not.
     event.listen(connection, "before_cursor_execute", lambda *_args: await_only(nothing()))
-    return AsyncConnection(cast("AsyncEngine", Outer(connection)), connection)
+    return AsyncConnection(cast("AsyncEngine", SyncEngine(connection)), connection)
 
 
 async def nothing() -> None:

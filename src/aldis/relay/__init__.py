@@ -10,11 +10,11 @@ except ImportError as error:
     ) from error
 
 from .application import app
-from .events import LANES, Event, Snapshot
+from .event import LANES, Event, Snapshot
+from .monitoring import DeadLetter, Status, dead_letters, forget, retry, status
 from .outbox import forward
-from .passing import Relay
 from .receivers import RECEIVERS, SchemaError, receiver, snapshot
-from .state import DeadLetter, Status, dead_letters, forget, retry, status
+from .relay import Relay
 from .tables import add_tables, create_tables
 
 __all__ = [

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import ConfigurationError
-from .beside import beside
+from .background import background
 from .inbox import Inbox
 from .receivers import RECEIVERS
 from .tables import require_tables
@@ -16,7 +16,7 @@ from .tables import require_tables
 if TYPE_CHECKING:
     from faststream import FastStream
 
-    from .events import Event
+    from .event import Event
     from .receivers import Receiver
 
 __all__ = ["app"]
@@ -60,9 +60,9 @@ def app(broker: Any, **options: Any) -> FastStream:
 
     async def after() -> None:
         for each in inboxes:
-            await stack.enter_async_context(beside(each.retry()))
+            await stack.enter_async_context(background(each.retry()))
         for watch in transport.watchers():
-            await stack.enter_async_context(beside(watch()))
+            await stack.enter_async_context(background(watch()))
 
     async def end() -> None:
         await stack.aclose()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, select, true, union_all, update
 
-from .events import LANES, Event
+from .event import LANES, Event
 from .lanes import IDLE_SETTING
-from .receivers import said
+from .receivers import error_line
 from .tables import inbox, insert_if_new, parked
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Inbox:
         self.receiver = receiver
         self.database = database
         self.waiting: deque[tuple[Event, asyncio.Future[None]]] = deque()
-        self.working: set[asyncio.Task[None]] = set()
-        self.pace = 0.0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.call_seconds = 0.0
         """How long the receiver takes, in seconds: the latest calls count most."""
 
     async def take(self, event: Event) -> None:
@@ -77,14 +77,14 @@ class Inbox:
         """
         settled = asyncio.get_running_loop().create_future()
         self.waiting.append((event, settled))
-        if len(self.working) < (SLOW_AT_ONCE if self.is_slow() else QUICK_AT_ONCE):
+        if len(self.tasks) < (SLOW_AT_ONCE if self.is_slow() else QUICK_AT_ONCE):
             task = asyncio.create_task(self.work())
-            self.working.add(task)
+            self.tasks.add(task)
         await settled
 
     def is_slow(self) -> bool:
         """Tell whether the receiver takes so long that to share a transaction saves nothing."""
-        return self.pace > SLOW_SECONDS
+        return self.call_seconds > SLOW_SECONDS
 
     async def work(self) -> None:
         """Settle what waits."""
@@ -103,13 +103,13 @@ class Inbox:
                         settled.set_result(None)
         finally:
             # Here, not when the task is done, which is later: what came in between would find nobody.
-            self.working -= {asyncio.current_task()}
+            self.tasks -= {asyncio.current_task()}
 
     async def close(self) -> None:
         """Give up what is under way: it is undone, and comes again."""
-        for task in self.working:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self.working, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def settle_for_sure(self, events: list[Event]) -> None:
         """Settle events; those that cannot be together are settled each alone, however long it takes."""
@@ -122,7 +122,10 @@ class Inbox:
                         await self.settle_for_sure([event])
                     return
                 log.warning(
-                    "%s cannot note event %s: %s; it is tried again", self.receiver.name, events[0].id, said(error)
+                    "%s cannot note event %s: %s; it is tried again",
+                    self.receiver.name,
+                    events[0].id,
+                    error_line(error),
                 )
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
@@ -131,10 +134,10 @@ class Inbox:
     async def settle(self, events: list[Event]) -> None:
         """Let events have their effect, or put them aside."""
         async with self.database.transaction() as connection:
-            new = await self.enter(connection, events)
+            new = await self.record(connection, events)
             for event in events:
                 if event.id not in new:
-                    await self.put_behind(connection, event)
+                    await self.park_behind(connection, event)
                     continue
                 new.remove(event.id)
                 begun = time.perf_counter()
@@ -142,10 +145,10 @@ class Inbox:
                     async with self.database.transaction():
                         await self.receiver.call(event)
                 except Exception as error:
-                    await self.put_aside(connection, event, 1, error)
-                self.pace += (time.perf_counter() - begun - self.pace) / 8
+                    await self.park(connection, event, 1, error)
+                self.call_seconds += (time.perf_counter() - begun - self.call_seconds) / 8
 
-    async def enter(self, connection: AsyncConnection, events: list[Event], is_guarded: bool = True) -> set[str]:
+    async def record(self, connection: AsyncConnection, events: list[Event], is_guarded: bool = True) -> set[str]:
         """Note events as received; return the ids of those that were not before.
 
         Args:
@@ -160,19 +163,19 @@ class Inbox:
             values[f"key_{number}"] = key_of(event)
         if dialect.name == "postgresql":
             values["silence"] = f"{self.receiver.patience * 1000:.0f}ms"
-        statement = entering(dialect.name, len(events), is_guarded, bool(dialect.insert_returning))
+        statement = recording_statement(dialect.name, len(events), is_guarded, bool(dialect.insert_returning))
         result = await connection.execute(statement, values)
         if dialect.insert_returning:
             return {row[0] for row in result}
         return {events[0].id} if result.rowcount else set()
 
-    async def put_behind(self, connection: AsyncConnection, event: Event) -> None:
+    async def park_behind(self, connection: AsyncConnection, event: Event) -> None:
         """Put an event aside, behind those of its key; one that was received before is dropped."""
         known = select(inbox.c.event_id).where(inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
         if await connection.scalar(known) is None:
             await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
 
-    async def put_aside(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
+    async def park(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
         """Put an event aside on which the receiver has raised: it is not received."""
         here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
         await connection.execute(delete(inbox).where(*here))
@@ -181,7 +184,7 @@ class Inbox:
 
     def verdict(self, event: Event, attempts: int, error: Exception) -> tuple[float, str, float | None]:
         """Return when an event is tried again, what is noted of it, and since when it is dead, if it is."""
-        now, text = time.time(), said(error)
+        now, text = time.time(), error_line(error)
         if self.receiver.is_last(attempts, error):
             log.error("%s gives event %s up after %d attempts", self.receiver.name, event.id, attempts, exc_info=error)
             return now, text, now
@@ -240,7 +243,7 @@ class Inbox:
                 return True
             try:
                 async with self.database.transaction():
-                    if await self.enter(connection, [event], is_guarded=False):
+                    if await self.record(connection, [event], is_guarded=False):
                         await self.receiver.call(event)
             except Exception as error:
                 next_at, text, dead_at = self.verdict(event, attempts, error)
@@ -258,7 +261,7 @@ class Inbox:
 
 
 @cache
-def entering(dialect: str, count: int, is_guarded: bool, returns: bool) -> Any:
+def recording_statement(dialect: str, count: int, is_guarded: bool, returns: bool) -> Any:
     """Return the statement that notes so many events; kept, since to make it anew was a third of an event's time."""
 
     def text(name: str) -> Any:

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ..errors import AldisError
-from .beside import beside
-from .events import LANES
+from .background import background
+from .event import LANES
 from .tables import delivery, insert_if_new, lane, outbox
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..orm.database import Database
 
-__all__ = ["IDLE_SETTING", "LEASE_SECONDS", "Claim", "Lanes", "engine_beside"]
+__all__ = ["IDLE_SETTING", "LEASE_SECONDS", "Claim", "Lanes", "separate_engine"]
 
 log: Final = logging.getLogger("aldis.relay")
 
@@ -40,7 +40,7 @@ ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
 
 
-def engine_beside(database: Database, connections: int) -> AsyncEngine:
+def separate_engine(database: Database, connections: int) -> AsyncEngine:
     """Return an engine for the same database with connections of its own.
 
     A relay holds some for long. Of the application's pool they could be all that there are, and its receivers would
@@ -71,7 +71,7 @@ class Lanes:
     there a lane is leased, and the lease renewed.
 
     Args:
-        engine: For the database with the outbox, see :func:`engine_beside`.
+        engine: For the database with the outbox, see :func:`separate_engine`.
         receiver: Who takes, where there is no broker; empty for a relay to a broker.
         wanted: The condition for the rows of the outbox that are taken.
     """
@@ -116,7 +116,7 @@ class Lanes:
                     yield None
                     return
                 claim = Claim(self, number, connection)
-                async with beside(claim.renew()):
+                async with background(claim.renew()):
                     yield claim
             return
         now = time.time()
@@ -128,7 +128,7 @@ class Lanes:
             return
         claim = Claim(self, number, None)
         try:
-            async with nullcontext() if isinstance(self.engine.pool, StaticPool) else beside(claim.renew()):
+            async with nullcontext() if isinstance(self.engine.pool, StaticPool) else background(claim.renew()):
                 yield claim
         finally:
             async with self.engine.begin() as connection:
@@ -143,7 +143,7 @@ class Claim:
         self.number = number
         self.connection = connection
         """That whose transaction holds the lock; ``None`` where the lane is leased."""
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
         """A connection does one thing at a time."""
 
     @asynccontextmanager
@@ -154,7 +154,7 @@ class Claim:
             LostLane: Somebody else has taken it over.
         """
         if self.connection is not None:
-            async with self.turn:
+            async with self.lock:
                 yield self.connection
             return
         lanes = self.lanes
@@ -195,7 +195,7 @@ class Claim:
             rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
             return (await connection.execute(rows)).all()
 
-    async def done(self, numbers: Collection[int]) -> None:
+    async def mark_passed(self, numbers: Collection[int]) -> None:
         """Take note that rows were passed on: they are deleted, or one receiver's of several is ticked off."""
         if not numbers:
             return

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .state import look
+from .monitoring import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..orm.database import Database
-    from .events import Event
+    from .event import Event
 
 __all__ = ["Metrics", "serve"]
 

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, SignalError
 from ..orm.ambient import open_transaction
 from ..orm.meta import meta_of
 from ..orm.shape import shape_of
-from .events import LANES, encode, lane_of
+from .event import LANES, encode, lane_of
 from .tables import CHANNEL, add_tables, outbox
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def forward(
         return
     FORWARDED[signal_name, model] = new
     add_tables(model.metadata)
-    signal.connect(new.write_down, model, weak=False, batched=True)
+    signal.connect(new.record, model, weak=False, batched=True)
 
 
 class Forwarding:
@@ -140,34 +140,38 @@ class Forwarding:
         self.is_plain = self.names == tuple(self.shape.attributes) and len(self.names) == self.width
         """A whole row, by column key, is what travels."""
 
-    async def write_down(self, sender: Any, batch: Batch) -> None:
+    async def record(self, sender: Any, batch: Batch) -> None:
         """Write the rows of a batch into the outbox; what was skipped, or changed no row, is no event."""
         columns = [batch.column(name) for name in ("model_instance", *TRAVELLING[self.signal], "operation_skipped")]
         skipped, counts = columns[-1], columns[-2]
         if True in skipped or 0 in counts:
             changed = [not skip and count != 0 for skip, count in zip(skipped, counts, strict=True)]
             columns = [[*compress(column, changed)] for column in columns]
-        instances, *told = columns[:-1]
+        instances, *keywords = columns[:-1]
         if instances:
-            if self.is_insert(told):
-                await self.insert(self.inserted(instances, told))
+            if self.are_inserts(keywords):
+                await self.insert(self.inserted_rows(instances, keywords))
             else:
-                await self.insert(self.others(instances, told, await self.missing(instances)))
+                await self.insert(self.other_rows(instances, keywords, await self.missing(instances)))
 
-    def is_insert(self, told: Sequence[list[Any]]) -> bool:
+    def are_inserts(self, keywords: Sequence[list[Any]]) -> bool:
         """Tell whether all rows are new, and the rest of their keywords is the same: what bulk saves are fast for."""
-        return self.signal == "post_save" and True not in told[1] and all(len(set(column)) == 1 for column in told[2:])
+        return (
+            self.signal == "post_save"
+            and True not in keywords[1]
+            and all(len(set(column)) == 1 for column in keywords[2:])
+        )
 
-    def inserted(self, instances: list[Any], told: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
+    def inserted_rows(self, instances: list[Any], keywords: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
         """Return the outbox's rows of new rows: only the columns are written, and what all share once."""
-        rows, key_of = told[0], self.key_of
+        rows, key_of = keywords[0], self.key_of
         if not self.is_plain or set(map(len, rows)) != {self.width}:
-            whole = [self.row(written, instance) for written, instance in zip(rows, instances, strict=True)]
+            contents = [self.row(written, instance) for written, instance in zip(rows, instances, strict=True)]
         else:
-            whole = rows
+            contents = rows
         keys = [*map(key_of, rows)]
-        rest = dict(zip(TRAVELLING[self.signal][1:], (column[0] for column in told[1:]), strict=True))
-        return self.by_lane(keys, whole, b"," + encode(rest)[1:])
+        rest = dict(zip(TRAVELLING[self.signal][1:], (column[0] for column in keywords[1:]), strict=True))
+        return self.by_lane(keys, contents, b"," + encode(rest)[1:])
 
     async def missing(self, instances: list[Any]) -> dict[Any, dict[str, Any]]:
         """Return the rows, by key, of the instances that do not know all that travels; none of deleted ones."""
@@ -186,27 +190,27 @@ class Forwarding:
                 rows[tuple(row[: len(primary)])] = dict(zip(self.names, row[len(primary) :], strict=True))
         return rows
 
-    def others(
-        self, instances: list[Any], told: Sequence[list[Any]], loaded: Mapping[Any, Mapping[str, Any]]
+    def other_rows(
+        self, instances: list[Any], keywords: Sequence[list[Any]], loaded: Mapping[Any, Mapping[str, Any]]
     ) -> Iterable[dict[str, Any]]:
         """Return the outbox's rows of rows that were updated or deleted, and of what a queryset did."""
         keys: list[Any] = []
-        whole: list[dict[str, Any]] = []
-        for instance, *values in zip(instances, *told, strict=True):
+        contents: list[dict[str, Any]] = []
+        for instance, *values in zip(instances, *keywords, strict=True):
             rest = dict(zip(TRAVELLING[self.signal], values, strict=True))
             if "column_values" in rest:
                 rest["column_values"] = self.plain(rest["column_values"])
             if instance is None:
                 keys.append("")
-                whole.append({"instance": None, **rest})
+                contents.append({"instance": None, **rest})
                 continue
             state = instance_state(instance)
             assert state.key is not None
             identity: tuple[Any, ...] = state.key[1]
             keys.append(identity if len(identity) > 1 else next(iter(identity)))
             known = {**loaded.get(identity, {}), **state.dict}
-            whole.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
-        return self.by_lane(keys, whole, b"")
+            contents.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
+        return self.by_lane(keys, contents, b"")
 
     def row(self, written: Mapping[str, Any], instance: Any) -> dict[str, Any]:
         """Return a new row by attribute name: a column that was not written is what the database has made it."""
@@ -222,10 +226,10 @@ class Forwarding:
             if name in self.names and not isinstance(value, ClauseElement) and not hasattr(value, "__clause_element__")
         }
 
-    def by_lane(self, keys: list[Any], whole: list[Any], rest: bytes) -> Iterable[dict[str, Any]]:
+    def by_lane(self, keys: list[Any], contents: list[Any], rest: bytes) -> Iterable[dict[str, Any]]:
         """Deal the events into lanes, and return a row for each."""
         dealt: dict[int, tuple[list[Any], list[Any]]] = {}
-        for key, each in zip(keys, whole, strict=True):
+        for key, each in zip(keys, contents, strict=True):
             lane = key % LANES if type(key) is int else lane_of(key)
             if lane not in dealt:
                 dealt[lane] = ([], [])

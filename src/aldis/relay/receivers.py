@@ -14,7 +14,7 @@ import msgspec
 
 from ..dispatch.receiver import accepts, describe, name_of_signal, refuse_unknown
 from ..errors import AldisError, ConfigurationError, SignalError
-from .events import Event, Snapshot
+from .event import Event, Snapshot
 from .outbox import TRAVELLING
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SchemaError(AldisError):
     """An event that a receiver cannot read: the model's schema is not the one that it was written for."""
 
 
-class Letter(msgspec.Struct):
+class EventData(msgspec.Struct):
     """The data of an event; the instance is read when it is known as what."""
 
     instance: msgspec.Raw
@@ -48,7 +48,7 @@ class Letter(msgspec.Struct):
     row_count: int | None = None
 
 
-read_letter: Final = msgspec.json.Decoder(Letter).decode
+decode_data: Final = msgspec.json.Decoder(EventData).decode
 
 
 def receiver(
@@ -171,7 +171,7 @@ class Receiver:
             SchemaError: It cannot read the event.
         """
         try:
-            letter = read_letter(event.data)
+            letter = decode_data(event.data)
             instance = self.instance_of(letter.instance, event)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             written_for = "" if self.version is None else f", written for version {self.version},"
@@ -253,15 +253,15 @@ class Receiver:
             except Exception as error:
                 if self.is_last(attempts, error):
                     log.exception("%s gives event %s up after %d attempts", self.name, event.id, attempts)
-                    await bury(self.name, event, said(error), attempts)
+                    await bury(self.name, event, error_line(error), attempts)
                     return
-                log.warning("%s raised at event %s: %s", self.name, event.id, said(error))
+                log.warning("%s raised at event %s: %s", self.name, event.id, error_line(error))
                 await asyncio.sleep(self.delay(attempts))
             else:
                 return
 
 
-def said(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """Return an exception as a line."""
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 

@@ -11,7 +11,7 @@ from .tables import CHANNEL
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["listening"]
+__all__ = ["wake_on_commit"]
 
 log: Final = logging.getLogger("aldis.relay")
 
@@ -19,7 +19,7 @@ PAUSE_SECONDS: Final = 1.0
 """Before a connection that has ended is replaced; until then the relay looks now and then."""
 
 
-async def listening(engine: AsyncEngine, woken: asyncio.Event) -> None:
+async def wake_on_commit(engine: AsyncEngine, woken: asyncio.Event) -> None:
     """Set an event when PostgreSQL notifies; runs until it is cancelled.
 
     Args:
@@ -36,7 +36,7 @@ async def listening(engine: AsyncEngine, woken: asyncio.Event) -> None:
                 finally:
                     await connection.invalidate()
         except Exception as error:
-            log.info("not listening: %s: %s", type(error).__name__, error)
+            log.info("not wake_on_commit: %s: %s", type(error).__name__, error)
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -26,14 +26,14 @@ KINDS: Final = {
 """Module and port, by the URL's scheme."""
 
 CLASSES: Final = {"NatsBroker": "nats", "RabbitBroker": "rabbit", "RedisBroker": "redis", "KafkaBroker": "kafka"}
-"""Module, by the name of FastStream's broker class."""
+"""Module, by the name of FastStream's broker class; the module's own class is ``NatsTransport`` and so on."""
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a broker may take to answer at all."""
 
 
 def transport_to(broker: Any) -> Transport:
-    """Return the way to a broker.
+    """Return the transport to a broker.
 
     Args:
         broker: Its URL, or a broker of FastStream's.
@@ -47,11 +47,12 @@ def transport_to(broker: Any) -> Transport:
             raise ConfigurationError(
                 f"{broker!r} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
             )
-        there: Transport = module_of(KINDS[scheme][0]).at(broker)
-        return there
+        transport: Transport = module_of(KINDS[scheme][0]).from_url(broker)
+        return transport
     for each in type(broker).__mro__:
         if each.__name__ in CLASSES:
-            found: Transport = module_of(CLASSES[each.__name__]).Way(broker)
+            kind = CLASSES[each.__name__]
+            found: Transport = getattr(module_of(kind), f"{kind.title()}Transport")(broker)
             return found
     raise ConfigurationError(
         f"{broker!r} is no broker that aldis.relay knows: give a URL, or FastStream's {', '.join(CLASSES)}."
@@ -72,13 +73,13 @@ def module_of(kind: str) -> Any:
         ) from error
 
 
-async def reach(url: str) -> None:
+async def require_reachable(url: str) -> None:
     """Refuse a broker that is not there, before its client tries for minutes.
 
     Raises:
         ConfigurationError: It is not.
     """
-    host, port = place(url)
+    host, port = host_and_port(url)
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE_SECONDS)
     except (OSError, TimeoutError) as error:
@@ -88,11 +89,11 @@ async def reach(url: str) -> None:
     writer.close()
 
 
-def place(url: str) -> tuple[str, int]:
+def host_and_port(url: str) -> tuple[str, int]:
     """Return the host and the port of a broker's URL.
 
     Example:
-        >>> place("nats://me:secret@example.org"), place("amqp://[::1]:5000")
+        >>> host_and_port("nats://me:secret@example.org"), host_and_port("amqp://[::1]:5000")
         (('example.org', 4222), ('::1', 5000))
     """
     parts = urlsplit(url)

@@ -8,22 +8,22 @@ from urllib.parse import urlsplit
 
 from faststream.kafka import KafkaBroker
 
-from ..events import Event
+from ..event import Event
 from .transport import DEAD, JSON, Transport, token
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
 
-__all__ = ["Way", "at"]
+__all__ = ["KafkaTransport", "from_url"]
 
 
-def at(url: str) -> Way:
-    """Return the way to the Kafka at a URL: ``kafka://host:port``."""
-    return Way(KafkaBroker(urlsplit(url).netloc, logger=None, acks="all", enable_idempotence=True), url)
+def from_url(url: str) -> KafkaTransport:
+    """Return the transport to the Kafka at a URL: ``kafka://host:port``."""
+    return KafkaTransport(KafkaBroker(urlsplit(url).netloc, logger=None, acks="all", enable_idempotence=True), url)
 
 
-class Way(Transport):
-    """The way to Kafka."""
+class KafkaTransport(Transport):
+    """Publishes to Kafka, and subscribes."""
 
     prefix = "ce_"
 

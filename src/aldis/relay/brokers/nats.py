@@ -9,13 +9,13 @@ from faststream.nats import JStream, NatsBroker
 from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
-from ..events import LANES, Event
+from ..event import LANES, Event
 from .transport import DEAD, JSON, Transport, token
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
 
-__all__ = ["STREAM", "Way", "at"]
+__all__ = ["STREAM", "NatsTransport", "from_url"]
 
 STREAM: Final = "aldis"
 
@@ -28,14 +28,14 @@ PUBLISH_SECONDS: Final = 10.0
 """How long NATS may take to store one."""
 
 
-def at(url: str) -> Way:
-    """Return the way to the NATS at a URL; it is tried again for ever when it goes away."""
+def from_url(url: str) -> NatsTransport:
+    """Return the transport to the NATS server at a URL; the client reconnects for ever."""
     broker = NatsBroker(url, max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10, logger=None)
-    return Way(broker, url)
+    return NatsTransport(broker, url)
 
 
-class Way(Transport):
-    """The way to NATS."""
+class NatsTransport(Transport):
+    """Publishes to NATS JetStream, and subscribes."""
 
     async def declare(self) -> None:
         """Make the stream, unless there is one: whoever wants it replicated, or kept longer, makes it first."""

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 
-from ..events import LANES, Event
+from ..event import LANES, Event
 from .transport import DEAD, JSON, Transport, token
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
 
-__all__ = ["Way", "at"]
+__all__ = ["RabbitTransport", "from_url"]
 
 EXCHANGE: Final = RabbitExchange("aldis", type=ExchangeType.TOPIC, durable=True)
 
 
-def at(url: str) -> Way:
-    """Return the way to the RabbitMQ at a URL; it is tried again for ever when it goes away."""
-    return Way(RabbitBroker(url, logger=None), url)
+def from_url(url: str) -> RabbitTransport:
+    """Return the transport to the RabbitMQ server at a URL; the client reconnects for ever."""
+    return RabbitTransport(RabbitBroker(url, logger=None), url)
 
 
-class Way(Transport):
-    """The way to RabbitMQ."""
+class RabbitTransport(Transport):
+    """Publishes to RabbitMQ, and subscribes."""
 
     prefix = "cloudEvents:"
 

@@ -14,13 +14,13 @@ from faststream.redis import RedisBroker, StreamSub
 from redis.exceptions import LockError, RedisError, ResponseError
 
 from ...errors import AldisError
-from ..events import LANES, Event
+from ..event import LANES, Event
 from .transport import DEAD, JSON, Transport
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
 
-__all__ = ["Way", "at"]
+__all__ = ["RedisTransport", "from_url"]
 
 log: Final = logging.getLogger("aldis.relay")
 
@@ -33,7 +33,7 @@ LOCK_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 1.0
 """Between two looks whether a lane is free, or what was left pending has been taken."""
 
-SURE_SECONDS: Final = 0.25
+ARRIVAL_SECONDS: Final = 0.25
 """After which an event that Redis has given out, and nobody here has in hand, is not on its way any more."""
 
 BLOCK_MILLISECONDS: Final = 1000
@@ -42,19 +42,19 @@ CONNECTIONS: Final = 1000
 """At most: each lane of each receiver waits for its next event on a connection of its own."""
 
 
-def at(url: str) -> Way:
-    """Return the way to the Redis at a URL."""
+def from_url(url: str) -> RedisTransport:
+    """Return the transport to the Redis server at a URL."""
     broker = RedisBroker(url, logger=None, health_check_interval=10, max_connections=CONNECTIONS)  # type: ignore[arg-type]
-    return Way(broker, url)
+    return RedisTransport(broker, url)
 
 
-class Way(Transport):
-    """The way to Redis."""
+class RedisTransport(Transport):
+    """Publishes to Redis Streams, and subscribes."""
 
     def __init__(self, broker: Any, url: str | None = None) -> None:
         super().__init__(broker, url)
         self.consumer = uuid.uuid4().hex
-        self.lanes: list[Lane] = []
+        self.readers: list[StreamReader] = []
         self.shown: list[Any] = []
         self.connected = 0
         """How often something has connected to Redis: with a connection that is gone, an answer may be."""
@@ -89,8 +89,8 @@ class Way(Transport):
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
         """Be ready to read each lane; FastStream knows of one of them until it starts, for its page."""
-        self.lanes += [Lane(self, receiver, number, take) for number in range(LANES)]
-        self.shown.append(self.lanes[-LANES].subscriber(BLOCK_MILLISECONDS))
+        self.readers += [StreamReader(self, receiver, number, take) for number in range(LANES)]
+        self.shown.append(self.readers[-LANES].subscriber(BLOCK_MILLISECONDS))
 
     async def begin(self) -> None:
         """Leave it to whoever holds a lane to read it: FastStream would start to at once."""
@@ -99,7 +99,7 @@ class Way(Transport):
 
     def watchers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what gets hold of the lanes."""
-        return [lane.hold for lane in self.lanes]
+        return [reader.hold for reader in self.readers]
 
 
 def stream_of(sender: str, lane: int) -> str:
@@ -107,11 +107,11 @@ def stream_of(sender: str, lane: int) -> str:
     return f"aldis:{sender}:{lane}"
 
 
-class Overtaken(AldisError):
+class MissingEventError(AldisError):
     """An event whose forerunner Redis has given out, and which has not arrived: both are read again."""
 
 
-class Lane:
+class StreamReader:
     """One lane of a receiver: read by whoever has its lock.
 
     A consumer group would deal the events of a stream out to all its readers, which keeps no order. So one reads at a
@@ -119,17 +119,19 @@ class Lane:
     with its connection: the event in it was given out, and no question for a new one brings it.
     """
 
-    def __init__(self, way: Way, receiver: Receiver, number: int, take: Callable[[Event], Awaitable[None]]) -> None:
-        self.way = way
+    def __init__(
+        self, transport: RedisTransport, receiver: Receiver, number: int, take: Callable[[Event], Awaitable[None]]
+    ) -> None:
+        self.transport = transport
         self.receiver = receiver
         self.stream = stream_of(receiver.sender, number)
         self.group = receiver.name
         self.take = take
         self.lost = asyncio.Event()
         """Something was given out that has not arrived."""
-        self.has_one = False
+        self.is_receiving = False
         """An event is in hand."""
-        self.sure_of = 0
+        self.connections_checked = 0
         """The connections as they were counted when nothing was missing last."""
 
     def subscriber(self, block: int | None = None, idle: int | None = None) -> Any:
@@ -142,12 +144,14 @@ class Lane:
         stream = StreamSub(
             self.stream,
             group=self.group,
-            consumer=self.way.consumer,
+            consumer=self.transport.consumer,
             max_records=1,
             polling_interval=block,
             min_idle_time=idle,
         )
-        made = self.way.broker.subscriber(stream=stream, persistent=False, **self.way.options(self.receiver))
+        made = self.transport.broker.subscriber(
+            stream=stream, persistent=False, **self.transport.options(self.receiver)
+        )
         made(self.take if block is None else self.take_new())
         return made
 
@@ -156,31 +160,31 @@ class Lane:
 
         @wraps(self.take)
         async def take(event: Event) -> None:
-            self.has_one = True
+            self.is_receiving = True
             try:
-                if self.way.connected != self.sure_of and await self.is_overtaking():
-                    raise Overtaken(
+                if self.transport.connected != self.connections_checked and await self.is_one_missing():
+                    raise MissingEventError(
                         f"an event before this one, of stream {self.stream}, was lost on its way from Redis"
                     )
                 await self.take(event)
             finally:
-                self.has_one = False
+                self.is_receiving = False
 
         return take
 
-    async def is_overtaking(self) -> bool:
+    async def is_one_missing(self) -> bool:
         """Tell whether another event was given out than the one in hand."""
-        connected = self.way.connected
-        if await self.pending(self.way.broker._connection) > 1:
+        connected = self.transport.connected
+        if await self.pending(self.transport.broker._connection) > 1:
             self.lost.set()
             return True
-        self.sure_of = connected
+        self.connections_checked = connected
         return False
 
     async def hold(self) -> None:
         """Read the lane whenever nobody else does; runs until it is cancelled."""
         while True:
-            client = self.way.broker._connection
+            client = self.transport.broker._connection
             lock = client.lock(f"aldis:lock:{self.group}:{self.stream}", timeout=LOCK_SECONDS, thread_local=False)
             try:
                 if await lock.acquire(blocking=False):
@@ -214,10 +218,10 @@ class Lane:
     async def look(self, client: Any) -> None:
         """See whether what was given out has arrived, where no other event comes that would tell."""
         before = await self.oldest(client)
-        if before is None or self.has_one:
+        if before is None or self.is_receiving:
             return
-        await asyncio.sleep(SURE_SECONDS)
-        if not self.has_one and await self.oldest(client) == before:
+        await asyncio.sleep(ARRIVAL_SECONDS)
+        if not self.is_receiving and await self.oldest(client) == before:
             self.lost.set()
 
     async def oldest(self, client: Any) -> Any:

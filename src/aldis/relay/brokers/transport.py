@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote
 from faststream.middlewares import AckPolicy
 
 from ...errors import ConfigurationError
-from ..events import Event
-from ..receivers import said
-from . import place, reach
+from ..event import Event
+from ..receivers import error_line
+from . import host_and_port, require_reachable
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
@@ -33,7 +33,7 @@ CONNECT_SECONDS: Final = 15.0
 
 
 class Transport:
-    """The way to a broker.
+    """Publishes events to a broker, and subscribes receivers to them.
 
     Args:
         broker: FastStream's.
@@ -67,16 +67,16 @@ class Transport:
             ConfigurationError: The broker is not there, is not ready yet, or does not let us in.
         """
         if self.url is not None:
-            await reach(self.url)
+            await require_reachable(self.url)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self.broker.connect()
                 await self.declare()
         except Exception as error:
-            where = "" if self.url is None else " at {}:{}".format(*place(self.url))
+            where = "" if self.url is None else " at {}:{}".format(*host_and_port(self.url))
             raise ConfigurationError(
-                f"the broker{where} answers, and does not serve us ({said(error)}): look at the name and the password "
-                "in its URL, and try again if it has only just started."
+                f"the broker{where} answers, and does not serve us ({error_line(error)}): look at the name and the "
+                "password in its URL, and try again if it has only just started."
             ) from error
 
     async def declare(self) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from alembic import command
 
+from .command_run import CommandRun
 from .null_fields import filling
-from .running import Run
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -46,8 +46,8 @@ def upgrade(config: Config, revision: str, sql: bool = False, tag: str | None = 
         >>> from aldis import migrations
         >>> migrations.upgrade(Config("alembic.ini"), "head")  # doctest: +SKIP
     """
-    run = Run("upgrade", config, revision, sql, tag)
-    run.go(partial(command.upgrade, config, revision, sql=sql, tag=tag))
+    run = CommandRun("upgrade", config, revision, sql, tag)
+    run.execute(partial(command.upgrade, config, revision, sql=sql, tag=tag))
 
 
 async def aupgrade(config: Config, revision: str, sql: bool = False, tag: str | None = None) -> None:
@@ -72,8 +72,8 @@ async def aupgrade(config: Config, revision: str, sql: bool = False, tag: str | 
         >>> async def start_up():
         ...     await migrations.aupgrade(Config("alembic.ini"), "head")
     """
-    run = Run("upgrade", config, revision, sql, tag)
-    await run.ago(partial(command.upgrade, config, revision, sql=sql, tag=tag))
+    run = CommandRun("upgrade", config, revision, sql, tag)
+    await run.execute_async(partial(command.upgrade, config, revision, sql=sql, tag=tag))
 
 
 def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None = None) -> None:
@@ -94,8 +94,8 @@ def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None 
         >>> from aldis import migrations
         >>> migrations.downgrade(Config("alembic.ini"), "-1")  # doctest: +SKIP
     """
-    run = Run("downgrade", config, revision, sql, tag)
-    run.go(partial(command.downgrade, config, revision, sql=sql, tag=tag))
+    run = CommandRun("downgrade", config, revision, sql, tag)
+    run.execute(partial(command.downgrade, config, revision, sql=sql, tag=tag))
 
 
 async def adowngrade(config: Config, revision: str, sql: bool = False, tag: str | None = None) -> None:
@@ -117,8 +117,8 @@ async def adowngrade(config: Config, revision: str, sql: bool = False, tag: str 
         >>> async def go_back():
         ...     await migrations.adowngrade(Config("alembic.ini"), "-1")
     """
-    run = Run("downgrade", config, revision, sql, tag)
-    await run.ago(partial(command.downgrade, config, revision, sql=sql, tag=tag))
+    run = CommandRun("downgrade", config, revision, sql, tag)
+    await run.execute_async(partial(command.downgrade, config, revision, sql=sql, tag=tag))
 
 
 def revision(
@@ -181,7 +181,7 @@ def revision(
         process_revision_directives,
         null_fields,
     )
-    return run.go(work)
+    return run.execute(work)
 
 
 async def arevision(config: Config, *args: Any, **options: Any) -> Scripts:
@@ -206,7 +206,7 @@ async def arevision(config: Config, *args: Any, **options: Any) -> Scripts:
         ...     await migrations.arevision(Config("alembic.ini"), "users have e-mail", autogenerate=True)
     """
     run, work = revising(config, *args, **options)
-    return await run.ago(work)
+    return await run.execute_async(work)
 
 
 def migrate(config: Config, message: str | None = None, **options: Any) -> Scripts:
@@ -269,9 +269,9 @@ def revising(
     depends_on: str | None = None,
     process_revision_directives: ProcessRevisionDirectiveFn | None = None,
     null_fields: Sequence[str] = (),
-) -> tuple[Run, partial[Scripts]]:
+) -> tuple[CommandRun, partial[Scripts]]:
     """Return the call of ``revision``, and Alembic's function with its arguments."""
-    run = Run("revision", config, message, autogenerate, sql, head, splice, branch_label, version_path, rev_id)
+    run = CommandRun("revision", config, message, autogenerate, sql, head, splice, branch_label, version_path, rev_id)
     work = partial(
         command.revision,
         config,

@@ -1,4 +1,4 @@
-"""One call of an Alembic command, between its two signals: where it runs, and who waits for what."""
+"""One call of an Alembic command: fires its two signals, chooses the thread and the event loop, waits for both."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .. import signals
 from ..dispatch import emitters
 from ..errors import SkipOperation
 from ..orm.session.waiting import is_loop_running
-from .turn import TURN
+from .command_lock import COMMAND_LOCK
 from .waiting import deliver, in_thread, loop_of_command
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["RUNNING", "Run"]
+__all__ = ["RUNNING", "CommandRun"]
 
 T = TypeVar("T")
 
 LOG: Final = logging.getLogger("aldis.migrations")
 
-RUNNING: Final[ContextVar[Run | None]] = ContextVar("RUNNING", default=None)
+RUNNING: Final[ContextVar[CommandRun | None]] = ContextVar("RUNNING", default=None)
 """The call whose Alembic command is running, in this context."""
 
 
@@ -40,23 +40,23 @@ class Skipped(CommandError):
     """A receiver of ``pre_migrate`` has skipped the command. Under plain ``alembic``, this is how it ends."""
 
 
-class Run:
+class CommandRun:
     """One call of an Alembic command.
 
     Args:
         sender: The command's name.
         config: Alembic's configuration.
-        told: The signals' further parameters, in their order.
+        arguments: The signals' further parameters, in their order.
     """
 
-    def __init__(self, sender: str, config: Config, *told: Any) -> None:
+    def __init__(self, sender: str, config: Config, *arguments: Any) -> None:
         self.sender = sender
         self.config = config
-        self.told = told
-        self.was_heard = False
-        """Somebody listened to ``pre_migrate`` when it was fired."""
+        self.arguments = arguments
+        self.had_receivers = False
+        """``pre_migrate`` had receivers when it was fired."""
 
-    def go(self, work: Callable[[], T]) -> T | None:
+    def execute(self, work: Callable[[], T]) -> T | None:
         """Run the command, between its signals, to its end.
 
         Below SQLAlchemy's greenlet the task waits; in a thread whose event loop runs, another thread does the work
@@ -70,23 +70,23 @@ class Run:
             What it returned; ``None`` if a receiver skipped it.
         """
         if in_greenlet():
-            return await_only(self.ago(work))
+            return await_only(self.execute_async(work))
         if not is_loop_running():
-            return self.go_alone(work)
-        if self.given() is not None:
-            return self.go_here(work)
-        return in_thread(partial(self.go_alone, work, asyncio.get_running_loop()))
+            return self.run_with_own_loop(work)
+        if self.given_connection() is not None:
+            return self.run_in_thread(work)
+        return in_thread(partial(self.run_with_own_loop, work, asyncio.get_running_loop()))
 
-    def go_alone(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
+    def run_with_own_loop(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
         """Run the command in this thread, which has no event loop, while another's may wait for it."""
         with loop_of_command():
-            return self.go_here(work, blocked)
+            return self.run_in_thread(work, blocked)
 
-    def go_here(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
+    def run_in_thread(self, work: Callable[[], T], blocked: asyncio.AbstractEventLoop | None = None) -> T | None:
         """Run the command in this thread, between its signals."""
         try:
             self.fire("pre_migrate")
-            with TURN.taken(blocked):
+            with COMMAND_LOCK.held(blocked):
                 result = self.do(work)
         except Skipped as skip:
             LOG.warning("%s", skip)
@@ -94,28 +94,28 @@ class Run:
         self.fire("post_migrate")
         return result
 
-    async def ago(self, work: Callable[[], T]) -> T | None:
+    async def execute_async(self, work: Callable[[], T]) -> T | None:
         """Run the command, between its signals, while the event loop goes on.
 
         It runs in a thread of its own; on this one, through SQLAlchemy's greenlet, if ``env.py`` was given a
         connection. When the task is cancelled meanwhile, the command is not: the task waits for its end.
         """
         try:
-            await self.afire("pre_migrate")
-            if self.given() is not None:
-                async with TURN.taken_on_loop():
+            await self.fire_async("pre_migrate")
+            if self.given_connection() is not None:
+                async with COMMAND_LOCK.held_by_task():
                     result = cast("T", await greenlet_spawn(self.do, work))
             else:
-                result = await to_its_end(partial(self.do_in_turn, work))
+                result = await uncancelled_in_thread(partial(self.do_locked, work))
         except Skipped as skip:
             LOG.warning("%s", skip)
             return None
-        await self.afire("post_migrate")
+        await self.fire_async("post_migrate")
         return result
 
-    def do_in_turn(self, work: Callable[[], T]) -> T:
-        """Run Alembic's function in this thread, when it is its turn."""
-        with loop_of_command(), TURN.taken():
+    def do_locked(self, work: Callable[[], T]) -> T:
+        """Run Alembic's function in this thread, with the lock of commands held."""
+        with loop_of_command(), COMMAND_LOCK.held():
             return self.do(work)
 
     def do(self, work: Callable[[], T]) -> T:
@@ -127,7 +127,7 @@ class Run:
         finally:
             RUNNING.reset(token)
 
-    def given(self) -> Connection | None:
+    def given_connection(self) -> Connection | None:
         """Return the connection that ``env.py`` was given, as in Alembic's recipe for several databases or tests."""
         return next((each for each in self.config.attributes.values() if isinstance(each, Connection)), None)
 
@@ -140,12 +140,12 @@ class Run:
         with self.skipping(name):
             deliver(partial(self.emit, name), getattr(signals, name).receivers_for(self.sender))
 
-    def fire_late(self) -> None:
-        """Fire ``pre_migrate`` for the receivers that ``env.py`` has brought, if there were none before."""
-        if not self.was_heard:
+    def fire_unheard(self) -> None:
+        """Fire ``pre_migrate`` for the receivers that ``env.py`` has connected, if there were none before."""
+        if not self.had_receivers:
             self.fire("pre_migrate")
 
-    async def afire(self, name: str) -> None:
+    async def fire_async(self, name: str) -> None:
         """Fire the signal of that name; raises as :meth:`fire`."""
         with self.skipping(name):
             rest = self.emit(name)
@@ -154,7 +154,7 @@ class Run:
 
     @contextmanager
     def skipping(self, name: str) -> Iterator[None]:
-        """Take a receiver's word that the command is to be skipped; after it, there is nothing left to skip."""
+        """Turn a receiver's :class:`SkipOperation` into :class:`Skipped`; ``post_migrate`` has nothing left to skip."""
         try:
             yield
         except SkipOperation as skip:
@@ -168,11 +168,11 @@ class Run:
         signal = getattr(signals, name)
         if not signal.has_receivers_for(self.sender):
             return None
-        self.was_heard = True
-        return getattr(emitters, name)(signal, self.sender, self.config, *self.told)
+        self.had_receivers = True
+        return getattr(emitters, name)(signal, self.sender, self.config, *self.arguments)
 
 
-async def to_its_end(work: Callable[[], T]) -> T:
+async def uncancelled_in_thread(work: Callable[[], T]) -> T:
     """Call a function in another thread; a task that is cancelled meanwhile is so when the function has returned."""
     working = asyncio.ensure_future(asyncio.to_thread(work))
     cancelled: asyncio.CancelledError | None = None
@@ -191,8 +191,8 @@ async def to_its_end(work: Callable[[], T]) -> T:
 def watched() -> Iterator[None]:
     """Let the environments that Alembic makes inside the block tell of each revision.
 
-    Alembic's commands make them themselves, so the name that they find the class under is another one meanwhile; it is
-    our turn, so that no other command finds it.
+    Alembic's commands make the environments themselves, so the class is replaced in their module meanwhile. The lock of
+    commands is held, so that no other command sees it.
     """
     from .environment import watch
 

@@ -14,21 +14,21 @@ from sqlalchemy import and_, delete, false, func, or_, select, update
 from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
-from .beside import beside
-from .events import Event, events_of
+from .background import background
+from .event import Event, events_of
 from .inbox import Inbox
-from .lanes import Lanes, engine_beside
+from .lanes import Lanes, separate_engine
 from .metrics import Metrics
 from .receivers import RECEIVERS, Receiver
 from .tables import delivery, insert_if_new, outbox, require_tables
 from .tables import receiver as receivers
-from .wake import listening
+from .wake import wake_on_commit
 
 if TYPE_CHECKING:
     from ..orm.database import Database
     from .brokers.transport import Transport
 
-__all__ = ["Relay", "waves"]
+__all__ = ["Relay", "distinct_key_batches"]
 
 log: Final = logging.getLogger("aldis.relay")
 
@@ -43,7 +43,7 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 UNWANTED_SECONDS: Final = 7 * 24 * 60 * 60.0
 """How long the table keeps, where there is no broker, an event that no receiver is known for."""
 
-Pass = Callable[[Sequence[Event]], Awaitable[None]]
+PassOn = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Relay:
@@ -89,7 +89,7 @@ class Relay:
         """Lanes that are passed on at once: on SQLite, whoever writes is alone."""
         self.is_alone = isinstance(database.engine.pool, StaticPool)
         """The database is in memory, and has one connection."""
-        self.takers: list[tuple[Lanes, Pass]] = []
+        self.consumers: list[tuple[Lanes, PassOn]] = []
         self.inboxes: list[Inbox] = []
         self.has_to_prune = False
         """Who takes what may have changed since the table was last pruned."""
@@ -101,7 +101,7 @@ class Relay:
         self.woken.set()
 
     async def run(self) -> None:
-        """Pass on what waits and what will, until :meth:`stop` is called.
+        """PassOn on what waits and what will, until :meth:`stop` is called.
 
         A broker or a database that goes away is tried again until it is back.
 
@@ -110,7 +110,7 @@ class Relay:
                 lacks the relay's tables.
         """
         async with self.ready(), AsyncExitStack() as stack:
-            await self.tend(stack)
+            await self.start_background(stack)
             pause = 0.0
             while not self.is_stopping:
                 self.woken.clear()
@@ -130,7 +130,7 @@ class Relay:
                         await asyncio.wait_for(self.woken.wait(), pause or self.poll)
 
     async def pass_all(self) -> int:
-        """Pass on what waits now, and return; for tests and for jobs that run by the clock.
+        """PassOn on what waits now, and return; for tests and for jobs that run by the clock.
 
         Returns:
             How many events were passed on.
@@ -150,12 +150,12 @@ class Relay:
         """Be connected, and know who takes what."""
         await require_tables(self.database)
         async with AsyncExitStack() as stack:
-            self.engine = engine_beside(self.database, WORKERS + 2)
+            self.engine = separate_engine(self.database, WORKERS + 2)
             if self.engine is not self.database.engine:
                 stack.push_async_callback(self.engine.dispose)
             if self.transport is not None:
                 await stack.enter_async_context(self.transport.open())
-                self.takers = [(Lanes(self.engine), self.publish)]
+                self.consumers = [(Lanes(self.engine), self.publish)]
             else:
                 if not RECEIVERS:
                     raise ConfigurationError(
@@ -165,19 +165,23 @@ class Relay:
                 self.inboxes = [Inbox(each, each.database or self.database) for each in RECEIVERS.values()]
                 for each in self.inboxes:
                     stack.push_async_callback(each.close)
-                self.takers = [self.taker(each) for each in self.inboxes]
+                self.consumers = [self.consumer_of(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
                 self.has_to_prune = True
-            for lanes, _ in self.takers:
+            for lanes, _ in self.consumers:
                 await lanes.prepare()
             yield
 
-    async def tend(self, stack: AsyncExitStack) -> None:
+    async def start_background(self, stack: AsyncExitStack) -> None:
         """Let run beside what has to: where a connection is all there is, nothing can, see :meth:`run`."""
         if not self.is_alone:
-            works = [listening(self.engine, self.woken), self.metrics.watch(), *[each.retry() for each in self.inboxes]]
+            works = [
+                wake_on_commit(self.engine, self.woken),
+                self.metrics.watch(),
+                *[each.retry() for each in self.inboxes],
+            ]
             for work in works:
-                await stack.enter_async_context(beside(work))
+                await stack.enter_async_context(background(work))
 
     async def retry_some(self) -> None:
         """Try again what was put aside and is due."""
@@ -185,7 +189,7 @@ class Relay:
             while await each.retry_one():
                 pass
 
-    def taker(self, inbox: Inbox) -> tuple[Lanes, Pass]:
+    def consumer_of(self, inbox: Inbox) -> tuple[Lanes, PassOn]:
         """Return what takes a receiver's events from the table."""
         receiver = inbox.receiver
 
@@ -211,9 +215,9 @@ class Relay:
                 await connection.execute(update(receivers).where(receivers.c.name == each.name).values(row))
 
     async def pass_some(self) -> int:
-        """Pass on some of what waits, in as many lanes as there is something in; return how many events it was."""
+        """PassOn on some of what waits, in as many lanes as there is something in; return how many events it was."""
         before = self.passed
-        for lanes, take in self.takers:
+        for lanes, take in self.consumers:
             numbers = await lanes.waiting()
             random.shuffle(numbers)
             running = asyncio.Semaphore(self.workers)
@@ -226,8 +230,8 @@ class Relay:
             self.has_to_prune = False
         return self.passed - before
 
-    async def pass_lane(self, lanes: Lanes, number: int, take: Pass, running: asyncio.Semaphore) -> None:
-        """Pass on some of what waits in a lane, unless somebody else does."""
+    async def pass_lane(self, lanes: Lanes, number: int, take: PassOn, running: asyncio.Semaphore) -> None:
+        """PassOn on some of what waits in a lane, unless somebody else does."""
         async with running, lanes.claimed(number) as claim:
             if claim is None or self.is_stopping:
                 return
@@ -242,23 +246,23 @@ class Relay:
                     if self.is_stopping:
                         break
             finally:
-                await claim.done(done)
+                await claim.mark_passed(done)
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events, many at once, those of one key one after the other."""
         assert self.transport is not None
-        for wave in waves(events):
-            await self.transport.publish(wave)
+        for batch in distinct_key_batches(events):
+            await self.transport.publish(batch)
 
     async def prune(self) -> None:
         """Delete what all receivers have taken."""
         async with self.engine.begin() as connection:
             known = (await connection.execute(select(receivers))).all()
-            takers: dict[tuple[str, str], list[str]] = {}
+            consumers: dict[tuple[str, str], list[str]] = {}
             for each in known:
                 for signal in each.signals.split(","):
-                    takers.setdefault((each.sender, signal), []).append(each.name)
-            for (sender, signal), names in takers.items():
+                    consumers.setdefault((each.sender, signal), []).append(each.name)
+            for (sender, signal), names in consumers.items():
                 taken = (
                     select(delivery.c.outbox_id)
                     .where(delivery.c.receiver.in_(names))
@@ -270,30 +274,30 @@ class Relay:
                 if numbers:
                     await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
                     await connection.execute(delete(delivery).where(delivery.c.outbox_id.in_(numbers)))
-            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in takers]
+            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in consumers]
             old = outbox.c.created_at < time.time() - UNWANTED_SECONDS
             await connection.execute(delete(outbox).where(old, ~or_(false(), *wanted)))
 
 
-def waves(events: Sequence[Event]) -> Iterator[list[Event]]:
+def distinct_key_batches(events: Sequence[Event]) -> Iterator[list[Event]]:
     """Cut events into pieces that may be on their way at once: no key is in one twice.
 
     So the broker has an event before the next of its key is sent, whatever is lost on the way and sent again. And
     where two relays send the same events, one of them cut off from its lock, what comes first of each is in order.
 
     Example:
-        >>> from aldis.relay.events import Event
+        >>> from aldis.relay.event import Event
         >>> def named(key): return Event("e", "User", "post_save", key, 1, 0.0, b"{}", 0)
-        >>> [[event.key for event in wave] for wave in waves([named(key) for key in "abcab"])]
+        >>> [[event.key for event in batch] for batch in distinct_key_batches([named(key) for key in "abcab"])]
         [['a', 'b', 'c'], ['a', 'b']]
     """
-    wave: list[Event] = []
+    batch: list[Event] = []
     keys: set[str] = set()
     for event in events:
-        if event.key in keys or len(wave) == WINDOW:
-            yield wave
-            wave, keys = [], set()
-        wave.append(event)
+        if event.key in keys or len(batch) == WINDOW:
+            yield batch
+            batch, keys = [], set()
+        batch.append(event)
         keys.add(event.key)
-    if wave:
-        yield wave
+    if batch:
+        yield batch
