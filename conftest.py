@@ -18,6 +18,7 @@ def prepare(namespace: dict[str, object]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
     patterns=["*.md"],
+    excludes=["tutorial.md"],  # its program is two files; tests/test_examples.py runs them
     setup=prepare,
 ).pytest()
 

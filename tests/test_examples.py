@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 import aldis
 from aldis import errors
+from new_databases import database_on
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,28 +63,75 @@ def test_migrations_example_fills_its_column() -> None:
 
 def test_library_passes_its_own_tests(monkeypatch) -> None:
     monkeypatch.chdir(ROOT / "docs/examples/library")
-    assert "3 passed" in run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider")
+    assert "4 passed" in run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider")
 
 
-def test_shop_of_the_tutorial_does_what_the_tutorial_says(tmp_path, monkeypatch) -> None:
-    """The program is what a reader who follows the tutorial has at its end: its parts, one after the other."""
-    folder = ROOT / "docs/examples/shop"
+def test_library_on_postgresql_lends_the_last_copy_once(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "docs/examples/library")
+    with database_on("asyncpg") as url:
+        monkeypatch.setenv("LIBRARY_TEST_DATABASE", url)
+        printed = run("-m", "pytest", "-q", "test_app.py", "-p", "no:cacheprovider", "-k", "ten_ask_at_once")
+    assert "1 passed" in printed
+
+
+def blocks(language: str) -> list[str]:
+    """Return the tutorial's code blocks of one language."""
     tutorial = (ROOT / "docs/tutorial.md").read_text("utf-8")
-    whole = (folder / "shop.py").read_text("utf-8")
-    parts = []
-    for options in re.findall(r"```\{literalinclude\} examples/shop/shop.py\n(.*?)```", tutorial, re.DOTALL):
-        told = {
-            name: re.sub(r"""^(['"])(.*)\1$""", r"\2", value)
-            for name, value in re.findall(r"^:([\w-]+): (.+)$", options, re.MULTILINE)
-        }
-        begun = told["start-at"] + whole.partition(told["start-at"])[2]
-        parts.append(begun.partition(told["end-before"])[0] if "end-before" in told else begun)
-    (tmp_path / "shop.py").write_text("".join(parts), "utf-8")
-    shutil.copy(folder / "test_shop.py", tmp_path)
+    return re.findall(rf"^```{language}\n(.*?)^```$", tutorial, re.DOTALL | re.MULTILINE)
+
+
+def without_blank_lines(program: str) -> list[str]:
+    """Return the lines of a program. The blank lines between the tutorial's blocks are no part of it."""
+    return [line for line in program.splitlines() if line]
+
+
+def test_code_of_the_tutorial_is_that_of_the_example() -> None:
+    *parts, tests = blocks("python")
+    folder = ROOT / "docs/examples/shop"
+    assert without_blank_lines("".join(parts)) == without_blank_lines((folder / "shop.py").read_text("utf-8"))
+    assert tests == (folder / "test_shop.py").read_text("utf-8")
+
+
+def test_tutorial_followed_to_its_end_prints_the_output_that_it_shows(tmp_path, monkeypatch) -> None:
+    *parts, tests = blocks("python")
+    (tmp_path / "shop.py").write_text("\n\n".join(parts), "utf-8")
+    (tmp_path / "test_shop.py").write_text(tests, "utf-8")
     monkeypatch.chdir(tmp_path)
-    said = run("shop.py")
-    assert f"```text\n{said}```" in tutorial
-    assert "3 passed" in run("-m", "pytest", "-q", "test_shop.py", "-p", "no:cacheprovider")
+    shown, result = blocks("text")
+    assert run("shop.py") == shown
+    assert result.strip() in run("-m", "pytest", "-q", "test_shop.py", "-p", "no:cacheprovider")
+
+
+TEN_CUSTOMERS = """
+import asyncio, sys, aldis
+from shop import Base, Lamp, Order, SoldOutError
+
+async def main(url):
+    Base.database = aldis.Database(url)
+    async with Base.database:
+        async with Base.database.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        for _ in range(5):
+            lamp = await Lamp.query.create(name="Aldis", stock=1)
+            orders = [Order.query.create(lamp_id=lamp.id, customer=str(number)) for number in range(10)]
+            answers = await asyncio.gather(*orders, return_exceptions=True)
+            refused = sum(isinstance(answer, SoldOutError) for answer in answers)
+            await lamp.load()
+            print("round:", await Order.query.filter(lamp_id=lamp.id).count(), lamp.stock, refused)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg", "psycopg"])
+def test_ten_customers_of_the_shop_at_once_get_one_lamp(driver, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "docs/examples/shop")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "docs/examples/shop"))
+    sqlite = nullcontext(f"sqlite+aiosqlite:///{tmp_path}/shop.db")
+    with sqlite if driver == "aiosqlite" else database_on(driver) as url:
+        printed = run("-c", TEN_CUSTOMERS, url)
+    assert re.findall("round: .*", printed) == ["round: 1 0 9"] * 5
+    assert printed.count("mail to") == 5
 
 
 def test_bench_measures_every_kind_and_size() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 import aldis
@@ -22,9 +22,10 @@ class Member(Base):
 
 
 class Book(Base):
-    """A book."""
+    """A book. The database itself refuses to lend a copy that is not there."""
 
     __tablename__ = "book"
+    __table_args__ = (CheckConstraint("copies >= 0", name="copies_left"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str]
     copies: Mapped[int] = mapped_column(default=1)

@@ -1,4 +1,4 @@
-"""What happens when the library's rows change. The rest of the application knows nothing of it."""
+"""The library's receivers. The rest of the application does not know about them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,20 @@ mailed: list[str] = []
 """The mails that were sent."""
 
 
-class NoCopyLeft(Exception):
-    """All copies of a book are lent."""
-
-
 @pre_save.connect_via(Loan)
 async def take_a_copy(sender: type[Loan], instance: Loan, is_update: bool, **kwargs: Any) -> None:
-    """Lend a copy, if there is one: an exception undoes the whole request."""
+    """Count the copy out, in the transaction of the loan.
+
+    The database counts, not Python: two requests at once would both read the same number and both write it, less one.
+    """
     if not is_update:
-        if instance.book.copies == 0:
-            raise NoCopyLeft(instance.book.title)
-        instance.book.copies -= 1
+        instance.book.copies = Book.copies - 1
 
 
 @post_delete.connect_via(Loan)
 async def give_it_back(sender: type[Loan], instance: Loan, **kwargs: Any) -> None:
-    """Count the copy in again: the book is changed in the same transaction."""
-    instance.book.copies += 1
+    """Count the copy in again, in the same transaction."""
+    instance.book.copies = Book.copies + 1
 
 
 @post_save.connect_via(Book)

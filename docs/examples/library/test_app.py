@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from httpx import ASGITransport, AsyncClient
 @pytest_asyncio.fixture
 async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
     """Return a client of the library, which is empty."""
-    app.state.url = f"sqlite+aiosqlite:///{tmp_path}/library.db"
+    app.state.url = os.environ.get("LIBRARY_TEST_DATABASE", f"sqlite+aiosqlite:///{tmp_path}/library.db")
     receivers.mailed.clear()
     async with (
         app.router.lifespan_context(app),
@@ -39,6 +41,18 @@ async def test_copies_are_counted(client: AsyncClient) -> None:
     assert (await client.get(f"/books/{book}")).json()["copies"] == 0
     assert (await client.delete(f"/members/{ada}")).status_code == 200
     assert (await client.get(f"/books/{book}")).json()["copies"] == 1
+
+
+async def test_last_copy_is_lent_once_though_ten_ask_at_once(client: AsyncClient) -> None:
+    book = (await client.post("/books", params={"title": "Emma"})).json()["id"]
+    members = [
+        (await client.post("/members", params={"name": f"member {number}"})).json()["id"] for number in range(10)
+    ]
+    asked = [client.post("/loans", params={"book_id": book, "member_id": member}) for member in members]
+    answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert sorted(answers) == [200] + [409] * 9
+    assert (await client.get(f"/books/{book}")).json()["copies"] == 0
+    assert (await client.get("/log")).json().count("new: Loan 1") == 1
 
 
 async def test_audit_log(client: AsyncClient) -> None:

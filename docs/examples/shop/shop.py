@@ -37,10 +37,9 @@ class SoldOutError(Exception):
 async def take_from_stock(sender: type[Order], model_instance: Order, is_update: bool) -> None:
     if is_update:
         return
-    lamp = await Lamp.query.get(id=model_instance.lamp_id)
-    if lamp.stock == 0:
-        raise SoldOutError(lamp.name)
-    await lamp.update(stock=lamp.stock - 1)
+    in_stock = Lamp.query.filter(Lamp.id == model_instance.lamp_id, Lamp.stock > 0)
+    if not await in_stock.update(stock=Lamp.stock - 1):
+        raise SoldOutError(f"lamp {model_instance.lamp_id}")
 
 
 @post_save.connect_via(Order, after_commit=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,9 +16,9 @@ from aldis.testing import Signals
 
 
 @pytest_asyncio.fixture
-async def lamp() -> AsyncIterator[Lamp]:
+async def lamp(tmp_path: Path) -> AsyncIterator[Lamp]:
     """One lamp, in a database of the test's own."""
-    Base.database = aldis.Database("sqlite+aiosqlite://")
+    Base.database = aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/shop.db")
     async with Base.database:
         async with Base.database.transaction() as connection:
             await connection.run_sync(Base.metadata.create_all)
@@ -31,12 +33,22 @@ async def test_order_takes_from_stock(lamp: Lamp, signals: Signals) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_comes_too_late_gets_no_mail(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_late_customer_gets_no_mail(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
     await lamp.update(stock=0)
     with pytest.raises(SoldOutError):
         await Order.query.create(lamp_id=lamp.id, customer="bob@example.org")
     assert await Order.query.count() == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.asyncio
+async def test_ten_customers_at_once_get_one_lamp(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = [Order.query.create(lamp_id=lamp.id, customer=f"customer {number}") for number in range(10)]
+    answers = await asyncio.gather(*orders, return_exceptions=True)
+    assert sum(isinstance(answer, Order) for answer in answers) == 1
+    assert sum(isinstance(answer, SoldOutError) for answer in answers) == 9
+    assert (await Order.query.count(), (await lamp.load()).stock) == (1, 0)
+    assert capsys.readouterr().out.count("mail to") == 1
 
 
 @pytest.mark.asyncio
