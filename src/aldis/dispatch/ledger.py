@@ -30,44 +30,65 @@ class Bucket(dict[Hashable, int]):
 class Ledger:
     """The lock of all signals' bookkeeping, and the weakly referenced objects that died and are to be struck out.
 
-    A weak reference's callback may run anywhere, in a thread that holds any lock: it must not wait. It leaves word
-    here, and whoever holds the lock strikes out what died, before it begins and before it is done.
+    A weak reference's callback may run anywhere: in a thread that holds any lock, this one included, and in the middle
+    of a loop over what it would change. It must neither wait nor change anything there. It leaves a death here;
+    whoever holds the lock strikes out the deaths before it begins and after it is done, one after the other.
     """
 
     def __init__(self) -> None:
         self.deaths: deque[Callable[[], None]] = deque()
         self.lock = threading.RLock()
+        self.depth = 0
+        """How often the thread that holds the lock is inside; deaths are settled by the outermost only."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew)
 
     def _renew(self) -> None:
         """A fork copies the lock as it is, but not the thread that may hold it."""
         self.lock = threading.RLock()
+        self.depth = 0
 
     def __enter__(self) -> None:
         self.lock.acquire()
-        self.settle()
+        try:
+            if self.deaths:
+                self.settle()
+        except BaseException:
+            self.lock.release()
+            raise
+        self.depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
+        self.depth -= 1
         self.lock.release()
-        self.strike_out()
+        if self.deaths:
+            self.strike_out()
 
     def strike_out(self) -> None:
-        """Settle what died, unless somebody who holds the lock is about to."""
+        """Settle the deaths, unless a thread that holds the lock is about to, this one included."""
         while self.deaths and self.lock.acquire(blocking=False):
             try:
+                if self.depth:
+                    return
                 self.settle()
             finally:
                 self.lock.release()
 
     def settle(self) -> None:
-        """Strike out what died; only for who holds the lock."""
-        while self.deaths:
-            try:
-                death = self.deaths.popleft()
-            except IndexError:
-                return
-            death()
+        """Settle the deaths in a loop, unless this thread is inside already; only for who holds the lock.
+
+        A death stays on the list until it is settled: an exception in between (a KeyboardInterrupt, or the recursion
+        limit) loses none of them.
+        """
+        if self.depth:
+            return
+        self.depth = 1
+        try:
+            while self.deaths:
+                self.deaths[0]()
+                self.deaths.popleft()
+        finally:
+            self.depth = 0
 
 
 LEDGER: Final = Ledger()
