@@ -12,11 +12,12 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker bench bench-saving bench-relay docs accessible generate lint lock clean help
+.PHONY: demo test test-blinker judge bench bench-saving bench-relay docs accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
+	@echo "make judge         the judge's long run: saves compared with SQLAlchemy's, JUDGE=\"--driver sqlite --examples 500\""
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
@@ -59,6 +60,10 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	  ALDIS_PURE_PYTHON=$$pure PYTHONPATH=tests/blinker_suite $(BIN)/python -m pytest -p aldis_for_blinker \
 	    --rootdir $(BLINKER_SUITE) --config-file tests/blinker_suite/pytest.ini $(BLINKER_SUITE)/tests || exit 1; \
 	done
+
+# The short run is in the tests. JUDGE says which driver, how many examples and which seed.
+judge: $(VENV)/.test
+	$(BIN)/python -m tests.judge $(or $(JUDGE),--examples 20000)
 
 bench: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py benchmarks/test_tracing.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json

@@ -1,0 +1,144 @@
+"""Two outcomes are compared: each kind of difference between them, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .columns import COLUMNS
+from .examples import Example
+from .outcomes import UNLOADED, Outcome, Trial
+
+__all__ = ["Difference", "differences"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that aldis did otherwise than SQLAlchemy."""
+
+    field: str
+    """Which part of the outcome: error, rows, stored, key, attribute, modified, or events."""
+    attribute: str
+    """The attribute or column; "" for the row as a whole."""
+    given: str
+    """How the attribute was given: unset, None, sql, given, or ""."""
+    ours: str
+    theirs: str
+    tag: int | None = None
+
+
+TIME = re.compile(r".*\d\d\d\d.*", re.DOTALL)
+
+
+def differences(trial: Trial) -> list[Difference]:
+    """Return the differences of a trial, one of each field, attribute and way that it was given."""
+    found: dict[tuple[str, ...], Difference] = {}
+    for difference in all_differences(trial):
+        found.setdefault((difference.field, difference.attribute, difference.given), difference)
+    return list(found.values())
+
+
+def all_differences(trial: Trial) -> Iterator[Difference]:
+    example, ours, theirs = trial.example, trial.ours, trial.theirs
+    if is_other_error(ours, theirs):
+        yield Difference("error", "", "", error_text(ours), error_text(theirs))
+        return
+    first, second = canonical(example, ours), canonical(example, theirs)
+    if first.stored.keys() != second.stored.keys():
+        yield Difference("rows", "", "", str(sorted(first.stored)), str(sorted(second.stored)))
+    for tag in first.stored.keys() & second.stored.keys():
+        yield from of_dicts(example, "stored", tag, first.stored[tag], second.stored[tag])
+    if ours.error is None:
+        yield from of_instances(trial, first, second)
+    for tag in sorted(first.events.keys() | second.events.keys()):
+        heard = first.events.get(tag, []), second.events.get(tag, [])
+        if heard[0] != heard[1]:
+            yield Difference("events", "", "", str(heard[0]), str(heard[1]), tag)
+
+
+def of_instances(trial: Trial, first: Outcome, second: Outcome) -> Iterator[Difference]:
+    """Compare the instances, where both sides have one of a row."""
+    example = trial.example
+    for tag in sorted(first.instances.keys() & second.instances.keys()):
+        ours, theirs = dict(first.instances[tag]), dict(second.instances[tag])
+        for special in ("(key)", "(modified)"):
+            mine, other = ours.pop(special), theirs.pop(special)
+            if mine != other:
+                yield Difference(special.strip("()"), "", "", mine, other, tag)
+        for name, value in theirs.items():
+            # Rule 3: what the session leaves unloaded may be loaded here, with what a SELECT would give.
+            if value == UNLOADED and ours.get(name) != UNLOADED:
+                theirs[name] = canonical_value(example, name, trial.fresh.get(tag, {}).get(name, UNLOADED))
+                ours[name] = canonical_value(example, name, trial.ours.instances[tag].get(name, UNLOADED))
+        yield from of_dicts(example, "attribute", tag, ours, theirs)
+
+
+def of_dicts(
+    example: Example, field: str, tag: int, ours: dict[str, str | None], theirs: dict[str, str | None]
+) -> Iterator[Difference]:
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            yield Difference(field, name, example.given(tag, name), str(ours.get(name)), str(theirs.get(name)), tag)
+
+
+def is_other_error(ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether the calls ended otherwise: an error of a derived class is none other."""
+    if theirs.error is None:
+        return ours.error is not None
+    return type(theirs.error).__name__ not in ours.mro()
+
+
+def error_text(outcome: Outcome) -> str:
+    return "no error" if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
+
+
+def canonical(example: Example, outcome: Outcome) -> Outcome:
+    """Return the outcome with generated keys by their order, and times of the database by their presence (rule 5)."""
+    keys = {name for name in example.spec.classes.generated if not any(name in row.cells for row in example.rows)}
+    result = Outcome(outcome.error, {}, {}, outcome.events)
+    ranks = {name: ranks_of(outcome, name) for name in keys}
+    for tag, row in outcome.stored.items():
+        result.stored[tag] = {
+            name: ranks[name][value] if name in keys and value in ranks[name] else canonical_value(example, name, value)
+            for name, value in row.items()
+        }
+    for tag, instance in outcome.instances.items():
+        result.instances[tag] = {}
+        for name, value in instance.items():
+            key = outcome.stored.get(tag, {})
+            if name in keys:
+                result.instances[tag][name] = own_key(value, key.get(name))
+            elif name == "(key)" and keys:
+                result.instances[tag][name] = own_identity(value, [key.get(name) for name in sorted(keys)])
+            else:
+                result.instances[tag][name] = canonical_value(example, name, value)
+    return result
+
+
+def ranks_of(outcome: Outcome, name: str) -> dict[str | None, str]:
+    values = {row.get(name) for row in outcome.stored.values()}
+    numbers = sorted((value for value in values if value and value.lstrip("-").isdigit()), key=int)
+    return {value: f"key {place}" for place, value in enumerate(numbers)}
+
+
+def own_key(value: str, stored: str | None) -> str:
+    """Return whether an instance's key is that of its own row."""
+    if stored is not None and value == f"int {stored}":
+        return "its row's key"
+    return value if value in {UNLOADED, "NoneType None"} else "not its row's key"
+
+
+def own_identity(value: str, stored: list[str | None]) -> str:
+    """Return an identity key with the row's own key by its name."""
+    if len(stored) != 1 or value == "None":
+        return value
+    model, _, identity = value.partition(" ")
+    return f"{model} {'its' if identity == f'({stored[0]},)' else 'not its'} row's key"
+
+
+def canonical_value(example: Example, name: str, value: str | None) -> str | None:
+    kind = COLUMNS.get(name)
+    if kind is not None and kind.has_clock and value is not None and TIME.fullmatch(value):
+        return "(a time)"
+    return value

@@ -1,0 +1,110 @@
+"""The faults of aldis that the judge has found and that are not mended yet, by cause.
+
+Each entry has an example, which ``test_judge.py`` expects to show the fault: whoever mends it removes the entry. An
+entry explains a difference only where it names the field of the outcome and the kind of what is concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .columns import COLUMNS
+from .differences import Difference
+from .examples import Example, Row
+from .outcomes import UNLOADED
+from .pairs import Spec
+
+__all__ = ["KNOWN", "Known", "explained"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A fault."""
+
+    name: str
+    says: str
+    """The fault, in a sentence."""
+    when: Callable[[Example, Difference], bool]
+    """Whether a difference is of this fault."""
+    example: Example
+    share: float = 0.1
+    """At most this share of all examples may have the fault: an entry that explains more is too wide."""
+
+
+def explained(example: Example, difference: Difference) -> Known | None:
+    """Return the known fault that a difference is of."""
+    return next((known for known in KNOWN if known.when(example, difference)), None)
+
+
+def has_default(attribute: str) -> bool:
+    return attribute in COLUMNS and COLUMNS[attribute].has_default
+
+
+def new(call: str, cells: dict[str, str], *, driver: str = "aiosqlite", count: int = 1, **options: str) -> Example:
+    """Return an example of new rows that are all given the same."""
+    columns = dict.fromkeys([*cells, *(value.removeprefix("set ") for value in options.values() if "set " in value)])
+    return Example(driver, call, (Row(cells),) * count, Spec(columns=tuple(columns)), **options)
+
+
+def is_of_null(error: str) -> bool:
+    """Tell whether an error is of a column that must have a value, in the words of the databases."""
+    return any(words in error for words in ("NOT NULL", "cannot be null", "null value in column"))
+
+
+def some_row_gives_none(example: Example) -> bool:
+    """Tell whether some row gives None for a column with a default."""
+    return any(value == "None" and has_default(name) for row in example.rows for name, value in row.cells.items())
+
+
+KNOWN = [
+    Known(
+        "none_given",
+        "None, given for a column with a default, stores NULL: the default serves in a session",
+        lambda example, difference: (
+            (
+                difference.given == "None"
+                and has_default(difference.attribute)
+                and difference.field in {"stored", "attribute"}
+            )
+            or (difference.field == "error" and is_of_null(difference.ours) and some_row_gives_none(example))
+            or (difference.field == "rows" and some_row_gives_none(example))
+        ),
+        new("save", {"string_default": "None"}),
+        share=0.25,
+    ),
+    Known(
+        "unset_nullable",
+        "A nullable attribute that was never set is not loaded after an INSERT: it reads None after a flush",
+        lambda example, difference: (
+            difference.field == "attribute"
+            and difference.given == "unset"
+            and difference.ours == UNLOADED
+            and difference.theirs == "NoneType None"
+        ),
+        Example("aiosqlite", "save", (Row(),), Spec(columns=("string",))),
+        share=0.6,
+    ),
+    Known(
+        "unset_not_null",
+        "An unset attribute of a NOT NULL column is left out of the INSERT, which MariaDB tells of by another error",
+        lambda example, difference: difference.field == "error" and "(1364," in difference.ours,
+        Example("asyncmy", "save", (Row(),), Spec(columns=("string_not_null",))),
+    ),
+    Known(
+        "unset_by_type",
+        "The type is not asked what an unset attribute stores: a flush binds None",
+        lambda example, difference: difference.attribute == "none_as_dash" and difference.given == "unset",
+        Example("aiosqlite", "save", (Row(),), Spec(columns=("none_as_dash",))),
+    ),
+    Known(
+        "receivers_set",
+        "An attribute of the instance that a receiver of pre_save sets is not written",
+        lambda example, difference: (
+            (difference.field in {"stored", "attribute"} and difference.given == "set")
+            or (difference.field in {"error", "rows"} and example.receivers.startswith("set "))
+        ),
+        new("save", {"string": "'a'"}, receivers="set string", set_to="'b'"),
+        share=0.2,
+    ),
+]

@@ -1,0 +1,251 @@
+"""An example is performed on a side, and its outcome is read: rows, instances, events and error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+from sqlalchemy.orm.exc import DetachedInstanceError
+
+import aldis
+from aldis import signals
+
+from .calls import CALLS
+from .examples import Example
+from .names import evaluate
+from .pairs import Court, Pair, Side
+
+__all__ = ["UNLOADED", "Outcome", "Play", "Refused", "Trial", "perform"]
+
+UNLOADED = "(not loaded)"
+
+
+class Refused(Exception):
+    """The error of a receiver that raises."""
+
+
+@dataclass
+class Outcome:
+    """What can be seen of a call when it is over, by the tags of the rows."""
+
+    error: BaseException | None = None
+    stored: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    """Texts of the columns, as another connection reads them."""
+    instances: dict[int, dict[str, str]] = field(default_factory=dict)
+    """What reading each attribute gives; "(key)" and "(modified)" are SQLAlchemy's state."""
+    events: dict[int, list[str]] = field(default_factory=dict)
+
+    def mro(self) -> list[str]:
+        """Return the names of the error's class and its bases."""
+        return [] if self.error is None else [base.__name__ for base in type(self.error).__mro__]
+
+
+@dataclass
+class Play:
+    """An example on one side."""
+
+    court: Court
+    side: Side
+    example: Example
+    instances: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> range:
+        return range(len(self.example.rows))
+
+    def model(self, tag: int) -> Any:
+        return self.side.names[self.example.rows[tag].model]
+
+    def evaluate(self, source: str, tag: int) -> Any:
+        return evaluate(source, self.side.names, tag)
+
+    def values(self, tag: int) -> dict[str, Any]:
+        """Return the attributes of a new row."""
+        cells = self.example.rows[tag].cells
+        return {"tag": tag, **{name: self.evaluate(source, tag) for name, source in cells.items()}}
+
+    def changes(self, tag: int) -> dict[str, Any]:
+        """Return the values that a stored row is changed to."""
+        return {name: self.evaluate(source, tag) for name, source in self.example.rows[tag].changes.items()}
+
+    def new(self, tag: int) -> Any:
+        """Return a new instance of a row."""
+        self.instances[tag] = instance = self.model(tag)(**self.values(tag))
+        return instance
+
+    def changed(self, tag: int) -> Any:
+        """Return the instance of a stored row, changed."""
+        instance = self.instances[tag]
+        for name, value in self.changes(tag).items():
+            setattr(instance, name, value)
+        return instance
+
+    # What the receivers do; a plain session does the same at the same moments.
+
+    def before(self, instance: Any) -> bool:
+        """Do as a receiver of a ``pre_*`` signal; return False where it skips the row."""
+        action, _, attribute = self.example.receivers.partition(" ")
+        if action == "set" and instance is not None:
+            setattr(instance, attribute, self.evaluate(self.example.set_to, instance.tag))
+        return not (action == "skip" and getattr(instance, "tag", None) == 0)
+
+    def after(self, instance: Any) -> None:
+        """Do as a receiver of a ``post_*`` signal."""
+        if self.example.receivers == "raise" and getattr(instance, "tag", None) == len(self.tags) - 1:
+            raise Refused
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Connect the receivers to the classes of this side."""
+        if not self.example.receivers:
+            yield
+            return
+
+        async def pre(sender, model_instance):
+            if not self.before(model_instance):
+                raise aldis.SkipOperation
+
+        async def post(sender, model_instance):
+            self.after(model_instance)
+
+        models = [self.side.names[name] for name in self.example.spec.classes.models]
+        connections = [
+            (getattr(signals, f"{when}_{kind}"), receiver, model)
+            for kind in ("save", "update", "delete")
+            for when, receiver in (("pre", pre), ("post", post))
+            for model in models
+        ]
+        for signal, receiver, model in connections:
+            signal.connect(receiver, model)
+        try:
+            yield
+        finally:
+            for signal, receiver, model in connections:
+                signal.disconnect(receiver, model)
+
+    # The doings of a plain session.
+
+    def session(self) -> AsyncSession:
+        return AsyncSession(self.court.plain, expire_on_commit=False)
+
+    async def add(self, instances: list[Any]) -> None:
+        """Write instances, new or changed, as a plain session does."""
+        taken = [instance for instance in instances if self.before(instance)]
+        async with self.session() as session:
+            session.add_all(taken)
+            await session.flush()
+            for instance in taken:
+                self.after(instance)
+            await session.commit()
+
+    async def prepare(self, side: Side) -> None:
+        """Store the rows through plain classes, and load them as detached instances of this side."""
+        async with self.session() as session:
+            names = side.names
+            session.add_all(
+                names[row.model](tag=tag, **{name: evaluate(text, names, tag) for name, text in row.cells.items()})
+                for tag, row in enumerate(self.example.rows)
+            )
+            await session.commit()
+        async with self.session() as session:
+            found = await session.scalars(select(self.side.base))
+            self.instances = {instance.tag: instance for instance in found}
+
+
+def text_of(value: Any) -> str:
+    if hasattr(value, "__clause_element__") or hasattr(value, "compile"):
+        return "(SQL)"
+    return f"{type(value).__name__} {value!r}"
+
+
+def read(instance: Any, attribute: str) -> str:
+    """Return what reading an attribute gives, as text."""
+    try:
+        return text_of(getattr(instance, attribute))
+    except (DetachedInstanceError, InvalidRequestError):
+        return UNLOADED
+    except Exception as error:
+        return f"({type(error).__name__})"
+
+
+def seen(example: Example, instance: Any) -> dict[str, str]:
+    """Return what can be seen of an instance."""
+    state = inspect(instance)
+    key = None if state.key is None else f"{state.key[0].__name__} {state.key[1]!r}"
+    attributes = [*example.spec.classes.attributes, "tag", *example.spec.columns]
+    return {
+        "(key)": str(key),
+        "(modified)": str(state.modified),
+        **{attribute: read(instance, attribute) for attribute in attributes if hasattr(type(instance), attribute)},
+    }
+
+
+async def outcome_of(play: Play, call: Any) -> Outcome:
+    """Make the call, and see what has become of rows and instances."""
+    play.side.events.clear()
+    outcome = Outcome()
+    try:
+        async with asyncio.timeout(30):
+            await call(play)
+    except Exception as error:
+        outcome.error = error
+    events = list(play.side.events)
+    outcome.stored = await play.court.stored(play.side)
+    outcome.instances = {tag: seen(play.example, instance) for tag, instance in play.instances.items()}
+    for name, instance in events:
+        tag = inspect(instance).dict.get("tag", -1)
+        outcome.events.setdefault(tag, []).append(name)
+    return outcome
+
+
+async def fresh(play: Play, side: Side) -> dict[int, dict[str, str]]:
+    """Return what a new SELECT gives for each attribute, through plain classes."""
+    async with play.session() as session:
+        found = (await session.scalars(select(side.base).options(undefer("*")))).all()
+        return {instance.tag: seen(play.example, instance) for instance in found}
+
+
+@dataclass
+class Trial:
+    """Both outcomes of an example."""
+
+    example: Example
+    ours: Outcome
+    theirs: Outcome
+    fresh: dict[int, dict[str, str]]
+    """What a new SELECT gives of the rows that aldis stored."""
+
+
+async def perform(court: Court, example: Example, *, is_self_check: bool = False) -> Trial | None:
+    """Perform an example on both sides; None where its rows cannot be prepared.
+
+    Args:
+        court: The databases.
+        example: The example.
+        is_self_check: A plain session stands in for aldis.
+    """
+    pair: Pair = await court.pair(example.spec)
+    call = CALLS[example.call]
+    await court.empty(pair)
+    ours = Play(court, pair.shadow if is_self_check else pair.ours, example)
+    theirs = Play(court, pair.theirs, example)
+    if call.is_of_stored:
+        try:
+            await ours.prepare(pair.shadow)
+            await theirs.prepare(pair.theirs)
+        except Exception:
+            return None
+    if is_self_check:
+        first = await outcome_of(ours, call.theirs)
+    else:
+        with ours.listening():
+            first = await outcome_of(ours, call.ours)
+    second = await outcome_of(theirs, call.theirs)
+    return Trial(example, first, second, await fresh(ours, pair.shadow) if first.error is None else {})
