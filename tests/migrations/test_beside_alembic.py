@@ -86,7 +86,7 @@ COMMANDS = [
     ("downgrade", "base"),
     ("schema",),
     ("ensure_version",),
-    ("upgrade",),
+    ("downgrade",),
     ("no_such_command",),
 ]
 
@@ -137,10 +137,11 @@ def project(template: str, urls: list[tuple[str, str]], program: str, folder: st
 def alike(told: object, folder: str, urls: list[tuple[str, str]]) -> object:
     """Return what a step told without what must differ: the folder, the databases, the program's name, the time."""
     if isinstance(told, dict):
+        told, failure = without_failure(told)
         lines = sorted(told["out"].splitlines()) if " (head)" in told["out"] else told["out"]  # a set's order
         # The usage is that of the program's own commands and flags.
         said = "usage" if told["code"] == 2 else told["err"]
-        shown = {"code": told["code"], "out": lines, "err": said}
+        shown = {"code": told["code"], "out": lines, "err": said, "failure": failure}
         return {key: alike(value, folder, urls) for key, value in shown.items()}
     if isinstance(told, list):
         return [alike(each, folder, urls) for each in told]
@@ -151,6 +152,23 @@ def alike(told: object, folder: str, urls: list[tuple[str, str]]) -> object:
             told = told.replace(url, f"URL {number}")
     told = told.replace(folder, "FOLDER").replace("aldis", "alembic")
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "TIME", told)
+
+
+def without_failure(told: dict) -> tuple[dict, str]:
+    """Return a step without the sentence that ended it, and the sentence.
+
+    Alembic prints it and logs it; ours is on standard error alone.
+    """
+    stream = next((each for each in ("out", "err") if "FAILED: " in told[each]), None)
+    if stream is None:
+        return told, ""
+    before, _, sentence = told[stream].partition("FAILED: ")
+    told = {**told, stream: before}
+    assert sentence.strip(), told
+    if stream == "out":
+        logged = told["err"].rindex(sentence.strip())
+        told["err"] = told["err"][: told["err"].rfind("\n", 0, logged) + 1]
+    return told, sentence
 
 
 def pairs(fired: list) -> list:

@@ -70,11 +70,17 @@ def aldis_(driver):
 
 @pytest.fixture
 def failed(aldis_):
-    """Return what tells how a command ends that ends with a sentence."""
+    """Return a function that runs a command which has to fail, and returns its only line on standard error."""
 
     def run_it(folder, *command: str, program: str = "aldis") -> str:
         done = aldis_(folder, *command, code=255, program=program)
-        (said,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED: ")]
+        theirs = program == "alembic"  # which prints it to standard output, and logs it
+        (said,) = [
+            line for line in (done.stdout if theirs else done.stderr).splitlines() if line.startswith("FAILED: ")
+        ]
+        if not theirs:
+            assert "FAILED" not in done.stdout
+            assert done.stderr.count(said.removeprefix("FAILED: ")) == 1, "once"
         return said
 
     return run_it
@@ -346,7 +352,8 @@ def test_init_says_what_is_missing(sqlite, tmp_path, aldis_, failed) -> None:
 def test_errors_end_with_a_sentence_a_code_and_the_database_as_it_was(shop, aldis_, failed, driver) -> None:
     folder, url = shop
     (folder / "empty").mkdir()
-    assert "No 'script_location' key found in configuration" in failed(folder / "empty", "upgrade", "head")
+    assert "there are no migrations here" in (said := failed(folder / "empty", "upgrade", "head"))
+    assert said.endswith("Set them up: aldis init migrations --app PACKAGE.MODULE:BASE")
     aldis_(folder, "migrate", "-m", "first", "--rev-id", "a1")
     assert "Can't locate revision identified by 'nowhere'" in failed(folder, "upgrade", "nowhere")
     aldis_(folder, "upgrade", "head")
@@ -381,8 +388,11 @@ def test_errors_end_with_a_sentence_a_code_and_the_database_as_it_was(shop, aldi
         "# sqlalchemy.url = sqlite+aiosqlite:///app.db",
         "sqlalchemy.url = sqlite+aiosqlite:////no/where.db",
     )
-    done = aldis_(folder, "upgrade", "heads", code=1)
-    assert "unable to open database file" in done.stderr
+    said = failed(folder, "upgrade", "heads")
+    assert said == "FAILED: the database cannot be reached: OperationalError: unable to open database file"
+    edit(folder / "alembic.ini", "sqlite+aiosqlite:////no/where.db", "postgresql+asyncpg://127.0.0.1:9/test")
+    assert "the database cannot be reached: ConnectionRefusedError: " in failed(folder, "upgrade", "heads")
+    edit(folder / "alembic.ini", "postgresql+asyncpg://127.0.0.1:9/test", "sqlite+aiosqlite:////no/where.db")
     edit(folder / "alembic.ini", "sqlite+aiosqlite:////no/where.db", "postgresql+nodriver://nowhere/test")
     assert "the driver of postgresql+nodriver://nowhere/test cannot be used" in failed(folder, "upgrade", "heads")
     edit(folder / "alembic.ini", "postgresql+nodriver://nowhere/test", "no url")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from alembic import __version__ as alembic_version
 from alembic import config as alembic_config
-from alembic import util
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from .._version import __version__
 from ..errors import AldisError
 from . import commands
+from .parser import group_commands
 from .relaying import ACTIONS
 
 if TYPE_CHECKING:
@@ -22,6 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["CommandLine", "main"]
 
 OURS: dict[str, Callable[..., Any]] = {each.__name__: each for each in commands.ALL}
+
+FAILED = -1
+"""The exit code of a command that has failed: Alembic's, 255 for a shell."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl+C: a shell's."""
+
+PIPE_CLOSED = 141
+"""The exit code where the reader of the output has gone away: a shell's, of a program that SIGPIPE ended."""
 
 FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "json": ("--json", {"action": "store_true", "help": "Write JSON, an object a line, to standard output"}),
@@ -42,7 +55,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "The declarative base of the models; NAME=PACKAGE.MODULE:BASE for several",
         },
     ),
-    "broker": ("--broker", {"metavar": "URL", "help": "nats://, amqp://, redis:// or kafka://; without, no broker"}),
+    "broker": ("--broker", {"metavar": "URL", "help": "nats://, amqp://, redis:// or kafka://; without it, no broker"}),
     "receivers": (
         "--receivers",
         {
@@ -72,6 +85,7 @@ class CommandLine(alembic_config.CommandLine):
         for name, function in OURS.items():
             if name not in self.subparsers.choices:
                 self.register_command(cast("CommandFunction", function))
+        group_commands(self.parser, self.subparsers)
 
     def register_command(self, fn: CommandFunction) -> None:
         """Register a command; one of ours in the place of Alembic's."""
@@ -91,17 +105,91 @@ class CommandLine(alembic_config.CommandLine):
             )
         if fn.__name__ == "init":
             parser.set_defaults(template=commands.TEMPLATE)
+        if fn.__name__ == "upgrade":
+            (revision,) = parser._positionals._group_actions
+            revision.nargs, revision.default, revision.help = "?", "head", "the revision to go to; head by default"
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Run a command; without one, print the help.
+
+        Args:
+            argv: The arguments; those of the process by default.
+
+        Raises:
+            SystemExit: The command has failed, its arguments are wrong, or the reader of its output has gone away.
+        """
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        try:
+            if arguments:
+                super().main(arguments)
+            else:
+                self.parser.print_help()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes standard output once more when it ends, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(PIPE_CLOSED)
 
     def run_cmd(self, config: Config, options: Namespace) -> None:
-        """Run a command; our errors end as Alembic's do, with a sentence."""
+        """Run a command; an error that is the user's to mend ends it with a sentence on standard error.
+
+        Alembic writes it to standard output, and logs it besides.
+        """
         if getattr(options, "json", False):
             options.quiet = True  # standard output is for the JSON
+        function, positional, keywords = options.cmd
         try:
-            super().run_cmd(config, options)
-        except AldisError as error:
+            function(
+                config,
+                *(getattr(options, name, None) for name in positional),
+                **{name: getattr(options, name, None) for name in keywords},
+            )
+        except (CommandError, AldisError, DBAPIError, OSError) as error:
+            sentence = sentence_of(error, config)
+            if options.raiseerr or sentence is None:
+                raise
+            fail(sentence)
+        except KeyboardInterrupt:
             if options.raiseerr:
                 raise
-            util.err(str(error), **config.messaging_opts)
+            fail("interrupted.", INTERRUPTED)
+
+
+def sentence_of(error: Exception, config: Config) -> str | None:
+    """Return an error's sentence; ``None`` for one that is a fault in a program, whose traceback is needed."""
+    if isinstance(error, BrokenPipeError):
+        return None
+    if isinstance(error, CommandError | AldisError):
+        if "script_location" in str(error) and "No" in str(error):
+            return (
+                f"there are no migrations here: neither {config.config_file_name} nor [tool.alembic] in pyproject.toml "
+                "says where they are. Set them up: aldis init migrations --app PACKAGE.MODULE:BASE"
+            )
+        return str(error)
+    refused = error.statement is None if isinstance(error, DBAPIError) else is_of_connecting(error)
+    if not refused:
+        return None
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"the database cannot be reached: {type(cause).__name__}: {str(cause).strip().splitlines()[0]}"
+
+
+def is_of_connecting(error: Exception) -> bool:
+    """Tell whether an error comes from opening a connection, and not from a file of the program's."""
+    trace = error.__traceback__
+    module = ""
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        trace = trace.tb_next
+    return module.partition(".")[0] in {"asyncio", "uvloop", "socket"}
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    """Write why a command has failed to standard error, and end."""
+    shown = "FAILED: "
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        shown = f"\x1b[1;31m{shown}\x1b[0m"
+    print(f"{shown}{sentence}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

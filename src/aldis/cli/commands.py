@@ -96,7 +96,7 @@ def revision(
             message,
             autogenerate=autogenerate,
             sql=sql,
-            head=head,
+            head=head or "head",  # the command line gives None where it is not named
             splice=splice,
             branch_label=branch_label,
             version_path=version_path,

@@ -121,7 +121,15 @@ async def run(options: RelayOptions) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     if options.metrics is not None:
         serve(options.metrics)
-    relay: relay_module.Relay = options.relay.Relay(options.database, options.broker)
+    database = options.database
+    if options.broker is None and not options.relay.RECEIVERS:
+        raise CommandError(
+            "there is no receiver to pass events on to: name the modules with @relay.receiver, --receivers "
+            "PACKAGE.MODULE, or a broker, --broker URL."
+        )
+    async with database.engine.connect():  # where the database is not there, say so and nothing else
+        pass
+    relay: relay_module.Relay = options.relay.Relay(database, options.broker)
     stop_on_signals(relay.stop)
     where = options.broker or f"{len(options.relay.RECEIVERS)} receivers"
     options.report(f"passing on to {where}", state="running", to=where)

@@ -1,0 +1,25 @@
+"""Guesses the name that was meant, for the messages of errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean"]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest of the known names, after a blank; empty if none is near.
+
+    Args:
+        name: The name that is not known.
+        known: The names that are.
+
+    Example:
+        >>> "there is no command 'inti'." + did_you_mean("inti", ["init", "upgrade"])
+        "there is no command 'inti'. Did you mean 'init'?"
+        >>> did_you_mean("x", ["init", "upgrade"])
+        ''
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
