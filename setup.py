@@ -53,7 +53,7 @@ def core() -> Any:
         Extension(
             "aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=list(map(str, Path("cext").glob("*.p*x*")))
         ),
-        Extension("aldis.orm._compiled_rows", ["cext/rows.pyx"]),
+        Extension("aldis.orm.mapping._compiled_rows", ["cext/rows.pyx"]),
         Extension("aldis._floor", ["cext/floor.pyx"]),
     ]
     try:

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=True, boundscheck=False, wraparound=False, freethreading_compatible=True
-"""What is done to every row of a bulk operation. The twin of ``src/aldis/orm/_pure_rows.py``: the same story.
+"""What is done to every row of a bulk operation. The twin of ``src/aldis/orm/mapping/_pure_rows.py``: the same story.
 
 A row of ten thousand takes some microseconds in all, and each of these loops was half of one or more in Python
 (docs/benchmarks.md): a datetime's ISO text alone.
@@ -22,7 +22,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM
 
 import datetime as datetimes
 
-from aldis.orm import _pure_rows as pure
+from aldis.orm.mapping import _pure_rows as pure
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import aldis
-from aldis.orm import _pure_rows as pure
+from aldis.orm.mapping import _pure_rows as pure
 
-BOTH = [pure] + [importlib.import_module("aldis.orm._compiled_rows")] * (aldis.backend == "compiled")
+BOTH = [pure] + [importlib.import_module("aldis.orm.mapping._compiled_rows")] * (aldis.backend == "compiled")
 
 
 class Later(datetime): ...

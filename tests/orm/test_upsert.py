@@ -22,7 +22,7 @@ def reasons(models, caplog):
     def tell() -> list[str]:
         found = [record.getMessage() for record in caplog.records if record.name == "aldis.writers"]
         caplog.clear()
-        upserts = [each for each in found if "no upsert: " in each or each.endswith("writers.upsert")]
+        upserts = [each for each in found if "no upsert: " in each or each.endswith("saving.upsert")]
         return [each.partition("no upsert: ")[2] for each in upserts]
 
     return tell

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
-from aldis.orm.prepared import writer
+from aldis.orm.saving.prepared import writer
 
 ROWS = 60
 """Enough for the writers that are for many rows only."""
@@ -239,7 +239,7 @@ async def test_trigger_that_chooses_keys_on_mariadb(models, monkeypatch, is_seen
         await agree(models.User, users)
         return
     # A user without the privilege TRIGGER on the table is shown none.
-    monkeypatch.setattr("aldis.orm.writers.mariadb.LOOK", text("SELECT NULL"))
+    monkeypatch.setattr("aldis.orm.databases.asyncmy.LOOK", text("SELECT NULL"))
     with pytest.raises(aldis.AldisError, match="the keys of user do not ascend, so that it is not certain whose"):
         await models.User.query.bulk_create(new())
     assert await models.User.query.count() == 0
@@ -284,7 +284,7 @@ async def test_values_of_many_rows_stand_in_mariadb_as_they_were(models, served)
 async def test_long_rows_go_in_statements_of_bounded_length(models, monkeypatch) -> None:
     if driver_of(models) != "asyncmy":
         pytest.skip("elsewhere there is no such statement")
-    monkeypatch.setattr("aldis.orm.drivers.mariadb_asyncmy.LONGEST", 1000)
+    monkeypatch.setattr("aldis.orm.databases.asyncmy.LONGEST", 1000)
     users = await models.User.query.bulk_create([{"name": f"{number:x<60}"} for number in range(300)])
     assert [user.id for user in users] == sorted({user.id for user in users})
     await agree(models.User, users)

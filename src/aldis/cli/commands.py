@@ -15,7 +15,7 @@ from alembic.util import CommandError, msg
 from .. import migrations
 from ..errors import AldisError
 from ..migrations.apps import app_of, split
-from .progress import shown
+from .revision_progress import shown
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -19,7 +19,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from .. import signals
 from ..dispatch import emitters
 from ..errors import SkipOperation
-from ..orm.session.waiting import is_loop_running
+from ..greenlets import is_loop_running
 from .command_lock import COMMAND_LOCK
 from .waiting import deliver, in_thread, loop_of_command
 

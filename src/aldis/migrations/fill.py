@@ -15,17 +15,17 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..context import CURRENT_INSTANCE, current
 from ..errors import ConfigurationError
-from ..orm.bulk import Bulk, Told
 from ..orm.database import Using, reading
+from ..orm.mapping.table import DefaultContext
 from ..orm.meta import meta_of, operation
-from ..orm.progress import Progress, following
-from ..orm.row import Row
-from ..orm.shape import DefaultContext
-from ..orm.undoing import Level
+from ..orm.saving.columns import Row
+from ..orm.saving.operation import Bulk, Told
+from ..orm.transactions.rollback import RollbackScope
+from ..progress import Progress, following
 from .fields import fields_named
 
 if TYPE_CHECKING:
-    from ..orm.transaction import Transaction
+    from ..orm.transactions.savepoints import Transaction
 
 __all__ = ["BATCH_SIZE", "Defaults", "apply_default_force_nullable_fields", "fill_columns"]
 
@@ -221,13 +221,13 @@ class Fill(Bulk):
         self, model: type[Any], names: Sequence[str], defaults: Defaults, there: frozenset[Column[Any]]
     ) -> None:
         super().__init__(model.query, "the migration", BATCH_SIZE)
-        if not there.issuperset(self.shape.table.columns):
+        if not there.issuperset(self.mapping.table.columns):
             self.there = there
-        self.keys = {name: self.shape.keys[name] for name in names if name in self.shape.keys}
+        self.keys = {name: self.mapping.keys[name] for name in names if name in self.mapping.keys}
         self.defaults = defaults
-        self.of_columns = dict(self.shape.defaults)
+        self.of_columns = dict(self.mapping.defaults)
         keys = {column.key for column in there}
-        self.onupdates = tuple((key, default) for key, default in self.shape.onupdates if key in keys)
+        self.onupdates = tuple((key, default) for key, default in self.mapping.onupdates if key in keys)
 
     def called_on(self, instances: list[Any]) -> list[Any]:
         """Return the instances: a migration updates each by itself."""
@@ -239,7 +239,7 @@ class Fill(Bulk):
 
     async def go(self, transaction: Transaction, instances: list[Any], first: int) -> int:
         """Fill the rows of the instances; return how many were updated."""
-        async with operation(self.model, transaction.connection, Level(changes=self)) as inner:
+        async with operation(self.model, transaction.connection, RollbackScope(changes=self)) as inner:
             with current(None, None, None):
                 await self.update(inner, [self.row(each, number) for number, each in enumerate(instances, first)])
         return self.updated
@@ -248,8 +248,8 @@ class Fill(Bulk):
         """Return the row of an instance, with what its fields get."""
         state = instance_state(instance)
         values: dict[str, Any] = {}
-        written: dict[str, Any] = {}
-        known = {self.shape.keys[name]: value for name, value in state.dict.items() if name in self.shape.keys}
+        column_values: dict[str, Any] = {}
+        known = {self.mapping.keys[name]: value for name, value in state.dict.items() if name in self.mapping.keys}
         for name, key in self.keys.items():
             if state.dict.get(name) is not None:
                 continue
@@ -257,10 +257,12 @@ class Fill(Bulk):
                 default = self.defaults[name]
                 value = default(instance) if callable(default) else default
             else:
-                value = self.of_columns[key](DefaultContext({**known, **written})) if key in self.of_columns else None
-            values[name] = written[key] = value
-        self.shape.complete(written, self.onupdates)
-        return Row(number, instance, state, values, written, None)
+                value = (
+                    self.of_columns[key](DefaultContext({**known, **column_values})) if key in self.of_columns else None
+                )
+            values[name] = column_values[key] = value
+        self.mapping.complete(column_values, self.onupdates)
+        return Row(number, instance, state, values, column_values, None)
 
     async def emit_before_update(self, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row.
@@ -271,7 +273,7 @@ class Fill(Bulk):
         await super().emit_before_update(rows)
         for row in rows:
             for name, key in self.keys.items():
-                if not row.skipped and name in row.values and row.written.get(key) is None:
+                if not row.skipped and name in row.values and row.column_values.get(key) is None:
                     raise ConfigurationError(
                         f"{self.model.__name__}.{name} has no value for the row {row.state.identity!r}: give the "
                         f"column a default, the migration defaults={{{name!r}: ...}}, or connect a receiver to "

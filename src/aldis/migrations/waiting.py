@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
+from ..greenlets import is_loop_running
 from ..orm.database import Database, databases
-from ..orm.session.waiting import is_loop_running
 
 __all__ = ["deliver", "in_thread", "loop_of_command", "wait"]
 

@@ -12,10 +12,10 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ConfigurationError
-from .ambient import open_transaction, outermost
-from .sqlite import roll_back_what_is_given_up
-from .transaction import Transaction
-from .undoing import Level
+from .databases.sqlite import roll_back_what_is_given_up
+from .transactions.ambient import open_transaction, outermost
+from .transactions.rollback import RollbackScope
+from .transactions.savepoints import Transaction
 
 __all__ = ["Database", "Using", "databases", "reading", "session_on"]
 
@@ -94,17 +94,17 @@ class Database:
             >>> asyncio.run(main())
             1
         """
-        async with self.operation(Level(calls=[on_rollback] if on_rollback else ())) as transaction:
+        async with self.operation(RollbackScope(calls=[on_rollback] if on_rollback else ())) as transaction:
             yield transaction.connection
 
-    def operation(self, level: Level) -> AbstractAsyncContextManager[Transaction]:
+    def operation(self, scope: RollbackScope) -> AbstractAsyncContextManager[Transaction]:
         """Return the transaction of one operation: a savepoint of the one that is open, or one of its own.
 
         Args:
-            level: What is undone with the operation.
+            scope: What is undone with the operation.
         """
         transaction = open_transaction(self)
-        return outermost(self, None, level) if transaction is None else transaction.savepoint(level)
+        return outermost(self, None, scope) if transaction is None else transaction.savepoint(scope)
 
     @property
     def open_engine(self) -> AsyncEngine:

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
-from .ambient import begun_by_hand, elsewhere, on_connection
 from .database import Database, Using
-from .session.commit import queue_of
-from .transaction import Transaction
-from .undoing import Level
+from .transactions.after_commit import queue_of
+from .transactions.ambient import begun_by_hand, elsewhere, on_connection
+from .transactions.rollback import RollbackScope
+from .transactions.savepoints import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ def meta_of(model: type[Any]) -> Meta:
 
 
 def operation(
-    model: type[Any], using: Using | None, level: Level | None = None
+    model: type[Any], using: Using | None, scope: RollbackScope | None = None
 ) -> AbstractAsyncContextManager[Transaction]:
     """Return the transaction of one operation of a model: its own, or a savepoint of the one that is open.
 
@@ -87,29 +87,31 @@ def operation(
     Args:
         model: The model class.
         using: Where to run it, instead of the class's database.
-        level: What is undone with the operation; not when a receiver raises after the commit.
+        scope: What is undone with the operation; not when a receiver raises after the commit.
 
     Raises:
         ConfigurationError: The class has no database, or that was closed.
     """
-    level = level or Level()
+    scope = scope or RollbackScope()
     if using is None:
-        return meta_of(model).database.operation(level)
+        return meta_of(model).database.operation(scope)
     own = getattr(model, "database", None)
     database = own if isinstance(own, Database) and own is not using else None
     if isinstance(using, Database):
-        return elsewhere(database, using.operation(level))
+        return elsewhere(database, using.operation(scope))
     if isinstance(using, AsyncConnection):
-        return on_connection(database, using, level)
+        return on_connection(database, using, scope)
     if isinstance(using, AsyncSession):
-        return in_session(database, using, level)
+        return in_session(database, using, scope)
     raise ConfigurationError(f"using is {using!r}: give an aldis.Database, an AsyncConnection or an AsyncSession.")
 
 
 @asynccontextmanager
-async def in_session(database: Database | None, session: AsyncSession, level: Level) -> AsyncIterator[Transaction]:
+async def in_session(
+    database: Database | None, session: AsyncSession, scope: RollbackScope
+) -> AsyncIterator[Transaction]:
     """Run a block in a savepoint of a session's transaction."""
     connection = await session.connection()
     queue = queue_of(session.sync_session, connection.sync_connection)
-    async with begun_by_hand(database, connection, queue, level) as transaction:
+    async with begun_by_hand(database, connection, queue, scope) as transaction:
         yield transaction

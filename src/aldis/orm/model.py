@@ -9,18 +9,18 @@ from sqlalchemy.orm import InstanceState, make_transient, undefer
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, ObjectNotFound
-from . import flush
 from .database import Database, Using
-from .firing import fire, telling
-from .flush import needs_flush
+from .mapping.instance_state import Snapshot, store
+from .mapping.table import TableMapping, mapper_of, mapping_of, set_attributes
 from .meta import Meta, meta_of, operation
 from .queryset import QuerySet
-from .session import held
-from .session.events import listen
-from .shape import Shape, mapper_of, set_attributes, shape_of
-from .snapshot import Snapshot, store
-from .undoing import Level
-from .writing import write_delete, write_insert, write_update
+from .saving import unit_of_work as flush
+from .saving.core_sql import delete_one, insert_one, update_one
+from .saving.firing import fire, telling
+from .saving.unit_of_work import needs_flush
+from .session import instance_methods as held
+from .session.listeners import listen
+from .transactions.rollback import RollbackScope
 
 if TYPE_CHECKING:
     from typing import Self
@@ -141,17 +141,17 @@ class Model:
         state = stored_state(self, "updated")
         if state.session_id is not None:
             return await held.update(self, values)
-        shape = shape_of(type(self))
+        mapping = mapping_of(type(self))
         before = Snapshot(state)
         set_values(self, state, values, before)
-        written = {
+        column_values = {
             key: value
-            for key, value in changed(shape, state).items()
-            if shape.attributes[key] in values or shape.attributes[key] not in before.committed
+            for key, value in changed(mapping, state).items()
+            if mapping.attributes[key] in values or mapping.attributes[key] not in before.committed
         }
-        if written:
-            shape.complete(written, shape.onupdates)
-        return await write(self, self, values, written, True, using, before, "update")
+        if column_values:
+            mapping.complete(column_values, mapping.onupdates)
+        return await write(self, self, values, column_values, True, using, before, "update")
 
     async def load(self, *, using: Using | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
@@ -169,13 +169,13 @@ class Model:
         state = stored_state(self, "loaded")
         if state.session_id is not None:
             return await held.load(self)
-        shape = shape_of(type(self))
-        query = QuerySet(type(self), None, using).filter(*shape.key_conditions(state))
+        mapping = mapping_of(type(self))
+        query = QuerySet(type(self), None, using).filter(*mapping.key_conditions(state))
         row = await query.options(undefer("*")).get_or_none()
         if row is None:
             raise ObjectNotFound(f"{type(self).__name__} {state.identity!r} cannot be loaded: its row is gone.")
         values = instance_state(row).dict
-        store(self, {name: values[name] for name in shape.keys if name in values})
+        store(self, {name: values[name] for name in mapping.keys if name in values})
         return self
 
     async def delete(self, *, using: Using | None = None) -> int:
@@ -196,16 +196,16 @@ class Model:
         if state.session_id is not None:
             return await held.delete(self)
         model = type(self)
-        shape = shape_of(model)
+        mapping = mapping_of(model)
         signals = meta_of(model).signals
         row_count = 0
-        async with operation(model, using, Level(state, Snapshot(state))) as transaction:
+        async with operation(model, using, RollbackScope(state, Snapshot(state))) as transaction:
             with telling(signals, "delete", model, self, self, None):
                 skipped = await fire(signals, "pre_delete", model, self, self, None)
-                if not skipped and (shape.reason is not None or shape.has_dependents):
+                if not skipped and (mapping.reason is not None or mapping.has_dependents):
                     row_count = await flush.delete(transaction, self)
                 elif not skipped:
-                    row_count = await write_delete(transaction, shape, state)
+                    row_count = await delete_one(transaction, mapping, state)
                 await fire(signals, "post_delete", model, self, self, row_count, skipped)
             if not skipped:
                 make_transient(self)
@@ -218,7 +218,7 @@ def state_of(instance: Model) -> InstanceState[Any]:
     Raises:
         ConfigurationError: Its class is not mapped.
     """
-    shape_of(type(instance))
+    mapping_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
     return state
 
@@ -257,22 +257,22 @@ async def save(
     before: Snapshot,
 ) -> M | None:
     """Write one instance with its save signals; ``caller`` is what the call was made on."""
-    shape = shape_of(type(instance))
+    mapping = mapping_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
     if is_update:
-        written = changed(shape, state)
-        if written:
-            shape.complete(written, shape.onupdates)
+        column_values = changed(mapping, state)
+        if column_values:
+            mapping.complete(column_values, mapping.onupdates)
     else:
-        written = shape.column_values(state.dict)
-    return await write(caller, instance, values, written, is_update, using, before, "save")
+        column_values = mapping.column_values(state.dict)
+    return await write(caller, instance, values, column_values, is_update, using, before, "save")
 
 
 async def write(
     caller: object,
     instance: M,
     values: dict[str, Any],
-    written: dict[str, Any],
+    column_values: dict[str, Any],
     is_update: bool,
     using: Using | None,
     before: Snapshot,
@@ -280,31 +280,31 @@ async def write(
 ) -> M | None:
     """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction."""
     model = type(instance)
-    shape = shape_of(model)
+    mapping = mapping_of(model)
     signals = meta_of(model).signals
     state: InstanceState[Any] = instance_state(instance)
     row_count = 0
-    told = (model, caller, instance, values, written, is_update, False)
-    async with operation(model, using, Level(state, before)) as transaction:
+    told = (model, caller, instance, values, column_values, is_update, False)
+    async with operation(model, using, RollbackScope(state, before)) as transaction:
         with telling(signals, kind, model, caller, instance, values):
             skipped = await fire(signals, f"pre_{kind}", *told)
-            shape.refuse_unknown(written.keys())
+            mapping.refuse_unknown(column_values.keys())
             if skipped:
                 before.put_back(state)
-            elif needs_flush(shape, state, written):
-                row_count = await flush.write(transaction, shape, [(instance, written)], is_update)
+            elif needs_flush(mapping, state, column_values):
+                row_count = await flush.write(transaction, mapping, [(instance, column_values)], is_update)
             elif is_update:
-                row_count = await write_update(transaction, shape, state, written)
+                row_count = await update_one(transaction, mapping, state, column_values)
             else:
-                row_count = await write_insert(transaction, shape, state, written)
+                row_count = await insert_one(transaction, mapping, state, column_values)
             await fire(signals, f"post_{kind}", *told, row_count, skipped)
     return None if skipped else instance
 
 
-def changed(shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     """Return what an UPDATE of a stored instance writes, by column key."""
     committed, values = state.committed_state, state.dict
-    return {key: values[name] for name, key in shape.columns if name in committed and name in values}
+    return {key: values[name] for name, key in mapping.columns if name in committed and name in values}
 
 
 listen(Model)

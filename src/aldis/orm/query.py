@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..errors import MultipleObjectsReturned, ObjectNotFound
 from .database import Using, reading, session_on
+from .databases.sqlite import whole
+from .mapping.table import attribute, mapper_of
 from .meta import meta_of
-from .shape import attribute, mapper_of
-from .sqlite import whole
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

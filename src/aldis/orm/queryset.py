@@ -10,18 +10,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import SkipOperation
-from .bulk import BATCH_SIZE, Rows, bulk_create
+from ..progress import Progress
+from .mapping.instance_state import Snapshot
 from .meta import operation
-from .progress import Progress
 from .query import Query
-from .snapshot import Snapshot
-from .statements import delete_rows, update_rows
-from .stream import bulk_create_stream
-from .upserts import bulk_get_or_create, bulk_update, bulk_update_or_create
+from .saving.create import bulk_create
+from .saving.delete import delete_rows
+from .saving.find_or_create import bulk_get_or_create, bulk_update_or_create
+from .saving.operation import BATCH_SIZE, Rows
+from .saving.stream import bulk_create_stream
+from .saving.update import bulk_update, update_rows
 
 if TYPE_CHECKING:
     from .model import Model
-    from .transaction import Transaction
+    from .transactions.savepoints import Transaction
 
 __all__ = ["QuerySet"]
 

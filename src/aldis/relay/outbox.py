@@ -15,9 +15,9 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..dispatch.receiver import name_of_signal, short_repr
 from ..errors import ConfigurationError, SignalError
-from ..orm.ambient import open_transaction
+from ..orm.mapping.table import mapping_of
 from ..orm.meta import meta_of
-from ..orm.shape import shape_of
+from ..orm.transactions.ambient import open_transaction
 from .event import LANES, encode, lane_of
 from .tables import CHANNEL, add_tables, outbox
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..dispatch.batching import Batch
     from ..dispatch.signal import Signal
-    from ..orm.shape import Shape
+    from ..orm.mapping.table import TableMapping
 
 __all__ = ["FORWARDED", "TRAVELLING", "forward"]
 
@@ -124,8 +124,8 @@ class Forwarding:
         self.model = model
         self.version = version
         self.name = name
-        self.shape: Shape = shape_of(model)
-        every = [attribute for attribute, _ in self.shape.columns]
+        self.mapping: TableMapping = mapping_of(model)
+        every = [attribute for attribute, _ in self.mapping.columns]
         unknown = sorted({*(fields or ()), *exclude} - set(every))
         if unknown:
             raise ConfigurationError(
@@ -133,11 +133,11 @@ class Forwarding:
             )
         self.names = tuple(each for each in every if (fields is None or each in fields) and each not in exclude)
         self.settings = {"version": version, "name": name, "fields": self.names}
-        self.key_of: Callable[[Any], Any] = itemgetter(*self.shape.primary_key)
+        self.key_of: Callable[[Any], Any] = itemgetter(*self.mapping.primary_key)
         """The primary key of a row, by column key: a tuple where it has several columns."""
         self.wanted = frozenset(self.names)
         self.width = len(every)
-        self.is_plain = self.names == tuple(self.shape.attributes) and len(self.names) == self.width
+        self.is_plain = self.names == tuple(self.mapping.attributes) and len(self.names) == self.width
         """A whole row, by column key, is what travels."""
 
     async def record(self, sender: Any, batch: Batch) -> None:
@@ -166,7 +166,9 @@ class Forwarding:
         """Return the outbox's rows of new rows: only the columns are written, and what all share once."""
         rows, key_of = keywords[0], self.key_of
         if not self.is_plain or set(map(len, rows)) != {self.width}:
-            contents = [self.row(written, instance) for written, instance in zip(rows, instances, strict=True)]
+            contents = [
+                self.row(column_values, instance) for column_values, instance in zip(rows, instances, strict=True)
+            ]
         else:
             contents = rows
         keys = [*map(key_of, rows)]
@@ -180,12 +182,12 @@ class Forwarding:
         states = [instance_state(each) for each in instances if each is not None]
         partial = [state.key[1] for state in states if state.key and not state.dict.keys() >= self.wanted]
         rows: dict[Any, dict[str, Any]] = {}
-        primary = list(self.shape.mapper.primary_key)
-        columns = [self.shape.mapper.columns[name] for name in self.names]
+        primary = list(self.mapping.mapper.primary_key)
+        columns = [self.mapping.mapper.columns[name] for name in self.names]
         for first in range(0, len(partial), KEYS_AT_ONCE):
             keys = partial[first : first + KEYS_AT_ONCE]
             same = tuple_(*primary).in_(keys) if len(primary) > 1 else primary[0].in_([*chain.from_iterable(keys)])
-            statement = select(*primary, *columns).select_from(self.shape.mapper.persist_selectable).where(same)
+            statement = select(*primary, *columns).select_from(self.mapping.mapper.persist_selectable).where(same)
             for row in await self.connection().execute(statement):
                 rows[tuple(row[: len(primary)])] = dict(zip(self.names, row[len(primary) :], strict=True))
         return rows
@@ -212,14 +214,14 @@ class Forwarding:
             contents.append({"instance": {name: known[name] for name in self.names if name in known}, **rest})
         return self.by_lane(keys, contents, b"")
 
-    def row(self, written: Mapping[str, Any], instance: Any) -> dict[str, Any]:
+    def row(self, column_values: Mapping[str, Any], instance: Any) -> dict[str, Any]:
         """Return a new row by attribute name: a column that was not written is what the database has made it."""
-        known = {**instance_state(instance).dict, **self.shape.by_attribute(written)}
+        known = {**instance_state(instance).dict, **self.mapping.by_attribute(column_values)}
         return {name: known.get(name) for name in self.names}
 
-    def plain(self, written: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what was written, by attribute name, without SQL expressions, which mean nothing elsewhere."""
-        by_name = self.shape.by_attribute(written)
+    def plain(self, column_values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that were written, by attribute name, without SQL expressions."""
+        by_name = self.mapping.by_attribute(column_values)
         return {
             name: value
             for name, value in by_name.items()

@@ -308,7 +308,7 @@ def snapshot(model: type[Any]) -> type[msgspec.Struct]:
         >>> relay.snapshot(Meeting)(id=1, at=datetime(2026, 1, 1))
         MeetingSnapshot(id=1, at=datetime.datetime(2026, 1, 1, 0, 0))
     """
-    from ..orm.shape import mapper_of
+    from ..orm.mapping.table import mapper_of
 
     fields = []
     for attribute in mapper_of(model).column_attrs:

@@ -17,18 +17,18 @@ from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, current
 from ...dispatch import emitters
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
-from ..ambient import joined
+from ...greenlets import wait_for
 from ..database import Database
-from ..firing import fire_each, rows_of_signal, skipped_of
-from ..layout import layout_of, rows_of, stored_rows_of
-from ..row import NOTHING_PASSED
-from ..rowwise import altered, fill, values_of
-from ..shape import Shape
-from .changes import changes, foreign_keys, put_back, take_changes, takes_key
-from .commit import queue_of
+from ..mapping.instance_state import changes, foreign_keys, put_back, take_changes, takes_key
+from ..mapping.plan import plan_of, rows_of, stored_rows_of
+from ..mapping.rowwise import altered, fill, values_of
+from ..mapping.table import TableMapping
+from ..saving.columns import NOTHING_PASSED
+from ..saving.firing import fire_each, rows_of_signal, skipped_of
+from ..transactions.after_commit import queue_of
+from ..transactions.ambient import joined
 from .order import KEY, MANAGER, in_order
 from .row import ASKED, Heard, Row
-from .waiting import wait_for
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -146,25 +146,25 @@ class Flush:
         """Return what is told of an instance that is inserted or updated, if it is."""
         heard = self.listeners_of(state.class_)
         assert heard is not None
-        shape = heard.shape
+        mapping = heard.mapping
         asked = ASKED.pop(state, None) if ASKED else None
         filled: tuple[tuple[str, str], ...] = ()
         if state.key is None:
             values = state.obj().__dict__
-            layout = layout_of(shape, values)
-            written, filled = layout.column_values(values), layout.filled
+            plan = plan_of(mapping, values)
+            column_values, filled = plan.column_values(values), plan.filled
         else:
-            written = changes(shape, state)
-            if written or takes_key(shape, state):
-                own = len(written)
-                shape.complete(written, shape.onupdates)
-                for key in list(written)[own:]:
-                    setattr(state.obj(), shape.attributes[key], written[key])
+            column_values = changes(mapping, state)
+            if column_values or takes_key(mapping, state):
+                own = len(column_values)
+                mapping.complete(column_values, mapping.onupdates)
+                for key in list(column_values)[own:]:
+                    setattr(state.obj(), mapping.attributes[key], column_values[key])
             elif asked is None:
                 return None
-        if shape.relationships:
-            written.update(foreign_keys(shape, state))
-        return Row(heard, state, "save" if asked is None else asked.kind, asked, written, filled)
+        if mapping.relationships:
+            column_values.update(foreign_keys(mapping, state))
+        return Row(heard, state, "save" if asked is None else asked.kind, asked, column_values, filled)
 
     def row_to_delete(self, state: InstanceState[Any]) -> Row:
         """Return what is told of an instance that is deleted."""
@@ -195,7 +195,7 @@ class Flush:
         if len(managers) == 1 and not ASKED and not any(map(KEY, states)):
             heard = self.heard[model := managers.pop().class_]
             assert heard is not None
-            if not heard.shape.relationships:
+            if not heard.mapping.relationships:
                 return [(model, iter(states))]
         return itertools.groupby(states, self.is_plainly_new)
 
@@ -206,37 +206,37 @@ class Flush:
         model = state.manager.class_
         heard = self.heard[model]
         assert heard is not None
-        relationships = heard.shape.relationships
+        relationships = heard.mapping.relationships
         return None if relationships and not relationships.isdisjoint(state.dict) else model
 
     async def emit_before_inserts(self, model: type[Any], states: list[InstanceState[Any]]) -> None:
         """Fire ``pre_save`` for new instances of one class, of which nothing but their columns is written."""
         heard = self.heard[model]
         assert heard is not None
-        shape, signal, saved = heard.shape, heard.pre_save, self.saved
+        mapping, signal, saved = heard.mapping, heard.pre_save, self.saved
         instances = [state.obj() for state in states]
         known = [instance.__dict__ for instance in instances]
-        layouts, _, written = rows_of(shape, known, keep=False)
-        saved.update(zip(states, written, strict=True))
+        plans, _, column_values = rows_of(mapping, known, keep=False)
+        saved.update(zip(states, column_values, strict=True))
         if signal is not None:
-            was = values_of(written)
+            was = values_of(column_values)
             told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
-            columns = (instances, instances, NOTHING_PASSED, written, False, False)
+            columns = (instances, instances, NOTHING_PASSED, column_values, False, False)
             series = rows_of_signal("pre_save", signal, model, columns, told)
             async for number in skipped_of(series):
-                row = saved[states[number]] = Row(heard, states[number], "save", None, written[number])
+                row = saved[states[number]] = Row(heard, states[number], "save", None, column_values[number])
                 self.skip(row)
                 known[number] = {}  # the instance stays as it was
-            for number, before in altered(written, *was):
+            for number, before in altered(column_values, *was):
                 if type(saved[states[number]]) is not Row:
-                    take_changes(shape, states[number], before, written[number])
-        fill(known, written, [layout.filled for layout in layouts])
+                    take_changes(mapping, states[number], before, column_values[number])
+        fill(known, column_values, [plan.filled for plan in plans])
 
     async def emit_before(self, row: Row) -> None:
         """Fire the signal before a row is written, and let the instance have what receivers made of its values."""
-        heard, kind, instance, written, values = row.heard, row.kind, row.instance, row.written, row.values
+        heard, kind, instance, column_values, values = row.heard, row.kind, row.instance, row.column_values, row.values
         signal = heard.pre.get(kind)
-        was = written.copy()
+        was = column_values.copy()
         if signal is not None:
             try:
                 with current(instance, instance, values):
@@ -244,15 +244,17 @@ class Flush:
                         rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
                     else:
                         emit = emitters.pre_save if kind == "save" else emitters.pre_update
-                        rest = emit(signal, heard.model, instance, instance, values, written, row.is_update, False)
+                        rest = emit(
+                            signal, heard.model, instance, instance, values, column_values, row.is_update, False
+                        )
                     if rest is not None:
                         await rest
             except SkipOperation:
                 self.skip(row)
                 return
         if kind != "delete":
-            take_changes(heard.shape, row.state, was, written)
-            fill([row.state.dict], [written], [row.filled])
+            take_changes(heard.mapping, row.state, was, column_values)
+            fill([row.state.dict], [column_values], [row.filled])
 
     def skip(self, row: Row) -> None:
         """Leave a row out of the flush."""
@@ -302,11 +304,11 @@ class Flush:
                 "because of a relationship: it cannot leave that out. Raise another error to undo the flush."
             )
 
-    def written(self, row: Row) -> None:
+    def note_row(self, row: Row) -> None:
         """Take note that a row was written."""
         if not row.skipped:
             if row.is_update and row.kind != "delete":
-                row.written.update(changes(row.heard.shape, row.state))
+                row.column_values.update(changes(row.heard.mapping, row.state))
             self.done.append(row)
 
     async def after(self) -> None:
@@ -334,54 +336,56 @@ class Flush:
         """Fire ``post_save`` for new instances of one class."""
         heard = self.heard[model]
         assert heard is not None
-        signal, shape = heard.post_save, heard.shape
+        signal, mapping = heard.post_save, heard.mapping
         if signal is None:
             return
         try:
-            written = stored_rows_of(shape, [instance.__dict__ for instance in instances])
+            column_values = stored_rows_of(mapping, [instance.__dict__ for instance in instances])
         except KeyError:  # something has expired, or is deferred
-            written = [await self.completed(shape, instance_state(instance)) for instance in instances]
+            column_values = [await self.completed(mapping, instance_state(instance)) for instance in instances]
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
-        columns = (instances, instances, NOTHING_PASSED, written, False, False, 1, False)
+        columns = (instances, instances, NOTHING_PASSED, column_values, False, False, 1, False)
         series = rows_of_signal("post_save", signal, model, columns, told)
         await fire_each(series)
 
     async def emit_after(self, row: Row) -> None:
         """Fire the signal after a row was written, or skipped."""
-        heard, kind, instance, written, values = row.heard, row.kind, row.instance, row.written, row.values
+        heard, kind, instance, column_values, values = row.heard, row.kind, row.instance, row.column_values, row.values
         signal = heard.post.get(kind)
         if signal is None:
             return
         if kind != "delete" and not row.skipped:
-            await self.complete(heard.shape, row.state, written, row.is_update)
+            await self.complete(heard.mapping, row.state, column_values, row.is_update)
         with current(instance, instance, values):
             if kind == "delete":
                 rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, row.skipped)
             else:
                 emit = emitters.post_save if kind == "save" else emitters.post_update
-                told = (values, written, row.is_update, False, row.count if written else 0, row.skipped)
+                told = (values, column_values, row.is_update, False, row.count if column_values else 0, row.skipped)
                 rest = emit(signal, heard.model, instance, instance, *told)
             if rest is not None:
                 await rest
 
-    async def completed(self, shape: Shape, state: InstanceState[Any]) -> dict[str, Any]:
+    async def completed(self, mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
         """Return the column values of a new row."""
-        written: dict[str, Any] = self.saved[state]  # type: ignore[assignment]
-        await self.complete(shape, state, written, is_update=False)
-        return written
+        column_values: dict[str, Any] = self.saved[state]  # type: ignore[assignment]
+        await self.complete(mapping, state, column_values, is_update=False)
+        return column_values
 
-    async def complete(self, shape: Shape, state: InstanceState[Any], written: dict[str, Any], is_update: bool) -> None:
+    async def complete(
+        self, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any], is_update: bool
+    ) -> None:
         """Give column values what the row has in the database now, read if the flush has not."""
-        wanted: list[tuple[str, str]] = list(shape.columns)
+        wanted: list[tuple[str, str]] = list(mapping.columns)
         if is_update:
-            wanted = [(shape.attributes[key], key) for key in written]
-            if written:
-                wanted += [(shape.attributes[column.key], column.key) for column in shape.made_on_update]
+            wanted = [(mapping.attributes[key], key) for key in column_values]
+            if column_values:
+                wanted += [(mapping.attributes[column.key], column.key) for column in mapping.made_on_update]
         unknown = [name for name, _ in wanted if name in state.expired_attributes]
         if unknown:
             await self.call(self.session.refresh, state.obj(), unknown)
         values = state.dict
-        written.update({key: values[name] for name, key in wanted if name in values})
+        column_values.update({key: values[name] for name, key in wanted if name in values})
 
     async def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Call a method of the session."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 
-from ..firing import is_heard
+from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
-from ..row import NOTHING_PASSED
-from ..shape import Shape, shape_of
+from ..saving.columns import NOTHING_PASSED
+from ..saving.firing import is_heard
 
 if TYPE_CHECKING:
     import blinker
@@ -45,12 +45,12 @@ ASKED: Final[dict[InstanceState[Any], Asked]] = {}
 class Heard:
     """Who listens to a model class: its signals before and after, where anybody does."""
 
-    __slots__ = ("model", "post", "post_save", "pre", "pre_save", "shape")
+    __slots__ = ("mapping", "model", "post", "post_save", "pre", "pre_save")
 
     def __init__(self, model: type[Any]) -> None:
         signals = meta_of(model).signals
         self.model = model
-        self.shape: Shape = shape_of(model)
+        self.mapping: TableMapping = mapping_of(model)
         self.pre: dict[str, blinker.Signal] = {}
         self.post: dict[str, blinker.Signal] = {}
         for kind in ("save", "update", "delete"):
@@ -67,6 +67,7 @@ class Row:
 
     __slots__ = (
         "asked",
+        "column_values",
         "count",
         "filled",
         "heard",
@@ -76,7 +77,6 @@ class Row:
         "skipped",
         "state",
         "values",
-        "written",
     )
 
     def __init__(
@@ -85,7 +85,7 @@ class Row:
         state: InstanceState[Any],
         kind: str,
         asked: Asked | None,
-        written: dict[str, Any],
+        column_values: dict[str, Any],
         filled: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.heard = heard
@@ -95,7 +95,7 @@ class Row:
         self.is_update = state.key is not None
         self.asked = asked
         self.values: Mapping[str, Any] = NOTHING_PASSED if asked is None else asked.values
-        self.written = written
+        self.column_values = column_values
         self.filled = filled
         """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
         self.skipped = False

@@ -11,22 +11,23 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import current
-from ..firing import are_heard, fire
+from ...greenlets import wait_for
+from ..mapping.instance_state import detach
+from ..mapping.table import mapping_of
 from ..meta import meta_of
-from ..shape import shape_of
-from ..snapshot import detach
-from ..statements import conditions_of, counted
+from ..saving.delete import conditions_of
+from ..saving.firing import are_heard, fire
+from ..saving.update import counted
 from .flush import Flush
 from .row import is_flushing
-from .waiting import wait_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Update
     from sqlalchemy.engine import Result
     from sqlalchemy.orm import ORMExecuteState
 
+    from ..mapping.table import TableMapping
     from ..queryset import QuerySet
-    from ..shape import Shape
 
 __all__ = ["around_statement"]
 
@@ -134,63 +135,63 @@ def delete(self: Statement) -> Result[Any]:
 def update(self: Statement) -> Result[Any]:
     """Run an UPDATE of all rows that meet a condition."""
     statement: Update = self.state.statement  # type: ignore[assignment]
-    shape = shape_of(self.model)
+    mapping = mapping_of(self.model)
     queryset, skipped = self.queryset(), False
-    values = values_of(shape, statement, self.state.parameters)
-    written = {shape.keys[name]: value for name, value in values.items() if name in shape.keys}
-    shape.complete(written, shape.onupdates)
-    told = (queryset, None, values, written, True, False)
-    asked = dict(written)
+    values = values_of(mapping, statement, self.state.parameters)
+    column_values = {mapping.keys[name]: value for name, value in values.items() if name in mapping.keys}
+    mapping.complete(column_values, mapping.onupdates)
+    told = (queryset, None, values, column_values, True, False)
+    asked = dict(column_values)
 
     async def before() -> None:
         nonlocal skipped
         skipped = await fire(self.signals, "pre_update", self.model, *told)
-        shape.refuse_unknown(written.keys())
+        mapping.refuse_unknown(column_values.keys())
 
     async def after() -> None:
         await fire(self.signals, "post_update", self.model, *told, row_count, skipped)
 
     self.wait_for(before, queryset, tuple(values))
-    if skipped or not written:
+    if skipped or not column_values:
         result = skipped_result()
-    elif written.keys() >= asked.keys():
-        result = self.state.invoke_statement(statement.values(by_attribute(self.model, shape, written)))
+    elif column_values.keys() >= asked.keys():
+        result = self.state.invoke_statement(statement.values(by_attribute(self.model, mapping, column_values)))
     else:
         fresh = statement._generate()
         fresh._values = None
-        result = self.state.invoke_statement(fresh.values(by_attribute(self.model, shape, written)))
+        result = self.state.invoke_statement(fresh.values(by_attribute(self.model, mapping, column_values)))
     row_count = counted(result)
     self.wait_for(after, queryset, tuple(values))
     return result
 
 
-def by_attribute(model: type[Any], shape: Shape, written: Mapping[str, Any]) -> dict[Any, Any]:
+def by_attribute(model: type[Any], mapping: TableMapping, column_values: Mapping[str, Any]) -> dict[Any, Any]:
     """Return the values of a statement by the model's attributes."""
-    return {getattr(model, shape.attributes[key]): value for key, value in written.items()}
+    return {getattr(model, mapping.attributes[key]): value for key, value in column_values.items()}
 
 
-def values_of(shape: Shape, statement: Update, parameters: Any) -> dict[str, Any]:
+def values_of(mapping: TableMapping, statement: Update, parameters: Any) -> dict[str, Any]:
     """Return what an UPDATE writes, by attribute name, as its caller gave it."""
     given = dict(statement._values or ())
     given.update(getattr(statement, "_ordered_values", None) or ())
-    return {**by_name(shape, given), **(parameters or {})}
+    return {**by_name(mapping, given), **(parameters or {})}
 
 
-def by_name(shape: Shape, given: Mapping[Any, Any]) -> dict[str, Any]:
+def by_name(mapping: TableMapping, given: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the values that a statement was given, by attribute name."""
     return {
-        name_of(shape, target): value.effective_value if isinstance(value, BindParameter) else value
+        name_of(mapping, target): value.effective_value if isinstance(value, BindParameter) else value
         for target, value in given.items()
     }
 
 
-def name_of(shape: Shape, target: Any) -> str:
+def name_of(mapping: TableMapping, target: Any) -> str:
     """Return the name of the attribute that a statement writes: it is given as one, as a column or by name."""
     if isinstance(target, str):
         return target
     key: str = getattr(target, "key", str(target))
     proxied: Any = getattr(target, "_annotations", {}).get("proxy_key")
-    return proxied or shape.attributes.get(key, key)
+    return proxied or mapping.attributes.get(key, key)
 
 
 def rows_of(parameters: Any) -> list[Any]:
@@ -200,28 +201,28 @@ def rows_of(parameters: Any) -> list[Any]:
 
 def update_by_key(self: Statement) -> Result[Any]:
     """Run an UPDATE of many rows, each by its primary key and with its own values."""
-    shape = shape_of(self.model)
+    mapping = mapping_of(self.model)
     queryset = self.queryset()
     raw = rows_of(self.state.parameters)
     told = (queryset, "bulk_update", raw, None, None, None, False)
     rows: list[tuple[dict[str, Any], dict[str, Any], bool]] = []
     skipped = False
-    keys = {shape.attributes[key] for key in shape.primary_key}
+    keys = {mapping.attributes[key] for key in mapping.primary_key}
 
     async def before() -> None:
         nonlocal skipped
         skipped = await fire(self.signals, "pre_bulk", self.model, *told)
         for values in [] if skipped else raw:
-            written = {shape.keys[name]: value for name, value in values.items() if name not in keys}
-            shape.complete(written, shape.onupdates)
-            out = await fire(self.signals, "pre_update", self.model, queryset, None, values, written, True, False)
-            shape.refuse_unknown(written.keys())
-            rows.append((values, written, out))
+            column_values = {mapping.keys[name]: value for name, value in values.items() if name not in keys}
+            mapping.complete(column_values, mapping.onupdates)
+            out = await fire(self.signals, "pre_update", self.model, queryset, None, values, column_values, True, False)
+            mapping.refuse_unknown(column_values.keys())
+            rows.append((values, column_values, out))
 
     async def after() -> None:
         count = 0
-        for values, written, out in rows:
-            both = {**written, **{shape.keys[name]: values[name] for name in keys}}
+        for values, column_values, out in rows:
+            both = {**column_values, **{mapping.keys[name]: values[name] for name in keys}}
             told_of_row = (queryset, None, values, both, True, False, int(not out), out)
             await fire(self.signals, "post_update", self.model, *told_of_row)
             count += not out
@@ -229,9 +230,9 @@ def update_by_key(self: Statement) -> Result[Any]:
 
     self.wait_for(before, queryset, None)
     to_write = [
-        {**shape.by_attribute(written), **{name: values[name] for name in keys}}
-        for values, written, out in rows
-        if not out and written
+        {**mapping.by_attribute(column_values), **{name: values[name] for name in keys}}
+        for values, column_values, out in rows
+        if not out and column_values
     ]
     self.state.parameters = to_write
     result = self.state.invoke_statement() if to_write else skipped_result()
@@ -242,9 +243,9 @@ def update_by_key(self: Statement) -> Result[Any]:
 def insert(self: Statement) -> Result[Any]:
     """Run an INSERT, as ``bulk_create`` does: with the save signals of each row, if anybody listens to them."""
     statement: Insert = self.state.statement  # type: ignore[assignment]
-    shape = shape_of(self.model)
+    mapping = mapping_of(self.model)
     queryset = self.queryset()
-    raw = values_to_insert(shape, statement, self.state.parameters)
+    raw = values_to_insert(mapping, statement, self.state.parameters)
     told = (queryset, "bulk_create", raw, None, None, None, bool(statement._post_values_clause is not None))
     rows: list[InsertedRow] = []
     skipped, count = False, None
@@ -254,17 +255,17 @@ def insert(self: Statement) -> Result[Any]:
         nonlocal skipped
         skipped = await fire(self.signals, "pre_bulk", self.model, *told)
         for values in raw if each_is_heard and not skipped else ():
-            row = InsertedRow(shape, values)
+            row = InsertedRow(mapping, values)
             rows.append(row)
             with current(queryset, row.instance, values):
-                saved = (queryset, row.instance, values, row.written, False, False)
+                saved = (queryset, row.instance, values, row.column_values, False, False)
                 row.skipped = await fire(self.signals, "pre_save", self.model, *saved)
-            shape.refuse_unknown(row.written.keys())
+            mapping.refuse_unknown(row.column_values.keys())
 
     async def after() -> None:
         for row in rows:
             with current(queryset, row.instance, row.values):
-                saved = (queryset, row.instance, row.values, row.written, False, False, int(not row.skipped))
+                saved = (queryset, row.instance, row.values, row.column_values, False, False, int(not row.skipped))
                 await fire(self.signals, "post_save", self.model, *saved, row.skipped)
         await fire(self.signals, "post_bulk", self.model, *told, count, 0, skipped)
 
@@ -283,35 +284,35 @@ def insert(self: Statement) -> Result[Any]:
 class InsertedRow:
     """One row of an INSERT."""
 
-    def __init__(self, shape: Shape, values: Mapping[str, Any]) -> None:
-        self.instance = shape.mapper.class_manager.new_instance()
+    def __init__(self, mapping: TableMapping, values: Mapping[str, Any]) -> None:
+        self.instance = mapping.mapper.class_manager.new_instance()
         self.state = instance_state(self.instance)
         self.values = values
         self.skipped = False
         for name, value in values.items():
             setattr(self.instance, name, value)
-        self.written = shape.column_values(self.state.dict)
+        self.column_values = mapping.column_values(self.state.dict)
 
-    def store(self, shape: Shape, key: Sequence[Any]) -> None:
+    def store(self, mapping: TableMapping, key: Sequence[Any]) -> None:
         """Take note of the key that the row got."""
-        self.written.update(zip(shape.primary_key, key, strict=True))
-        detach(shape, self.state, self.written)
+        self.column_values.update(zip(mapping.primary_key, key, strict=True))
+        detach(mapping, self.state, self.column_values)
 
 
-def values_to_insert(shape: Shape, statement: Insert, parameters: Any) -> list[dict[str, Any]]:
+def values_to_insert(mapping: TableMapping, statement: Insert, parameters: Any) -> list[dict[str, Any]]:
     """Return the rows of an INSERT by attribute name, as its caller gave them; none, where a SELECT makes them."""
     if parameters:
         return [dict(each) for each in rows_of(parameters)]
     many = [dict(each) for group in statement._multi_values for each in group]
     if statement._values:
         many.append(dict(statement._values))
-    return [by_name(shape, each) for each in many]
+    return [by_name(mapping, each) for each in many]
 
 
 def insert_rows(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
     """Insert rows, and give them their keys where the database tells which is whose."""
-    shape = shape_of(self.model)
-    values = [shape.by_attribute(row.written) for row in rows]
+    mapping = mapping_of(self.model)
+    values = [mapping.by_attribute(row.column_values) for row in rows]
     if not self.state.parameters:
         fresh = statement._generate()
         fresh._values, fresh._multi_values = None, ()
@@ -321,11 +322,11 @@ def insert_rows(self: Statement, statement: Insert, rows: list[InsertedRow]) -> 
         return self.state.invoke_statement(statement)
     if statement._returning:
         return insert_returning(self, statement, rows)
-    keys = [getattr(self.model, shape.attributes[key]) for key in shape.primary_key]
+    keys = [getattr(self.model, mapping.attributes[key]) for key in mapping.primary_key]
     found = self.state.invoke_statement(statement.returning(*keys, sort_by_parameter_order=True)).all()
     if len(found) == len(rows):
         for row, key in zip(rows, found, strict=True):
-            row.store(shape, key)
+            row.store(mapping, key)
     result = skipped_result()
     result.rowcount = len(found)  # type: ignore[attr-defined]
     return result
@@ -333,20 +334,20 @@ def insert_rows(self: Statement, statement: Insert, rows: list[InsertedRow]) -> 
 
 def insert_returning(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
     """Insert rows, and return what the caller wants back of them: where these are the instances, the keys are known."""
-    shape = shape_of(self.model)
-    if [each for each in statement._returning if not is_entity(each, shape)] or len(statement._returning) > 1:
+    mapping = mapping_of(self.model)
+    if [each for each in statement._returning if not is_entity(each, mapping)] or len(statement._returning) > 1:
         return self.state.invoke_statement(statement)
     result = self.state.invoke_statement(statement.returning(sort_by_parameter_order=True)).freeze()
     found = result().scalars().all()
     if len(found) == len(rows):
         for row, instance in zip(rows, found, strict=True):
-            row.store(shape, [getattr(instance, shape.attributes[key]) for key in shape.primary_key])
+            row.store(mapping, [getattr(instance, mapping.attributes[key]) for key in mapping.primary_key])
     return result()
 
 
-def is_entity(returned: Any, shape: Shape) -> bool:
+def is_entity(returned: Any, mapping: TableMapping) -> bool:
     """Tell whether a RETURNING's element is the instances themselves."""
-    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is shape.mapper
+    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is mapping.mapper
 
 
 def tells_keys(self: Statement, statement: Insert) -> bool:

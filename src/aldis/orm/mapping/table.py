@@ -1,0 +1,348 @@
+"""A mapped class: which attribute is which column, and what defaults a row gets."""
+
+from __future__ import annotations
+
+import difflib
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Column, Integer, Table, inspect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
+from sqlalchemy.sql.schema import CallableColumnDefault, ColumnElementColumnDefault, ScalarElementColumnDefault
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+    from ..saving.prepared import Prepared
+
+__all__ = [
+    "TableMapping",
+    "attribute",
+    "maker_of_rows",
+    "mapper_of",
+    "nullary",
+    "picker",
+    "set_attributes",
+    "mapping_of",
+]
+
+
+class DefaultContext:
+    """What a column's default callable gets for its context: the row's values so far.
+
+    Stands for SQLAlchemy's ``DefaultExecutionContext``, which only a statement that runs has.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.current_parameters = values
+
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
+        """Return the values of the row, by column key; there is one group of them, isolated or not."""
+        return self.current_parameters
+
+
+@dataclass(frozen=True, eq=False)
+class TableMapping:
+    """A mapped class, read once."""
+
+    mapper: Mapper[Any]
+    table: Table
+    """The class's table; the innermost, where it has several."""
+    reason: str | None
+    """Why its rows need SQLAlchemy's unit of work, if they do."""
+    relationships: frozenset[str]
+    """The attributes that are relationships to write."""
+    has_dependents: bool
+    """A delete may concern other rows."""
+    columns: tuple[tuple[str, str], ...]
+    """The attribute's name and the column's key, of each column that is mapped."""
+    attributes: Mapping[str, str]
+    """The attribute's name by the column's key."""
+    keys: Mapping[str, str]
+    """The column's key by the attribute's name."""
+    defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """The column's key, and what makes its default on the client."""
+    onupdates: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """The same for an UPDATE."""
+    primary_key: tuple[str, ...]
+    """The keys of the primary key's columns."""
+    made_on_insert: tuple[Column[Any], ...]
+    """The columns that the database may fill in: keys, server defaults, SQL expressions, computed columns."""
+    made_on_update: tuple[Column[Any], ...]
+    """The columns that the database may fill in when others are updated."""
+    rowid: Column[Any] | None
+    """The column that is SQLite's rowid under another name, if the table has one."""
+    prepared: weakref.WeakKeyDictionary[Dialect, dict[Any, Prepared | None]] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
+    """The statements that were compiled for it, see ``prepared.py``."""
+    plans: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """How instances become rows, by the attributes that are set, see ``plan.py``."""
+
+    @cached_property
+    def identity_class(self) -> type[Any]:
+        """The class in the identity keys of its instances."""
+        return self.mapper.identity_key_from_primary_key(())[0]
+
+    @cached_property
+    def row_of(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        """What makes the row of an instance's values, by column key; a KeyError, where it does not have them all."""
+        return maker_of_rows((key, name) for name, key in self.columns)
+
+    @cached_property
+    def is_named_alike(self) -> bool:
+        """Its attributes are called what their columns' keys are."""
+        return all(key == name for key, name in self.attributes.items())
+
+    @property
+    def watches_expiry(self) -> bool:
+        """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
+        return bool(self.mapper.class_manager.dispatch.expire)
+
+    def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.
+
+        A primary key that is ``None`` is left to the database.
+        """
+        column_values = {key: values[name] for name, key in self.columns if name in values}
+        for key in self.primary_key:
+            if column_values.get(key, 0) is None:
+                del column_values[key]
+        return self.complete(column_values, self.defaults)
+
+    def complete(
+        self, column_values: dict[str, Any], defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
+    ) -> dict[str, Any]:
+        """Add the client's defaults to what is written."""
+        for key, default in defaults:
+            if key not in column_values:
+                column_values[key] = default(DefaultContext(column_values))
+        return column_values
+
+    def refuse_unknown(self, keys: AbstractSet[str]) -> None:
+        """Refuse to write what is no column.
+
+        Raises:
+            TypeError: A key is no column's.
+        """
+        if not keys <= self.attributes.keys():
+            name, key = self.mapper.class_.__name__, min(map(str, keys - self.attributes.keys()))
+            raise TypeError(f"{key!r} in column_values is no column of {name}; {hint(key, self.attributes)}")
+
+    def own(self, parameters: Any) -> dict[str, Any]:
+        """Return, of a statement's parameters, those that are values of mapped columns."""
+        return {key: value for key, value in parameters.items() if key in self.attributes}
+
+    def by_attribute(self, column_values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row by attribute name instead of column key."""
+        return {self.attributes[key]: value for key, value in column_values.items()}
+
+    def key_conditions(self, state: InstanceState[Any]) -> list[Any]:
+        """Return the conditions that find the stored row of an instance."""
+        assert state.identity is not None
+        return [column == value for column, value in zip(self.mapper.primary_key, state.identity, strict=True)]
+
+    def refuse_core(self, what: str) -> None:
+        """Refuse what works on one table only.
+
+        Raises:
+            ConfigurationError: The class needs SQLAlchemy's unit of work.
+        """
+        if self.reason is not None:
+            name = self.mapper.class_.__name__
+            raise ConfigurationError(f"{name} {self.reason}: {what} cannot do that with one statement. Use instances.")
+
+
+def mapping_of(model: type[Any]) -> TableMapping:
+    """Return the mapping of a mapped class, read when it is first asked for.
+
+    Raises:
+        ConfigurationError: The class is not mapped, or not to a table.
+    """
+    mapping: TableMapping | None = model.__dict__.get("_aldis_mapping")
+    if mapping is None:
+        mapping = _read(mapper_of(model))
+        type.__setattr__(model, "_aldis_mapping", mapping)
+    return mapping
+
+
+def mapper_of(model: type[Any]) -> Mapper[Any]:
+    """Return the mapper of a class.
+
+    Raises:
+        ConfigurationError: The class is not mapped.
+    """
+    try:
+        mapper: Mapper[Any] = inspect(model)
+    except NoInspectionAvailable:
+        raise ConfigurationError(
+            f"{model.__name__} is not mapped to a table: give it a __tablename__ and a primary key column."
+        ) from None
+    return mapper
+
+
+def set_attributes(instance: object, values: Mapping[str, Any]) -> None:
+    """Set attributes by name; none, where one of them does not exist.
+
+    Raises:
+        TypeError: A name is no attribute of the class.
+    """
+    for name in values:
+        refuse_unknown(type(instance), name)
+    for name, value in values.items():
+        setattr(instance, name, value)
+
+
+class Constant:
+    """A default that is the same for every row."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, _context: Any = None) -> Any:
+        return self.value
+
+
+def attribute(model: type[Any], name: str) -> Any:
+    """Return a mapped class's attribute, for SQL.
+
+    Raises:
+        TypeError: There is none of that name.
+    """
+    known = mapper_of(model).all_orm_descriptors.keys()
+    if name not in known:
+        raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint(name, known)}")
+    return getattr(model, name)
+
+
+def refuse_unknown(model: type[Any], name: str) -> None:
+    """Refuse to set what is no attribute of a class, mapped or not.
+
+    Raises:
+        TypeError: There is none of that name.
+    """
+    # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
+    if not any(name in each.__dict__ for each in model.__mro__):
+        attribute(model, name)
+
+
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these names; itemgetter of one returns no tuple, and there is none of nothing."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])
+
+
+def maker_of_rows(
+    columns: Iterable[tuple[str, str]], defaults: Iterable[tuple[str, Callable[[], Any]]] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return what makes a dict of an instance's values, by column key instead of attribute name.
+
+    Written as Python's own dict display: a fourth of what ``dict(zip(...))`` takes.
+
+    Args:
+        columns: Each column's key, and the name of its attribute.
+        defaults: Further columns' keys, and what makes the value.
+    """
+    made = dict(defaults)
+    display = [f"{key!r}: values[{name!r}]" for key, name in columns]
+    display += [f"{key!r}: make_{number}()" for number, key in enumerate(made)]
+    makers = {f"make_{number}": make for number, make in enumerate(made.values())}
+    maker: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(f"lambda values: {{{', '.join(display)}}}", makers)  # noqa: S307
+    return maker
+
+
+def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
+    """Return what makes a default without a look at the row, if it can: SQLAlchemy has wrapped a plain function."""
+    if isinstance(default, Constant):
+        return default
+    function: Callable[[], Any] | None = getattr(default, "__wrapped__", None)
+    is_wrapped = getattr(default, "__globals__", {}).get("__name__") == "sqlalchemy.sql.schema"
+    return function if is_wrapped else None
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what may have been meant by a name that is not known."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
+
+
+def _read(mapper: Mapper[Any]) -> TableMapping:
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        raise ConfigurationError(f"{mapper.class_.__name__} is mapped to {type(table).__name__}, which is no table.")
+    reason = (
+        "is mapped to more than one table"
+        if len(mapper.tables) > 1
+        else "counts versions"
+        if mapper.version_id_col is not None
+        else None
+    )
+    related = [each for each in mapper.relationships if not each.viewonly]
+    columns = tuple(
+        (attribute.key, attribute.columns[0].key)
+        for attribute in mapper.column_attrs
+        if isinstance(attribute.columns[0], Column)
+    )
+    mapped = [mapper.columns[name] for name, _ in columns]
+    primary_key = tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key)
+    defaults = clients_defaults(mapped, lambda column: column.default)
+    made = {key for key, _ in defaults}
+    return TableMapping(
+        mapper=mapper,
+        table=table,
+        reason=reason,
+        relationships=frozenset(each.key for each in related),
+        has_dependents=any(each.direction is not RelationshipDirection.MANYTOONE for each in related),
+        columns=columns,
+        attributes={key: name for name, key in columns},
+        keys=dict(columns),
+        defaults=defaults,
+        onupdates=clients_defaults(mapped, lambda column: column.onupdate),
+        primary_key=primary_key,
+        made_on_insert=tuple(
+            column
+            for column in mapped
+            if column.server_default is not None
+            or (column.default is not None and column.key not in made)
+            or column.key in primary_key
+        ),
+        made_on_update=tuple(
+            column
+            for column in mapped
+            if column.server_onupdate is not None or isinstance(column.onupdate, ColumnElementColumnDefault)
+        ),
+        rowid=rowid_of(table, primary_key),
+    )
+
+
+def clients_defaults(
+    columns: Iterable[Column[Any]], which: Callable[[Column[Any]], Any]
+) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Return the keys of the columns that have a default made in Python, each with what makes it."""
+    found: list[tuple[str, Callable[[Any], Any]]] = []
+    for column in columns:
+        default = which(column)
+        if isinstance(default, ScalarElementColumnDefault):
+            found.append((column.key, Constant(default.arg)))
+        elif isinstance(default, CallableColumnDefault):
+            found.append((column.key, cast("Callable[[Any], Any]", default.arg)))
+    return tuple(found)
+
+
+def rowid_of(table: Table, primary_key: tuple[str, ...]) -> Column[Any] | None:
+    """Return the column that is SQLite's rowid under another name, if the table has one."""
+    key = table.autoincrement_column
+    if key is None or len(primary_key) != 1 or type(key.type) is not Integer or key.default is not None:
+        return None
+    return None if table.dialect_options["sqlite"].get("with_rowid") is False else key

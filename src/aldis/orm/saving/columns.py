@@ -1,0 +1,223 @@
+"""The rows of a bulk operation, on their way to the database."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.base import NO_VALUE
+
+from ...context import NONE
+from ..mapping.instance_state import Snapshot
+from ..mapping.plan import rows_of
+from ..mapping.rowwise import mark
+
+if TYPE_CHECKING:
+    from ..mapping.plan import RowPlan
+    from ..mapping.table import TableMapping
+
+__all__ = ["NOTHING_PASSED", "NewRows", "Row", "names_of"]
+
+T = TypeVar("T")
+
+NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The values of an instance that was passed as it is, or that a flush has found."""
+
+
+class Row:
+    """A stored instance that is to be updated."""
+
+    __slots__ = ("before", "column_values", "count", "instance", "number", "skipped", "state", "values")
+
+    def __init__(
+        self,
+        number: int,
+        instance: Any,
+        state: InstanceState[Any],
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        before: Snapshot | None,
+    ) -> None:
+        self.number = number
+        """Where it stands among all rows of the operation."""
+        self.instance = instance
+        self.state = state
+        self.values = values
+        """What the caller gave, by attribute name."""
+        self.column_values = column_values
+        """What goes to the database, by column key."""
+        self.before = before
+        """What the instance was."""
+        self.skipped = False
+        self.count: int | None = 1
+        """Rows written: 0 where a conflict was ignored."""
+
+    def put_back(self) -> None:
+        """Make the instance what it was."""
+        if self.before is not None:
+            self.before.put_back(self.state)
+
+
+def at(values: list[T], places: Sequence[int]) -> list[T]:
+    """Return the values at those places, which ascend."""
+    return values if len(places) == len(values) else [values[place] for place in places]
+
+
+def names_of(values: Sequence[Mapping[str, Any]]) -> list[frozenset[str]]:
+    """Return the names of the attributes that the caller gave of each row."""
+    return [frozenset(each) if each else NONE for each in values]
+
+
+class NewRows:
+    """A batch of instances that are to be inserted, in lists side by side.
+
+    Not in an object each: a million of those keep Python's garbage collector busier than anything else that is done to
+    the rows. What is kept here for each is seen by it once, and then left alone: tuples of plain values.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        """Where each stands among all rows of the operation."""
+        self.instances: list[Any] = []
+        self.states: list[InstanceState[Any]] = []
+        self.values: list[Mapping[str, Any]] = []
+        """What the caller gave of each, by attribute name."""
+        self.named: list[frozenset[str]] = []
+        """The names alone, once they were asked for."""
+        self.column_values: list[dict[str, Any]] = []
+        """What goes to the database, by column key."""
+        self.plans: list[RowPlan] = []
+        self.given: list[tuple[Any, ...]] = []
+        """What each instance had set."""
+        self.skipped: set[int] = set()
+        """Where receivers skipped the operation."""
+        self.counts: list[int] = []
+        """Rows written of each, once they are: 0 where a conflict was ignored."""
+        self.committed: list[dict[str, Any] | None] = []
+        """SQLAlchemy's record of what was set, of those that are marked as stored; ``None``: all that is given was."""
+        self.before: list[tuple[InstanceState[Any], Snapshot]] = []
+        """The snapshots of those that SQLAlchemy itself changes."""
+        self.references: list[weakref.ref[InstanceState[Any]]] = []
+        """The states, once the operation is over."""
+
+    def add(
+        self, number: int, instance: Any, state: InstanceState[Any], values: Mapping[str, Any], plan: RowPlan
+    ) -> None:
+        """Add a row."""
+        loaded = instance.__dict__
+        self.numbers.append(number)
+        self.instances.append(instance)
+        self.states.append(state)
+        self.values.append(values)
+        self.plans.append(plan)
+        self.given.append(plan.take_all(loaded))
+        self.column_values.append(plan.column_values(loaded))
+
+    def add_plain(
+        self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]], mapping: TableMapping
+    ) -> None:
+        """Add instances of one class, passed as they are, the first of which stands at ``first``."""
+        plans, given, column_values = rows_of(mapping, [instance.__dict__ for instance in instances])
+        self.numbers += range(first, first + len(states))
+        self.instances += instances
+        self.states += states
+        self.values += [NOTHING_PASSED] * len(states)
+        self.named += [NONE] * len(states)
+        self.plans += plans
+        self.given += given
+        self.column_values += column_values
+
+    def names(self) -> list[frozenset[str]]:
+        """Return the names of the attributes that the caller gave of each."""
+        if len(self.named) < len(self):
+            self.named = names_of(self.values)
+        return self.named
+
+    def remember(self) -> None:
+        """Keep full snapshots, since SQLAlchemy is going to change the instances."""
+        for state, plan, given in zip(self.states, self.plans, self.given, strict=True):
+            before = Snapshot(state)
+            before.values = dict(zip(plan.order, given, strict=True))  # receivers may have set others meanwhile
+            self.before.append((state, before))
+
+    def to_write(self) -> list[dict[str, Any]]:
+        """Return what is to be written: all but what was skipped."""
+        if not self.skipped:
+            return self.column_values
+        return [column_values for number, column_values in enumerate(self.column_values) if number not in self.skipped]
+
+    def mark_stored(self) -> None:
+        """Make the instances what a session leaves behind: they have their rows' values, are detached and clean."""
+        if not self.plans:
+            return
+        places: Sequence[int] = range(len(self))
+        if self.skipped or not all(self.counts):
+            places = [place for place in places if self.counts[place] and place not in self.skipped]
+        states, plans = at(self.states, places), at(self.plans, places)
+        mapping = self.plans[0].mapping
+        records = mark(
+            at(self.instances, places),
+            states,
+            at(self.column_values, places),
+            [len(plan.order) for plan in plans],
+            None if mapping.is_named_alike else mapping.attributes,
+            mapping.primary_key,
+            mapping.identity_class,
+            NO_VALUE,
+        )
+        self.committed = [None] * len(self)
+        for place, record in zip(places, records, strict=True):
+            self.committed[place] = record
+        if any(plan.expired for plan in set(plans)):
+            for state, plan in zip(states, plans, strict=True):
+                state.expired_attributes.update(plan.expired)
+
+    def put_one_back(self, number: int, state: InstanceState[Any]) -> None:
+        """Make the instance at a place, of that state, what it was."""
+        plan = self.plans[number]
+        values = state.dict
+        for name in [name for name in values if name not in plan.given]:
+            del values[name]
+        values.update(zip(plan.order, self.given[number], strict=True))
+        if number < len(self.committed) and number not in self.skipped and self.counts[number]:
+            record = self.committed[number]
+            state.committed_state = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
+            state.expired_attributes.clear()
+            state.key = None
+            state.modified = bool(state.committed_state)
+
+    def put_back(self) -> None:
+        """Make the instances, those that are still there, what they were."""
+        if self.before:
+            for state, before in self.before:
+                before.put_back(state)
+            return
+        states = [reference() for reference in self.references] if self.references else self.states
+        for number, held in enumerate(states):
+            if held is not None and held.obj() is not None:
+                self.put_one_back(number, held)
+
+    def loosen(self) -> None:
+        """Let go of the instances: they are put back only if somebody else holds them."""
+        self.references = [weakref.ref(state) for state in self.states]
+        self.numbers, self.instances, self.states, self.values, self.named, self.column_values = [], [], [], [], [], []
+
+    def is_gone(self) -> bool:
+        """Tell whether none of the instances is there any more, once they were let go of."""
+        return not any(reference() is not None for reference in self.references)
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def saved(self) -> list[Any]:
+        """Return the instances that were written."""
+        if not self.skipped and all(self.counts):
+            return self.instances
+        return [
+            instance
+            for number, (instance, count) in enumerate(zip(self.instances, self.counts, strict=True))
+            if count and number not in self.skipped
+        ]

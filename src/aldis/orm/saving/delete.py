@@ -1,0 +1,50 @@
+"""One DELETE of all rows of a queryset, with its signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, delete
+
+from ..database import Using
+from ..mapping.table import attribute, mapping_of
+from ..meta import meta_of, operation
+from .firing import fire, telling
+from .update import execute
+
+if TYPE_CHECKING:
+    from ..database import Using
+    from ..queryset import QuerySet
+
+__all__ = ["conditions_of", "delete_rows"]
+
+
+async def delete_rows(queryset: QuerySet[Any], using: Using | None) -> int:
+    """Delete the rows of a queryset, or those that receivers leave of them; return how many."""
+    model = queryset.model
+    mapping_of(model).refuse_core("delete()")
+    signals = meta_of(model).signals
+    injected: list[Any] = []
+    row_count: int | None = 0
+    async with operation(model, using) as transaction:
+        with telling(signals, "delete", model, queryset, None, None):
+            skipped = await fire(signals, "pre_delete", model, queryset, None, injected)
+            if not skipped:
+                conditions = conditions_of(model, injected)
+                row_count = await execute(transaction.connection, queryset, delete(model), conditions)
+            await fire(signals, "post_delete", model, queryset, None, row_count, skipped)
+    return row_count or 0
+
+
+def conditions_of(model: type[Any], filters: list[Any]) -> list[ColumnElement[bool]]:
+    """Read what receivers added to ``injected_filters``."""
+    conditions: list[ColumnElement[bool]] = []
+    for each in filters:
+        if isinstance(each, Mapping):
+            conditions += [attribute(model, name) == value for name, value in each.items()]
+        elif isinstance(each, ColumnElement):
+            conditions.append(each)
+        else:
+            raise TypeError(f"{each!r} was injected as a filter: add a SQLAlchemy expression, or a dict of attributes.")
+    return conditions

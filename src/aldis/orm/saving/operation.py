@@ -1,0 +1,399 @@
+"""Many instances: read a batch, fire the signals before, write it, fire the signals after."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
+
+from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ...errors import ConfigurationError
+from ...progress import Progress, following
+from ..mapping.instance_state import Snapshot, has_expressions
+from ..mapping.plan import plan_of
+from ..mapping.rowwise import names
+from ..mapping.table import attribute, mapping_of
+from ..meta import meta_of, operation
+from ..transactions.rollback import Changed, RollbackScope
+from . import roads as writers
+from . import unit_of_work as flush
+from .columns import NewRows, Row, names_of
+from .firing import Rows as Fired
+from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
+from .unit_of_work import needs_flush
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column
+
+    from ..database import Using
+    from ..queryset import QuerySet
+    from ..transactions.rollback import Change
+    from ..transactions.savepoints import Transaction
+
+__all__ = ["BATCH_SIZE", "Bulk", "Rows", "check_fields"]
+
+BATCH_SIZE: Final = 5000
+"""Rows that are written at once, if the caller does not say."""
+
+Rows = Iterable[Any] | AsyncIterable[Any]
+"""What a bulk method takes: instances, or mappings of their attributes."""
+
+Told = tuple[tuple[ContextVar[Any], list[Any]], ...]
+"""Context variables, each with its value for each row."""
+
+
+class Bulk:
+    """One bulk operation: on what, with which signals, and what it has done so far.
+
+    Args:
+        queryset: What the method was called on.
+        name: The method.
+        batch_size: How many rows are written at once.
+        told: The parameters of the bulk signals between ``raw_values`` and ``ignore_conflicts``.
+        ignore_conflicts: Rows that conflict with others are passed over.
+        progress: What is told how far it is.
+    """
+
+    def __init__(
+        self,
+        queryset: QuerySet[Any],
+        name: str,
+        batch_size: int,
+        told: tuple[Any, Any, Any] = (None, None, None),
+        ignore_conflicts: bool = False,
+        progress: Progress = False,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
+        self.queryset = queryset
+        self.model = queryset.model
+        self.name = name
+        self.batch_size = batch_size
+        self.told = told
+        self.ignore_conflicts = ignore_conflicts
+        self.progress = progress
+        self.signals = meta_of(self.model).signals
+        self.mapping = mapping_of(self.model)
+        self.changed: list[Row] = []
+        """The rows that were updated."""
+        self.batches: list[NewRows] = []
+        """Those that were inserted."""
+        self.extended: list[tuple[InstanceState[Any], Snapshot]] = []
+        """Instances that got further attributes, and what they were."""
+        self.created = 0
+        self.updated = 0
+
+    is_migration = False
+    """A migration fills columns, instance by instance."""
+    there: frozenset[Column[Any]] | None = None
+    """The columns that the table has, if the model may be ahead of it."""
+
+    def called_on(self, _instances: list[Any]) -> Any:
+        """Return what the signals of the rows call ``instance``: one for all, or a list."""
+        return self.queryset
+
+    def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
+        """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
+        return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
+
+    async def run(
+        self,
+        rows: Rows,
+        using: Using | None,
+        work: Callable[[Transaction, list[Any]], Awaitable[None]],
+    ) -> None:
+        """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
+        told = self.told_of(rows)
+        async with operation(self.model, using, RollbackScope(changes=self)) as transaction:
+            with current(self.queryset, None, None):
+                skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+                if not skipped:
+                    done = 0
+                    with following(self.progress, rows, self.name) as tell:
+                        async for batch in batches(rows, self.batch_size):
+                            await work(transaction, batch)
+                            done += len(batch)
+                            tell(done)
+                await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
+
+    def told_of(self, rows: Rows) -> tuple[Any, ...]:
+        """Return the parameters of the signal before an operation on rows."""
+        return (self.queryset, self.name, rows, *self.told, self.ignore_conflicts)
+
+    def let_go(self, scope: RollbackScope) -> None:
+        """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
+        for change in self.loosened():
+            scope.add(change)
+        self.changed, self.batches, self.extended = [], [], []
+
+    def put_back(self) -> None:
+        """Make the instances what they were."""
+        for row in reversed(self.changed):
+            row.put_back()
+        for batch in reversed(self.batches):
+            batch.put_back()
+        for state, before in self.extended:
+            before.put_back(state)
+
+    def loosened(self) -> Iterator[Change]:
+        """Let go of the instances, and return what is to be put back of those that somebody else holds."""
+        for state, before in self.extended:
+            yield Changed(state, before)
+        for batch in self.batches:
+            if batch.before:
+                yield from (Changed(state, before) for state, before in batch.before)
+            else:
+                batch.loosen()
+                yield batch
+        for row in self.changed:
+            if row.before is not None:
+                yield Changed(row.state, row.before)
+
+    async def create(self, transaction: Transaction, rows: NewRows) -> None:
+        """Insert the rows, with their signals."""
+        refuse_twice(self.model, rows.instances)
+        self.batches.append(rows)
+        await self.emit_before_insert(rows)
+        rows.counts = [1] * len(rows.instances)
+        mapping, columns = self.mapping, set(map(frozenset, names(rows.column_values)))
+        for each in columns:
+            mapping.refuse_unknown(each)
+        if self.has_to_flush(rows):
+            self.refuse_conflicts_of_flush()
+            rows.remember()
+            both = enumerate(zip(rows.instances, rows.column_values, strict=True))
+            await flush.write(
+                transaction, mapping, [pair for number, pair in both if number not in rows.skipped], False
+            )
+        else:
+            if self.ignore_conflicts:
+                for number, column_values in enumerate(rows.column_values):
+                    if number not in rows.skipped:
+                        rows.counts[number] = await writers.insert_unless_conflict(transaction, mapping, column_values)
+            else:
+                await writers.write(transaction, mapping, rows.to_write(), len(columns) <= 1)
+            rows.mark_stored()
+        for number in rows.skipped:
+            rows.counts[number] = 0
+        self.created += sum(rows.counts)
+        await self.emit_after_insert(rows)
+
+    def are_rows_heard(self) -> bool:
+        """Tell whether anybody is told of single rows, or of how many were created."""
+        names = ("pre_save", "post_save", "pre_update", "post_update", "post_bulk")
+        return any(is_heard(self.signals[name], self.model) for name in names)
+
+    def has_to_flush(self, rows: NewRows) -> bool:
+        """Tell whether new rows have to go through a flush; all of a batch do if one does."""
+        if self.mapping.reason is not None or self.mapping.watches_expiry:
+            return True
+        if any(plan.related for plan in set(rows.plans)):
+            return True
+        if self.mapping.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
+            return True
+        return has_expressions(rows.column_values)
+
+    def refuse_conflicts_of_flush(self) -> None:
+        """Refuse to ignore conflicts where rows go through SQLAlchemy's unit of work.
+
+        Raises:
+            ConfigurationError: The operation would have to.
+        """
+        if self.ignore_conflicts:
+            raise ConfigurationError(
+                f"{self.model.__name__} is column_values through SQLAlchemy's unit of work here, which cannot ignore "
+                "conflicts: leave ignore_conflicts out, or use bulk_get_or_create()."
+            )
+
+    async def update(self, transaction: Transaction, rows: list[Row]) -> None:
+        """Update the rows, with their signals."""
+        refuse_twice(self.model, [row.instance for row in rows])
+        self.changed += rows
+        await self.emit_before_update(rows)
+        to_write = [row for row in rows if not row.skipped]
+        if any(needs_flush(self.mapping, row.state, row.column_values) for row in to_write):
+            await flush.write(transaction, self.mapping, [(row.instance, row.column_values) for row in to_write], True)
+        else:
+            changes = [(row.state, row.column_values) for row in to_write]
+            await writers.update_many(transaction, self.mapping, changes, self.there)
+        for row in to_write:
+            row.count = 1 if row.column_values else 0
+        self.updated += sum(row.count or 0 for row in to_write)
+        await self.emit_after_update(rows)
+
+    async def emit_before_insert(self, rows: NewRows) -> None:
+        """Fire ``pre_save`` for each row."""
+        signal, model, caller = self.signals.pre_save, self.model, self.queryset
+        if not is_heard(signal, model):
+            return
+        columns = (caller, rows.instances, rows.values, rows.column_values, False, False)
+        series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
+        with self.naming(series, rows.numbers):
+            async for number in skipped_of(series):
+                rows.skipped.add(number)
+                rows.put_one_back(number, rows.states[number])
+
+    async def emit_after_insert(self, rows: NewRows) -> None:
+        """Fire ``post_save`` for each row."""
+        signal, model, caller = self.signals.post_save, self.model, self.queryset
+        if not is_heard(signal, model):
+            return
+        skipped = [False] * len(rows.instances)
+        for number in rows.skipped:
+            skipped[number] = True
+        columns = (caller, rows.instances, rows.values, rows.column_values, False, False, rows.counts, skipped)
+        series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
+        with self.naming(series, rows.numbers):
+            await fire_each(series)
+
+    async def emit_before_update(self, rows: Sequence[Row]) -> None:
+        """Fire ``pre_update`` for each row."""
+        signal, model = self.signals.pre_update, self.model
+        if not is_heard(signal, model):
+            return
+        instances, values, column_values = columns_of(rows)
+        columns = (self.called_on(instances), instances, values, column_values, True, self.is_migration)
+        series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, names_of(values)))
+        with self.naming(series, [row.number for row in rows]):
+            async for number in skipped_of(series):
+                row = rows[number]
+                row.skipped, row.count = True, 0
+                row.put_back()
+        for row in rows:
+            self.mapping.refuse_unknown(row.column_values.keys())
+
+    async def emit_after_update(self, rows: Sequence[Row]) -> None:
+        """Fire ``post_update`` for each row."""
+        signal, model = self.signals.post_update, self.model
+        if not is_heard(signal, model):
+            return
+        instances, values, column_values = columns_of(rows)
+        counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
+        columns = (
+            self.called_on(instances),
+            instances,
+            values,
+            column_values,
+            True,
+            self.is_migration,
+            counts,
+            skipped,
+        )
+        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
+        with self.naming(series, [row.number for row in rows]):
+            await fire_each(series)
+
+    @contextmanager
+    def naming(self, series: Fired, numbers: Sequence[int]) -> Iterator[None]:
+        """Name, in a note to an exception, the row whose receiver has raised it: the receiver is named already."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"aldis: at row {numbers[series.position]} of {self.name}")
+            raise
+
+    def take_all(self, batch: Sequence[Any], first: int) -> NewRows:
+        """Take a batch of new rows; ``first`` is where it begins among all rows, see :meth:`take`."""
+        rows = NewRows()
+        if set(map(type, batch)) == {self.model}:
+            states = list(map(instance_state, batch))
+            if not any(state.key or state.session_id for state in states):
+                rows.add_plain(first, batch, states, self.mapping)
+                return rows
+        for number, row in enumerate(batch, first):
+            self.take(rows, row, number)
+        return rows
+
+    def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
+        """Take a new instance, or make one of a mapping.
+
+        Args:
+            rows: The batch that it is added to.
+            row: The instance, or its attributes by name.
+            number: Where it stands among all rows, for messages.
+            extra: Further attributes, which the row's own go before.
+
+        Raises:
+            TypeError: It is neither.
+            ConfigurationError: The instance is stored already, or a session holds it.
+        """
+        values: Mapping[str, Any] = {}
+        if isinstance(row, self.model):
+            instance = row
+        elif isinstance(row, Mapping):
+            values = {**extra, **row} if extra else row
+            instance = self.model(**values)
+        else:
+            raise TypeError(
+                f"row {number} is {row!r}: {self.name} takes instances of {self.model.__name__} or mappings of its "
+                "attributes."
+            )
+        state: InstanceState[Any] = instance_state(instance)
+        if state.key is not None or state.session_id is not None:
+            where = "is stored already" if state.session_id is None else "belongs to a session"
+            raise ConfigurationError(f"row {number}, {instance!r}, {where}: {self.name} inserts new instances.")
+        loaded = instance.__dict__
+        if extra and instance is row:
+            values = {name: value for name, value in extra.items() if name not in loaded}
+            before = Snapshot(state)
+            for name, value in values.items():
+                setattr(instance, name, value)
+            self.extended.append((state, before))
+        rows.add(number, instance, state, values, plan_of(self.mapping, loaded))
+
+
+def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return the instances, the values and the column values of rows."""
+    return [row.instance for row in rows], [row.values for row in rows], [row.column_values for row in rows]
+
+
+def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:
+    """Refuse to write one instance as two rows.
+
+    Raises:
+        ConfigurationError: One was given twice.
+    """
+    if len(set(map(id, instances))) < len(instances):
+        raise ConfigurationError(f"one instance of {model.__name__} was given twice: each is one row.")
+
+
+def check_fields(model: type[Any], names: Sequence[str], parameter: str) -> None:
+    """Refuse names that are no columns.
+
+    Raises:
+        TypeError: A name is no attribute of the class, or no column.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"{parameter} is {names!r}: give a sequence of names, [{names!r}].")
+    for name in names:
+        attribute(model, name)
+        if name not in mapping_of(model).keys:
+            raise TypeError(f"{name!r} in {parameter} is no column of {model.__name__}.")
+
+
+async def batches(rows: Rows, size: int) -> AsyncIterator[list[Any]]:
+    """Read the rows, ``size`` at a time.
+
+    Raises:
+        TypeError: They are not iterable.
+    """
+    if isinstance(rows, AsyncIterable):
+        batch = []
+        async for row in rows:
+            batch.append(row)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+        return
+    if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
+        raise TypeError(f"the rows are {rows!r}: give an iterable, or an async iterable, of instances or mappings.")
+    source = iter(rows)
+    while batch := list(islice(source, size)):
+        yield batch

@@ -1,0 +1,166 @@
+"""UPDATE: of all rows of a queryset with one statement, or of many rows by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, select, tuple_, update
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
+
+from ...errors import ConfigurationError
+from ..database import Using, session_on
+from ..mapping.instance_state import Snapshot, store
+from ..mapping.table import TableMapping, attribute, mapping_of, refuse_unknown
+from ..meta import meta_of, operation
+from .columns import NOTHING_PASSED, Row
+from .firing import fire, telling
+from .operation import Bulk, Rows, check_fields
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Result
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from ...progress import Progress
+    from ..database import Using
+    from ..queryset import QuerySet
+    from ..transactions.savepoints import Transaction
+
+
+__all__ = ["bulk_update", "counted", "execute", "update_rows", "updated_row"]
+
+
+async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Using | None) -> int:
+    """Update the rows of a queryset; return how many."""
+    model = queryset.model
+    mapping = mapping_of(model)
+    mapping.refuse_core("update()")
+    for name in values:
+        attribute(model, name)
+        if name not in mapping.keys:
+            raise TypeError(f"{name!r} of {model.__name__} is no column: update() writes columns.")
+    if not values:
+        raise TypeError("update() was given nothing to write: name an attribute and its value.")
+    column_values = mapping.complete({mapping.keys[name]: value for name, value in values.items()}, mapping.onupdates)
+    signals = meta_of(model).signals
+    row_count: int | None = 0
+    told = (queryset, None, values, column_values, True, False)
+    async with operation(model, using) as transaction:
+        with telling(signals, "update", model, queryset, None, values):
+            skipped = await fire(signals, "pre_update", model, *told)
+            if not skipped and column_values:
+                mapping.refuse_unknown(column_values.keys())
+                new = {mapping.table.columns[key]: value for key, value in column_values.items()}
+                row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
+            await fire(signals, "post_update", model, *told, row_count, skipped)
+    return row_count or 0
+
+
+async def execute(
+    connection: AsyncConnection, queryset: QuerySet[Any], statement: Any, conditions: list[ColumnElement[bool]]
+) -> int | None:
+    """Run a statement on the rows of the queryset that meet more conditions; return how many, if the database tells."""
+    chosen = queryset.select
+    if chosen._limit_clause is None and chosen._offset_clause is None and not chosen._setup_joins:
+        where = [] if chosen.whereclause is None else [chosen.whereclause]
+    else:
+        # Behind a second SELECT, since MariaDB takes neither a LIMIT nor the updated table in an IN's own.
+        key = list(mapping_of(queryset.model).table.primary_key)
+        keys = chosen.with_only_columns(*key).subquery()
+        where = [tuple_(*key).in_(select(*keys.columns))]
+    statement = statement.where(*where, *conditions)
+    async with session_on(connection) as session:
+        result = await session.execute(statement, execution_options={"synchronize_session": False})
+    return counted(result)
+
+
+def counted(result: Result[Any]) -> int | None:
+    """Return how many rows a statement has written, if the database tells."""
+    row_count: int = getattr(result, "rowcount", -1)
+    return row_count if row_count >= 0 else None
+
+
+async def bulk_update(
+    queryset: QuerySet[Any],
+    rows: Rows,
+    update_fields: Sequence[str] | None,
+    batch_size: int,
+    progress: Progress,
+    using: Using | None,
+) -> int:
+    """Update stored rows; return how many."""
+    bulk = Bulk(queryset, "bulk_update", batch_size, (None, None, update_fields), progress=progress)
+    if update_fields is not None:
+        check_fields(bulk.model, update_fields, "update_fields")
+
+    read = count()
+
+    async def work(transaction: Transaction, batch: list[Any]) -> None:
+        if bulk.changed:  # those of the batch before, which nobody asks for
+            bulk.let_go(transaction.scope)
+        await bulk.update(transaction, [stored(bulk, row, next(read), update_fields) for row in batch])
+
+    await bulk.run(rows, using, work)
+    return bulk.updated
+
+
+def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | None) -> Row:
+    """Take a stored instance, or make one of a mapping that has its key.
+
+    Raises:
+        TypeError: It is neither.
+        ConfigurationError: The instance is not stored, or a session holds it.
+    """
+    model, mapping = bulk.model, bulk.mapping
+    values: Mapping[str, Any] = NOTHING_PASSED
+    if not isinstance(row, model):
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"row {number} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its "
+                "attributes with the primary key."
+            )
+        values, row = row, instance_of_key(bulk, row, number)
+    state: InstanceState[Any] = instance_state(row)
+    if state.key is None or state.session_id is not None:
+        where = "has not been saved" if state.session_id is None else "belongs to a session"
+        raise ConfigurationError(f"row {number}, {row!r}, {where}: {bulk.name} updates stored instances.")
+    before = Snapshot(state)
+    names = update_fields if update_fields is not None else tuple(state.committed_state)
+    return updated_row(number, mapping, row, state, values, names, before)
+
+
+def updated_row(
+    number: int,
+    mapping: TableMapping,
+    instance: Any,
+    state: InstanceState[Any],
+    values: Mapping[str, Any],
+    names: Iterable[str],
+    before: Snapshot,
+) -> Row:
+    """Return the row of an instance that is to be updated in the attributes ``names``."""
+    current = instance.__dict__
+    column_values = {mapping.keys[name]: current[name] for name in names if name in mapping.keys and name in current}
+    if column_values:
+        mapping.complete(column_values, mapping.onupdates)
+    return Row(number, instance, state, values, column_values, before)
+
+
+def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
+    """Return a detached instance with the key and, pending, the other attributes of a mapping."""
+    mapping = bulk.mapping
+    names = [mapping.attributes[key] for key in mapping.primary_key]
+    missing = [name for name in names if values.get(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"row {number}, {dict(values)!r}, has no {', '.join(missing)}: {bulk.name} finds a row by its primary key."
+        )
+    instance = mapping.mapper.class_manager.new_instance()
+    store(instance, {name: values[name] for name in names})
+    for name, value in values.items():
+        if name not in names:
+            refuse_unknown(bulk.model, name)
+            setattr(instance, name, value)
+    return instance

@@ -1,0 +1,157 @@
+"""The bridge from SQLAlchemy's sessions to the signals: the events of the one fire the other.
+
+``session.info["aldis"] = False`` turns it off for one session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.interfaces import EXT_CONTINUE
+
+from ...context import DISABLED
+from ...greenlets import wait_for
+from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
+from .flush import LIMIT, Flush, endless
+from .row import ASKED, Asked, Row
+from .statements import around_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import Result
+    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, SessionTransaction, UOWTransaction
+
+__all__ = ["ask_later", "listen"]
+
+FLUSHES: Final[dict[int, Flush]] = {}
+"""The flushes that are going on, by the session's number."""
+
+FOLLOWED: Final[set[int]] = set()
+"""The sessions that flush what receivers of a flush have left."""
+
+
+def ask_later(session: Session, instance: object, asked: Asked) -> None:
+    """Have the end of a flush that is going on do what an instance's own method asks for, if it still has to."""
+    state = instance_state(instance)
+    flush = FLUSHES.get(session.hash_key)
+    if flush is None or not flush.knows(state):
+        ASKED[state] = asked
+
+
+def before_flush(session: Session, _context: UOWTransaction, instances: Sequence[object] | None) -> None:
+    """Fire the signals before."""
+    told = session.info.get("aldis", ())
+    if told is False or DISABLED.get():
+        return
+    flush = FLUSHES[session.hash_key] = Flush(session, instances, told if isinstance(told, frozenset) else ())
+    try:
+        if flush.concerned():
+            wait_for(flush.before(), flush.receivers())
+    except BaseException:
+        FLUSHES.pop(session.hash_key, None)
+        raise
+    if not flush.has_work():
+        FLUSHES.pop(session.hash_key, None)
+
+
+def after_flush(session: Session, _context: UOWTransaction) -> None:
+    """Fire the signals after, and flush what receivers have left; still in the flush's transaction."""
+    flush = FLUSHES.pop(session.hash_key, None)
+    if flush is None or not flush.done:
+        return
+    wait_for(flush.after(), flush.receivers())
+    if session.hash_key in FOLLOWED or flush.only is not None:
+        return
+    FOLLOWED.add(session.hash_key)
+    try:
+        for _ in range(LIMIT):
+            if not flush.has_work():
+                return
+            session._flush()
+        raise endless(session)
+    finally:
+        FOLLOWED.discard(session.hash_key)
+
+
+def before_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
+    """Fire the signal before a row that was not known before the flush."""
+    if FLUSHES:  # else nobody listens: most rows come by here
+        flush = FLUSHES.get(state.session_id or 0)
+        if flush is not None and state not in flush.saved:
+            flush.late(state, is_delete=False)
+    return EXT_CONTINUE
+
+
+def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
+    """Take note that a row was written."""
+    if FLUSHES:
+        flush = FLUSHES.get(state.session_id or 0)
+        if flush is not None:
+            row = flush.saved.get(state)
+            if type(row) is Row:
+                flush.note_row(row)
+            elif row is not None:  # plainly new: most rows are
+                flush.done.append(state.obj())
+    return EXT_CONTINUE
+
+
+def before_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
+    """Fire the signal before a row that was not known to be deleted before the flush."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None:
+        flush.late(state, is_delete=True)
+    return EXT_CONTINUE
+
+
+def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: InstanceState[Any]) -> Any:
+    """Take note that a row was deleted."""
+    flush = FLUSHES.get(state.session_id or 0)
+    if flush is not None and (row := flush.deleted.get(state)) is not None:
+        flush.note_row(row)
+    return EXT_CONTINUE
+
+
+def after_rollback(session: Session, transaction: SessionTransaction) -> None:
+    """Forget a flush that has failed, and what waited for the commit."""
+    FLUSHES.pop(session.hash_key, None)
+    rolled_back(session, transaction)
+
+
+def after_end(session: Session, transaction: SessionTransaction) -> None:
+    """Call what waited for the commit; a flush that found nothing to do is over by now, too."""
+    if transaction.parent is None:
+        FLUSHES.pop(session.hash_key, None)
+    ended(session, transaction)
+
+
+def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
+    """Fire the signals of a statement on a model."""
+    if statement.is_select or statement.session.info.get("aldis", True) is False or DISABLED.get():
+        return None
+    return around_statement(statement)
+
+
+def listen(model: type[Any]) -> None:
+    """Listen to all sessions, and to the rows of the models that derive from a class."""
+    event.listen(Session, "before_flush", before_flush)
+    event.listen(Session, "after_flush_postexec", after_flush)
+    event.listen(Session, "do_orm_execute", on_statement)
+    event.listen(Session, "after_transaction_create", savepoint_begun)
+    event.listen(Session, "after_soft_rollback", after_rollback)
+    event.listen(Session, "after_commit", committed)
+    event.listen(Session, "after_transaction_end", after_end)
+    of_rows = {
+        before_row: ("before_insert", "before_update"),
+        after_row: ("after_insert", "after_update"),
+        before_row_is_deleted: ("before_delete",),
+        after_row_is_deleted: ("after_delete",),
+    }
+    for function, names in of_rows.items():
+        for name in names:
+            # With retval=True SQLAlchemy wraps no other function around ours.
+            event.listen(model, name, function, raw=True, retval=True, propagate=True)

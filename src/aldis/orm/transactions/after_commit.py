@@ -1,0 +1,101 @@
+"""What waits for a session's commit: the calls of receivers that were connected with ``after_commit=True``."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from ...dispatch.deferral import Queue
+from ...greenlets import wait_for
+from .ambient import ambient_on
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session, SessionTransaction
+
+__all__ = ["committed", "ended", "queue_of", "rolled_back", "savepoint_begun"]
+
+
+class SessionQueue(Queue):
+    """The queue of a session's transaction, which ends with that and not with an operation inside it."""
+
+    def close(self) -> None:
+        """Nothing: the session ends it."""
+
+
+class Waiting:
+    """What waits in one transaction of a session, from its begin to its outermost commit.
+
+    Args:
+        queue: Where the calls wait: in a queue of the session's own, or in that of the transaction around it.
+        is_own: It is the session's own.
+    """
+
+    def __init__(self, queue: Queue, is_own: bool) -> None:
+        self.queue = queue
+        self.is_own = is_own
+        self.is_committed = False
+        self.begin = len(queue.calls)
+        self.savepoints: weakref.WeakKeyDictionary[SessionTransaction, int] = weakref.WeakKeyDictionary()
+        """How many calls waited when each savepoint was begun."""
+
+
+WAITING: Final[weakref.WeakKeyDictionary[Session, Waiting]] = weakref.WeakKeyDictionary()
+"""The sessions in whose transaction signals were fired."""
+
+
+def queue_of(session: Session, connection: Connection | None) -> Queue:
+    """Return where calls wait for the commit of a session's transaction.
+
+    Args:
+        session: The session.
+        connection: Its connection, if that may be in a transaction of aldis, whose commit is the one to wait for.
+    """
+    waiting = WAITING.get(session)
+    if waiting is None:
+        around = None if connection is None else ambient_on(connection)
+        queue = SessionQueue() if around is None else around.queue
+        waiting = WAITING[session] = Waiting(queue, is_own=around is None)
+    return waiting.queue
+
+
+def savepoint_begun(session: Session, transaction: SessionTransaction) -> None:
+    """Take note of how many calls wait; for SQLAlchemy's event ``after_transaction_create``."""
+    waiting = WAITING.get(session)
+    if waiting is not None and transaction.nested:
+        waiting.savepoints[transaction] = len(waiting.queue.calls)
+
+
+def rolled_back(session: Session, transaction: SessionTransaction) -> None:
+    """Drop the calls that were added since; for SQLAlchemy's event ``after_soft_rollback``."""
+    waiting = WAITING.get(session)
+    if waiting is None:
+        return
+    undone: SessionTransaction | None = transaction
+    while undone is not None and not undone.nested:
+        undone = undone.parent
+    waiting.queue.forget_since(waiting.begin if undone is None else waiting.savepoints.get(undone, waiting.begin))
+
+
+def committed(session: Session) -> None:
+    """Take note of the outermost commit; for SQLAlchemy's event ``after_commit``, which tells of savepoints too."""
+    waiting = WAITING.get(session)
+    if waiting is not None and not session.in_nested_transaction():
+        waiting.is_committed = True
+
+
+def ended(session: Session, transaction: SessionTransaction) -> None:
+    """Make the calls, if the transaction has committed; for SQLAlchemy's event ``after_transaction_end``.
+
+    It is the first moment at which the session can be used again.
+    """
+    if transaction.parent is not None or session not in WAITING:
+        return
+    waiting = WAITING.pop(session)
+    if not waiting.is_own:
+        if not waiting.is_committed:
+            waiting.queue.forget_since(waiting.begin)
+        return
+    waiting.queue.is_open = False
+    if waiting.is_committed and waiting.queue.calls:
+        wait_for(waiting.queue.run(), [receiver for receiver, _, _ in waiting.queue.calls])
