@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 from aldis import relay
 
@@ -16,9 +16,10 @@ def prepare(namespace: dict[str, object]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()],
+    parsers=[PythonCodeBlockParser(), SkipParser()],
     patterns=["*.md"],
-    excludes=["tutorial.md"],  # its program is two files; tests/test_examples.py runs them
+    # Programs of files, and of servers: tests/test_examples.py and tests/test_frameworks.py run them.
+    excludes=["docs/tutorial.md", "docs/frameworks/*.md"],
     setup=prepare,
 ).pytest()
 

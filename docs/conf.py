@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from sphinx.application import Sphinx
 
 from aldis import __version__
@@ -9,7 +12,13 @@ from aldis import __version__
 project = "aldis"
 version = release = __version__
 copyright = "the aldis developers"  # noqa: A001
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build", "examples", "dispatch.json"]
 nitpicky = False
 
@@ -25,7 +34,7 @@ napoleon_use_rtype = False
 add_module_names = False
 
 html_theme = "furo"
-html_title = "aldis"
+html_title = f"aldis {version}"
 html_static_path = ["_static"]
 html_css_files = ["aldis.css"]
 html_show_sphinx = False
@@ -63,6 +72,33 @@ def make_accessible(app: Sphinx, error: Exception | None) -> None:
             path.write_text(text, "utf-8")
 
 
+# The pages are plain Markdown, since most readers see them on the code host. These three things are the site's alone.
+ALL_PAGES = re.compile(r"^## All pages$.*", re.DOTALL | re.MULTILINE)
+GROUP = re.compile(r"^### (.+)$", re.MULTILINE)
+PAGE = re.compile(r"\]\(([\w/-]+)\.md\)")
+AUTODOC = re.compile(r"<!-- autodoc\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
+
+
+def read_page(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put into a page the parts that only the site shows.
+
+    The list of all pages in ``index.md`` becomes the navigation, a comment ``<!-- autodoc ... -->`` the docstrings that
+    it asks for, and ``changelog.md`` the changelog itself.
+    """
+    text = source[0]
+    if name == "index" and (listed := ALL_PAGES.search(text)):
+        _, *groups = GROUP.split(listed[0])
+        trees = [
+            f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(PAGE.findall(pages)) + "\n```\n"
+            for caption, pages in zip(groups[::2], groups[1::2], strict=True)
+        ]
+        text = text.replace(listed[0], "\n".join(trees))
+    elif name == "changelog":
+        text = (Path(app.srcdir).parent / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "](")
+    source[0] = AUTODOC.sub(r"```{eval-rst}\n\1```", text)
+
+
 def setup(app: Sphinx) -> None:
-    """Have the pages made accessible when they are written."""
+    """Connect the functions above to Sphinx's events."""
+    app.connect("source-read", read_page)
     app.connect("build-finished", make_accessible)
