@@ -106,7 +106,7 @@ def perform(action: str, options: RelayOptions) -> None:
             await ACTIONS[action](options)
         except (DBAPIError, OSError) as error:
             raise CommandError(
-                f"the database does not serve us: {options.relay.receivers.error_line(error).splitlines()[0]}"
+                f"the database does not serve us: {options.relay.receivers.error_line(error)}"
             ) from error
         finally:
             # What is left open keeps the process alive: aiosqlite has a thread for each connection.

@@ -1,7 +1,8 @@
-"""An event: what a signal said, on its way to another machine, as JSON with the attributes of CloudEvents."""
+"""An event: the keywords of one signal as JSON, with the attributes of CloudEvents, as it travels between machines."""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import ConfigurationError
+from .log_text import printable
 
-__all__ = ["LANES", "Event", "Snapshot", "encode", "events_of", "key_text", "lane_of"]
+__all__ = ["LANES", "LONGEST_NAME", "TRAVELLING", "Event", "Snapshot", "encode", "events_of", "key_text", "lane_of"]
 
 LANES: Final = 16
 """The parts that the events are dealt into, by instance key: those of one lane are passed on in order.
@@ -20,8 +22,24 @@ As many relays, and as many processes of one receiver, can share the work. It is
 another number the events of a key would change their lane, and overtake each other.
 """
 
+TRAVELLING: Final[Mapping[str, tuple[str, ...]]] = {
+    "post_save": ("column_values", "is_update", "is_migration", "row_count"),
+    "post_update": ("column_values", "is_update", "is_migration", "row_count"),
+    "post_delete": ("row_count",),
+}
+"""The signals that can be forwarded, and which of their keywords travel with the instance."""
+
 TYPE_PREFIX: Final = "aldis."
-"""Of the CloudEvents attribute ``type``: ``aldis.User.post_save``."""
+"""The beginning of the CloudEvents attribute ``type``: ``aldis.User.post_save``."""
+
+LONGEST_ID: Final = 48
+"""Characters of an event's id: the column of the inbox holds as many."""
+
+LONGEST_NAME: Final = 200
+"""Characters of a sender's and of a receiver's name: their columns hold as many."""
+
+LONGEST_TEXT: Final = 65_536
+"""Characters of a key or of a source that a message may have."""
 
 encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder(decimal_format="string").encode
 """Write JSON; what it can write is in msgspec's documentation, "Supported Types"."""
@@ -153,31 +171,101 @@ class Event(msgspec.Struct, frozen=True):
     def from_attributes(cls, attributes: Mapping[str, str], data: bytes) -> Event:
         """Read an event that came from a broker.
 
+        Everybody who may publish there can have written it, so each attribute is checked: an event that is returned
+        can be noted in the inbox, logged, and published again as a dead letter.
+
         Args:
             attributes: The attributes of CloudEvents, without a prefix.
-            data: Its body.
+            data: The body.
 
         Raises:
-            ConfigurationError: It is none of ours.
+            ConfigurationError: An attribute is missing, is no text, or has a value that no event of ours has.
         """
-        try:
-            sender, signal = attributes["type"].removeprefix(TYPE_PREFIX).rsplit(".", 1)
-            return cls(
-                id=attributes["id"],
-                sender=sender,
-                signal=signal,
-                key=attributes.get("subject", ""),
-                version=int(attributes["schemaversion"]),
-                time=datetime.fromisoformat(attributes["time"]).timestamp(),
-                data=data,
-                source=attributes["source"],
-                lane=int(attributes["lane"]),
-            )
-        except (KeyError, ValueError) as error:
-            raise ConfigurationError(
-                f"a message with the attributes {dict(attributes)!r} is no event of aldis.relay: {error!r}. Let "
-                "nothing else publish to its subjects."
-            ) from error
+        sender, signal = type_of(attributes)
+        return cls(
+            id=text_of(attributes, "id", LONGEST_ID, ID),
+            sender=sender,
+            signal=signal,
+            key=text_of(attributes, "subject", LONGEST_TEXT) if "subject" in attributes else "",
+            version=number_of(attributes, "schemaversion", 2**31 - 1),
+            time=time_of(attributes),
+            data=bytes(data),
+            source=text_of(attributes, "source", LONGEST_TEXT),
+            lane=number_of(attributes, "lane", LANES - 1),
+        )
+
+
+ID: Final = re.compile(r"[!-~]+")
+"""An event's id: ASCII without blanks and control characters, which every database and every broker takes."""
+
+NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
+
+
+def foreign(name: str, attributes: Mapping[str, Any], reason: str) -> ConfigurationError:
+    """Return the error of a message whose attribute of that name is wrong."""
+    given = printable(repr(attributes[name])) if name in attributes else "missing"
+    return ConfigurationError(
+        f"a message is no event of aldis.relay: its attribute {name} is {given}, {reason}. Let nothing else publish to "
+        "its subjects."
+    )
+
+
+def text_of(attributes: Mapping[str, Any], name: str, longest: int, pattern: re.Pattern[str] | None = None) -> str:
+    """Return an attribute that is a text.
+
+    Raises:
+        ConfigurationError: It is missing, no text, too long, or does not match the pattern.
+    """
+    value = attributes.get(name)
+    if not isinstance(value, str):  # AMQP's headers have types, and others may have been given
+        raise foreign(name, attributes, "and has to be a text")
+    if len(value) > longest:
+        raise foreign(name, attributes, f"longer than {longest} characters")
+    if pattern is not None and pattern.fullmatch(value) is None:
+        raise foreign(name, attributes, f"and has to match {pattern.pattern}")
+    if any("\ud800" <= each <= "\udfff" for each in value) and not value.isascii():
+        raise foreign(name, attributes, "which is no valid UTF-8")
+    return value
+
+
+def number_of(attributes: Mapping[str, Any], name: str, largest: int) -> int:
+    """Return an attribute that is a whole number, written as a text.
+
+    Raises:
+        ConfigurationError: It is missing, no number, or too large.
+    """
+    number = int(text_of(attributes, name, 11, NUMBER))
+    if not (0 if name == "lane" else -largest) <= number <= largest:
+        raise foreign(name, attributes, f"and has to be at most {largest}")
+    return number
+
+
+def type_of(attributes: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the sender and the signal that the attribute ``type`` names.
+
+    Raises:
+        ConfigurationError: It names none.
+    """
+    written = text_of(attributes, "type", len(TYPE_PREFIX) + LONGEST_NAME + 41)
+    prefix, (sender, _, signal) = written[: len(TYPE_PREFIX)], written[len(TYPE_PREFIX) :].rpartition(".")
+    if prefix != TYPE_PREFIX or not sender or not sender.isprintable() or signal not in TRAVELLING:
+        raise foreign(
+            "type", attributes, f"and has to be {TYPE_PREFIX}SENDER.SIGNAL, SIGNAL one of {', '.join(TRAVELLING)}"
+        )
+    return sender, signal
+
+
+def time_of(attributes: Mapping[str, Any]) -> float:
+    """Return the attribute ``time`` in seconds since 1970.
+
+    Raises:
+        ConfigurationError: It is no time, or one that UTC has no date for.
+    """
+    written = text_of(attributes, "time", 64)
+    try:
+        return datetime.fromisoformat(written).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise foreign("time", attributes, "and has to be a time as RFC 3339 writes it") from error
 
 
 def events_of(row: Any, source: str) -> list[Event]:
@@ -210,3 +298,28 @@ def events_of(row: Any, source: str) -> list[Event]:
 
 decode_keys: Final[Callable[[bytes], list[Any]]] = msgspec.json.Decoder(list[Any]).decode
 decode_bodies: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def refuse_name(kind: str, name: str) -> None:
+    """Refuse a name of a sender or a receiver that brokers or tables cannot hold.
+
+    Args:
+        kind: ``"sender"`` or ``"receiver"``.
+        name: The name.
+
+    Raises:
+        ConfigurationError: The name is too long, has blanks around it or control characters, or is reserved.
+
+    Example:
+        >>> refuse_name("receiver", "shop.mail")
+        >>> refuse_name("receiver", "dead")
+        Traceback (most recent call last):
+        aldis.errors.ConfigurationError: the receiver's name 'dead' is reserved for dead letters: give it another name=.
+    """
+    if name == "dead":
+        raise ConfigurationError(f"the {kind}'s name {name!r} is reserved for dead letters: give it another name=.")
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or name.strip() != name:
+        raise ConfigurationError(
+            f"the {kind}'s name {printable(repr(name))} cannot be used: give it a name= of 1 to {LONGEST_NAME} "
+            "printable characters, without blanks around it."
+        )

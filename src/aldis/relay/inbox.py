@@ -1,24 +1,33 @@
-"""The inbox: an event has its effect once, and one that fails waits aside with those after it of the same key."""
+"""The inbox of a receiver: an event has its effect once; one that fails is parked, with later ones of its key.
+
+The handlers of a broker's messages and the relay without a broker call :meth:`Inbox.take` with each event of a lane,
+and call it with the next when it has returned.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, select, true, union_all, update
+from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, or_, select, true, union_all, update
 
+from .background import cancelled
 from .event import LANES, Event
 from .lanes import IDLE_SETTING
-from .receivers import error_line
+from .log_text import error_line, printable
+from .receivers import LONGEST_DELAY_SECONDS
 from .tables import inbox, insert_if_new, parked
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from ..orm.database import Database
@@ -34,15 +43,21 @@ KEPT_SECONDS: Final = 14 * 24 * 60 * 60.0
 PRUNE_SECONDS: Final = 3600.0
 
 PAUSE_SECONDS: Final = 1.0
-"""Between two looks at what was put aside, and before a database that has failed is asked again."""
+"""Between two looks at what was parked, and before a database that has failed is asked again."""
+
+FIRST_PAUSE_SECONDS: Final = 0.05
+"""Before an event is tried again which the database has refused while it serves others; twice as long each time."""
+
+REFUSALS: Final = 5
+"""Attempts to note an event which the database refuses while it serves others; then the event is passed over."""
 
 LONGEST_KEY: Final = 400
 
 SLOW_SECONDS: Final = 0.005
-"""A commit takes about as long."""
+"""A receiver is slow from there on: a commit takes about as long."""
 
 QUICK_AT_ONCE: Final = 2
-"""Transactions, where they are shared: one at the database while the other is prepared here."""
+"""Transactions at once that are shared by events: the database works on one while the other is prepared."""
 
 SLOW_AT_ONCE: Final = LANES
 
@@ -51,11 +66,11 @@ unpack: Final[Callable[[bytes], Event]] = msgspec.msgpack.Decoder(Event).decode
 
 
 class Inbox:
-    """What has arrived for one receiver.
+    """The events that have arrived for one receiver.
 
-    A commit costs more than most receivers do. So events that have come of several lanes share a transaction, each with
-    a savepoint of its own, as long as the receiver is quick; one that is slow, since it waits for something else, gets
-    a transaction for each event, as many at once as there are lanes.
+    A commit costs more than most receivers do. So events of several lanes share a transaction, each with a savepoint of
+    its own, as long as the receiver is quick. A slow receiver, one that waits for something else, gets a transaction
+    for each event, as many at once as there are lanes.
 
     Args:
         receiver: The receiver.
@@ -67,13 +82,15 @@ class Inbox:
         self.database = database
         self.waiting: deque[tuple[Event, asyncio.Future[None]]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.retries: set[asyncio.Task[bool]] = set()
+        self.is_closing = False
         self.call_seconds = 0.0
         """How long the receiver takes, in seconds: the latest calls count most."""
 
     async def take(self, event: Event) -> None:
-        """Let an event have its effect, or put it aside; returns when one of both is committed.
+        """Let an event have its effect, or park it; returns when one of both is committed.
 
-        A database that does not answer is asked until it does: the next event of the lane waits for this one.
+        While the database does not serve, it is asked again and again: the next event of the lane waits for this one.
         """
         settled = asyncio.get_running_loop().create_future()
         self.waiting.append((event, settled))
@@ -105,14 +122,25 @@ class Inbox:
             # Here, not when the task is done, which is later: what came in between would find nobody.
             self.tasks -= {asyncio.current_task()}
 
-    async def close(self) -> None:
-        """Give up what is under way: it is undone, and comes again."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+    async def close(self, seconds: float = 0.0) -> None:
+        """End the calls under way; the transaction of a call that is cancelled is undone, and its event comes again.
+
+        Args:
+            seconds: How long the calls may go on before they are cancelled.
+        """
+        self.is_closing = True
+        under_way = self.tasks | self.retries
+        if under_way and seconds > 0:
+            await asyncio.wait(under_way, timeout=seconds)
+        await cancelled(self.tasks | self.retries)
 
     async def settle_for_sure(self, events: list[Event]) -> None:
-        """Settle events; those that cannot be together are settled each alone, however long it takes."""
+        """Settle events; those that cannot share a transaction are settled each alone.
+
+        While the database does not serve, they are tried again and again. An event that it refuses while it serves
+        others is passed over after some attempts, with an error in the log: it would hold up its lane for ever.
+        """
+        refusals = 0
         while True:
             try:
                 await self.settle(events)
@@ -121,18 +149,34 @@ class Inbox:
                     for event in events:
                         await self.settle_for_sure([event])
                     return
-                log.warning(
-                    "%s cannot note event %s: %s; it is tried again",
-                    self.receiver.name,
-                    events[0].id,
-                    error_line(error),
-                )
-                await asyncio.sleep(PAUSE_SECONDS)
+                name, event_id, line = self.receiver.name, printable(events[0].id), error_line(error)
+                if not await self.is_served():
+                    log.warning("%s cannot note event %s: %s; it is tried again", name, event_id, line)
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    continue
+                refusals += 1
+                if refusals == REFUSALS:
+                    log.error(  # noqa: TRY400 - where it was raised says nothing
+                        "%s passes over event %s, which the database refuses: %s", name, event_id, line
+                    )
+                    return
+                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (refusals - 1))
             else:
                 return
 
+    async def is_served(self) -> bool:
+        """Return whether the database notes an event of no receiver; the note is undone."""
+        statement = insert_if_new(inbox, self.database.engine.dialect.name)
+        try:
+            async with self.database.open_engine.connect() as connection:
+                await connection.execute(statement, {"receiver": "", "event_id": uuid.uuid4().hex, "received_at": 0.0})
+                await connection.rollback()
+        except Exception:
+            return False
+        return True
+
     async def settle(self, events: list[Event]) -> None:
-        """Let events have their effect, or put them aside."""
+        """Let events have their effect, or park them."""
         async with self.database.transaction() as connection:
             new = await self.record(connection, events)
             for event in events:
@@ -149,12 +193,12 @@ class Inbox:
                 self.call_seconds += (time.perf_counter() - begun - self.call_seconds) / 8
 
     async def record(self, connection: AsyncConnection, events: list[Event], is_guarded: bool = True) -> set[str]:
-        """Note events as received; return the ids of those that were not before.
+        """Note events as received; return the ids of those that had not been received before.
 
         Args:
             connection: The connection.
             events: The events.
-            is_guarded: Not either where an event of the same key waits aside.
+            is_guarded: Leave out an event whose key has a parked event that is not dead.
         """
         dialect = connection.dialect
         values: dict[str, Any] = {"name": self.receiver.name, "at": time.time()}
@@ -170,29 +214,30 @@ class Inbox:
         return {events[0].id} if result.rowcount else set()
 
     async def park_behind(self, connection: AsyncConnection, event: Event) -> None:
-        """Put an event aside, behind those of its key; one that was received before is dropped."""
+        """Park an event behind those of its key; an event that was received before is dropped."""
         known = select(inbox.c.event_id).where(inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
         if await connection.scalar(known) is None:
             await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
 
     async def park(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
-        """Put an event aside on which the receiver has raised: it is not received."""
+        """Park an event on which the receiver has raised; it no longer counts as received."""
         here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
         await connection.execute(delete(inbox).where(*here))
-        row = self.row(event, attempts, *self.verdict(event, attempts, error))
+        row = self.row(event, attempts, *self.verdict(event.id, attempts, error))
         await connection.execute(insert_if_new(parked, connection.dialect.name), row)
 
-    def verdict(self, event: Event, attempts: int, error: Exception) -> tuple[float, str, float | None]:
-        """Return when an event is tried again, what is noted of it, and since when it is dead, if it is."""
+    def verdict(self, event_id: str, attempts: int, error: Exception) -> tuple[float, str, float | None]:
+        """Return when an event is tried again, its error, and since when it is dead, or ``None``."""
         now, text = time.time(), error_line(error)
         if self.receiver.is_last(attempts, error):
-            log.error("%s gives event %s up after %d attempts", self.receiver.name, event.id, attempts, exc_info=error)
+            name = self.receiver.name
+            log.error("%s gives event %s up after %d attempts", name, printable(event_id), attempts, exc_info=error)
             return now, text, now
-        log.warning("%s raised at event %s: %s", self.receiver.name, event.id, text)
+        log.warning("%s raised at event %s: %s", self.receiver.name, printable(event_id), text)
         return now + self.receiver.delay(attempts), text, None
 
     def row(self, event: Event, attempts: int, next_at: float, error: str, dead_at: float | None) -> dict[str, Any]:
-        """Return the row of an event that is put aside."""
+        """Return the row of an event that is parked."""
         return {
             "receiver": self.receiver.name,
             "key": key_of(event),
@@ -205,21 +250,28 @@ class Inbox:
         }
 
     async def retry(self) -> None:
-        """Try again what was put aside, and forget what was received long ago; runs until it is cancelled."""
-        pruned = 0.0
+        """Try parked events again, and forget events received long ago; runs until it is cancelled."""
+        pruned, self.is_closing = -math.inf, False
         while True:
             try:
-                if time.time() - pruned > PRUNE_SECONDS:
+                if time.monotonic() - pruned > PRUNE_SECONDS:
                     await self.prune()
-                    pruned = time.time()
-                while await self.retry_one():
+                    pruned = time.monotonic()
+                while not self.is_closing and await self.retry_in_task():
                     pass
             except Exception:
-                log.exception("%s cannot look at what was put aside; it is tried again", self.receiver.name)
+                log.exception("%s cannot look at its parked events; it is tried again", self.receiver.name)
             await asyncio.sleep(min(PAUSE_SECONDS, max(self.receiver.backoff / 2, 0.01)))
 
+    async def retry_in_task(self) -> bool:
+        """Try one event in a task of its own: :meth:`close` ends it, later than the loop that has started it."""
+        task = asyncio.create_task(self.retry_one())
+        self.retries.add(task)
+        task.add_done_callback(self.retries.discard)
+        return await asyncio.shield(task)
+
     async def retry_one(self) -> bool:
-        """Try the event that has waited longest, of those that come first of their key; tell whether there was one."""
+        """Try the event that has waited longest, of the first of each key; return whether there was one."""
         before = parked.alias()
         ahead = exists(
             select(before.c.id).where(
@@ -229,32 +281,52 @@ class Inbox:
                 before.c.id < parked.c.id,
             )
         )
-        due = (parked.c.receiver == self.receiver.name, parked.c.dead_at.is_(None), parked.c.next_at <= time.time())
+        now = time.time()
+        # No attempt is planned further ahead than the longest delay: the clock has gone back since.
+        is_due = or_(parked.c.next_at <= now, parked.c.next_at > now + LONGEST_DELAY_SECONDS)
+        due = (parked.c.receiver == self.receiver.name, parked.c.dead_at.is_(None), is_due)
         first = select(parked).where(*due, ~ahead).order_by(parked.c.next_at, parked.c.id).limit(1)
         async with self.database.open_engine.connect() as connection:
             row = (await connection.execute(first)).first()
         if row is None:
             return False
+        try:
+            await self.retry_row(row)
+        except Exception as error:
+            if not await self.is_served():
+                raise
+            await self.postpone(row, error)
+        return True
+
+    async def postpone(self, row: Row[Any], error: Exception) -> None:
+        """Count an attempt that the database has refused, or whose event cannot be read, as a failure."""
+        attempts = row.attempts + 1
+        next_at, text, dead_at = self.verdict(row.event_id, attempts, error)
+        values = {"attempts": attempts, "next_at": next_at, "error": text, "dead_at": dead_at}
+        async with self.database.open_engine.begin() as connection:
+            await connection.execute(update(parked).where(parked.c.id == row.id).values(values))
+
+    async def retry_row(self, row: Row[Any]) -> None:
+        """Try a parked event again, unless another process does."""
         event, attempts = unpack(row.event), row.attempts + 1
         async with self.database.transaction() as connection:
             # Another process that has found the same row waits here for its lock, and then finds it changed.
             same = and_(parked.c.id == row.id, parked.c.attempts == row.attempts, parked.c.dead_at.is_(None))
             if not (await connection.execute(update(parked).where(same).values(attempts=attempts))).rowcount:
-                return True
+                return
             try:
                 async with self.database.transaction():
                     if await self.record(connection, [event], is_guarded=False):
                         await self.receiver.call(event)
             except Exception as error:
-                next_at, text, dead_at = self.verdict(event, attempts, error)
+                next_at, text, dead_at = self.verdict(event.id, attempts, error)
                 values = {"next_at": next_at, "error": text, "dead_at": dead_at}
                 await connection.execute(update(parked).where(parked.c.id == row.id).values(values))
             else:
                 await connection.execute(delete(parked).where(parked.c.id == row.id))
-        return True
 
     async def prune(self) -> None:
-        """Forget what was received long ago."""
+        """Forget events that were received long ago."""
         old = (inbox.c.receiver == self.receiver.name, inbox.c.received_at < time.time() - KEPT_SECONDS)
         async with self.database.open_engine.begin() as connection:
             await connection.execute(delete(inbox).where(*old))
@@ -262,7 +334,7 @@ class Inbox:
 
 @cache
 def recording_statement(dialect: str, count: int, is_guarded: bool, returns: bool) -> Any:
-    """Return the statement that notes so many events; kept, since to make it anew was a third of an event's time."""
+    """Return the statement that notes so many events; cached: making it anew was a third of an event's time."""
 
     def text(name: str) -> Any:
         return bindparam(name, type_=String)
@@ -281,5 +353,8 @@ def recording_statement(dialect: str, count: int, is_guarded: bool, returns: boo
 
 
 def key_of(event: Event) -> str:
-    """Return the key of an event as the table has it; longer ones that begin alike wait for each other."""
-    return event.key[:LONGEST_KEY]
+    """Return the key of an event as the table has it; longer ones that begin alike wait for each other.
+
+    PostgreSQL's texts hold no NUL (its manual, "Character Types").
+    """
+    return event.key[:LONGEST_KEY].replace("\0", "\ufffd")

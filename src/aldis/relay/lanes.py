@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy import Engine, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
@@ -120,7 +120,9 @@ class Lanes:
                     yield claim
             return
         now = time.time()
-        free = update(lane).where(*here, lane.c.until < now).values(owner=self.owner, until=now + LEASE_SECONDS)
+        # A lease that ends further ahead than one is long was given before the clock went back: it is none.
+        is_free = or_(lane.c.until < now, lane.c.until > now + LEASE_SECONDS)
+        free = update(lane).where(*here, is_free).values(owner=self.owner, until=now + LEASE_SECONDS)
         async with self.engine.begin() as connection:
             got = (await connection.execute(free)).rowcount
         if not got:

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, SignalError
 from ..orm.mapping.table import mapping_of
 from ..orm.meta import meta_of
 from ..orm.transactions.ambient import open_transaction
-from .event import LANES, encode, lane_of
+from .event import LANES, TRAVELLING, encode, lane_of, refuse_name
 from .tables import CHANNEL, add_tables, outbox
 
 if TYPE_CHECKING:
@@ -28,14 +28,7 @@ if TYPE_CHECKING:
     from ..dispatch.signal import Signal
     from ..orm.mapping.table import TableMapping
 
-__all__ = ["FORWARDED", "TRAVELLING", "forward"]
-
-TRAVELLING: Final[Mapping[str, tuple[str, ...]]] = {
-    "post_save": ("column_values", "is_update", "is_migration", "row_count"),
-    "post_update": ("column_values", "is_update", "is_migration", "row_count"),
-    "post_delete": ("row_count",),
-}
-"""The signals that can be forwarded, and which of their keywords travel beside the instance."""
+__all__ = ["FORWARDED", "forward"]
 
 KEYS_AT_ONCE: Final = 500
 
@@ -70,7 +63,8 @@ def forward(
 
     Raises:
         SignalError: The signal cannot travel.
-        ConfigurationError: The model is not mapped, has no such attributes, or is forwarded differently already.
+        ConfigurationError: The model is not mapped, has no such attributes, or is forwarded differently already; or
+            the name cannot be used.
 
     Example:
         >>> import aldis
@@ -123,6 +117,7 @@ class Forwarding:
         self.signal = signal
         self.model = model
         self.version = version
+        refuse_name("sender", name)
         self.name = name
         self.mapping: TableMapping = mapping_of(model)
         every = [attribute for attribute, _ in self.mapping.columns]

@@ -14,8 +14,8 @@ import msgspec
 
 from ..dispatch.receiver import accepts, describe, name_of_signal, refuse_unknown
 from ..errors import AldisError, ConfigurationError, SignalError
-from .event import Event, Snapshot
-from .outbox import TRAVELLING
+from .event import TRAVELLING, Event, Snapshot, refuse_name
+from .log_text import error_line, printable
 
 if TYPE_CHECKING:
     from ..dispatch.signal import Signal
@@ -34,12 +34,23 @@ SENT: Final = ("instance", "event_id", "signal", "key", "schema_version", "time"
 """What every event tells a receiver beside the sender; the signal's keywords come after it."""
 
 
+MARGIN_SECONDS: Final = 1.0
+"""What a call that was cancelled after its patience may take to end."""
+
+LONGEST_DELAY_SECONDS: Final = 60.0
+"""Between two attempts."""
+
+
 class SchemaError(AldisError):
     """An event that a receiver cannot read: the model's schema is not the one that it was written for."""
 
 
+class ReceiverStoppedError(AldisError):
+    """A receiver ended by an exception that would have ended the relay: it counts as a failure of the receiver."""
+
+
 class EventData(msgspec.Struct):
-    """The data of an event; the instance is read when it is known as what."""
+    """The data of an event; the instance is decoded by each receiver, as its own type."""
 
     instance: msgspec.Raw
     column_values: dict[str, Any] | None = None
@@ -49,6 +60,7 @@ class EventData(msgspec.Struct):
 
 
 decode_data: Final = msgspec.json.Decoder(EventData).decode
+decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def receiver(
@@ -80,12 +92,14 @@ def receiver(
             Without one, an event may come twice, and is tried again on the spot.
         retries: How often an event is tried again, before it goes to the dead letters.
         backoff: Seconds before the first time; twice as long before each one after, a minute at most.
-        patience: Seconds until an event that a process has taken and says nothing of is given to another one: more
-            than the function takes. On PostgreSQL its transaction is undone when it says nothing to it for so long.
+        patience: Seconds that one call may take. After that the call is cancelled, its transaction undone, and it
+            counts as a failure. A process that has taken an event and is cut off from the network loses it to another
+            one after about as long; on PostgreSQL its transaction is undone when it is silent for so long. A plain
+            function cannot be cancelled: while it runs, nothing else of the process does.
 
     Raises:
         SignalError: The signal does not travel, or the function requires what is never sent.
-        ConfigurationError: There is a receiver of that name.
+        ConfigurationError: There is a receiver of that name, or the name cannot be used.
 
     Example:
         >>> from aldis import relay
@@ -146,6 +160,8 @@ class Receiver:
         self.signals = tuple(signals)
         self.sender = sender if isinstance(sender, str) else sender.__name__
         self.name = name or describe(function)
+        refuse_name("sender", self.sender)
+        refuse_name("receiver", self.name)
         self.version = version
         self.database = database
         self.retries = retries
@@ -173,7 +189,7 @@ class Receiver:
         try:
             letter = decode_data(event.data)
             instance = self.instance_of(letter.instance, event)
-        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
             written_for = "" if self.version is None else f", written for version {self.version},"
             raise SchemaError(
                 f"{self.name}{written_for} cannot read {event.sender} of version {event.version}: {error}. Let it name "
@@ -192,7 +208,7 @@ class Receiver:
             "row_count": letter.row_count,
         }
         if "column_values" in self.taken and event.signal == "post_save" and letter.column_values is None:
-            sent["column_values"] = msgspec.json.decode(letter.instance)
+            sent["column_values"] = decode_object(letter.instance)
         return {name: value for name, value in sent.items() if name in self.taken}
 
     def instance_of(self, written: msgspec.Raw, event: Event) -> Any:
@@ -201,7 +217,7 @@ class Receiver:
             return None
         if self.read_instance is not None:
             return self.read_instance(written)
-        return Snapshot(event.sender, msgspec.json.decode(written))
+        return Snapshot(event.sender, decode_object(written))
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the data that it reads, for the page that tells of it."""
@@ -215,24 +231,48 @@ class Receiver:
         return {"type": "object", "properties": {"instance": instance, **told}, "required": ["instance"]}
 
     async def call(self, event: Event) -> None:
-        """Call the function.
+        """Call the function, for ``patience`` seconds at most.
+
+        A receiver that ends by an exception which is no ``Exception`` must not end the relay with it, at each restart
+        again: a ``CancelledError`` where nobody has cancelled this task, as of a task of its own that was cancelled,
+        and a ``SystemExit`` count as failures.
 
         Raises:
             SchemaError: It cannot read the event.
+            TimeoutError: The call took longer than ``patience``.
+            ReceiverStoppedError: It raised what is no ``Exception``.
+            Exception: What the function raises.
         """
-        result = self.function(event.sender, **self.arguments(event))
-        if isinstance(result, Awaitable):
-            await result
+        task = asyncio.current_task()
+        assert task is not None
+        cancellations = task.cancelling()
+        result: Any = None
+        try:
+            result = self.function(event.sender, **self.arguments(event))
+            if isinstance(result, Awaitable):
+                async with asyncio.timeout(self.patience) as limit:
+                    await result
+        except TimeoutError as error:
+            if isinstance(result, Awaitable) and limit.expired():
+                raise TimeoutError(f"the call took longer than patience={self.patience:g} seconds") from error
+            raise
+        except (asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
+            if isinstance(error, Exception) or task.cancelling() > cancellations:
+                raise
+            raise ReceiverStoppedError(f"{self.name} raised {error!r}, and nobody had cancelled it") from error
 
     def delay(self, attempts: int) -> float:
         """Return how many seconds to wait after so many attempts."""
-        return min(self.backoff * 2.0 ** (attempts - 1), 60.0)
+        return min(self.backoff * 2.0 ** min(attempts - 1, 60), LONGEST_DELAY_SECONDS)
 
     @property
     def seconds(self) -> float:
-        """How long an event may be on its way through here, before somebody else is asked."""
-        tries = 0.0 if self.database is not None else sum(map(self.delay, range(1, self.retries + 1)))
-        return self.patience + tries
+        """How long an event may be under way here before the broker gives it to another process.
+
+        Without a database all attempts are made on the spot; with one, the second attempt is the inbox's.
+        """
+        attempts = 1 if self.database is not None else self.retries + 1
+        return attempts * self.patience + sum(map(self.delay, range(1, attempts))) + MARGIN_SECONDS
 
     def is_last(self, attempts: int, error: Exception) -> bool:
         """Tell whether an event goes to the dead letters: what cannot be read today cannot be tomorrow."""
@@ -252,18 +292,13 @@ class Receiver:
                 await self.call(event)
             except Exception as error:
                 if self.is_last(attempts, error):
-                    log.exception("%s gives event %s up after %d attempts", self.name, event.id, attempts)
+                    log.exception("%s gives event %s up after %d attempts", self.name, printable(event.id), attempts)
                     await bury(self.name, event, error_line(error), attempts)
                     return
-                log.warning("%s raised at event %s: %s", self.name, event.id, error_line(error))
+                log.warning("%s raised at event %s: %s", self.name, printable(event.id), error_line(error))
                 await asyncio.sleep(self.delay(attempts))
             else:
                 return
-
-
-def error_line(error: Exception) -> str:
-    """Return an exception as a line."""
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def type_of_instance(function: Callable[..., Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The relay: what waits in the outbox is passed on, lane by lane, in order, by as many relays as there are."""
+"""The relay: passes the events of the outbox on, lane by lane, in order; several relays share the lanes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, false, func, or_, select, update
+from sqlalchemy import and_, update
 from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
-from .background import background
+from .background import STOP_SECONDS, background, cancelled
 from .event import Event, events_of
 from .inbox import Inbox
 from .lanes import Lanes, separate_engine
+from .log_text import error_line
 from .metrics import Metrics
+from .pruning import Pruning
 from .receivers import RECEIVERS, Receiver
-from .tables import delivery, insert_if_new, outbox, require_tables
+from .tables import insert_if_new, outbox, require_tables
 from .tables import receiver as receivers
 from .wake import wake_on_commit
 
@@ -40,20 +42,22 @@ WORKERS: Final = 4
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
-UNWANTED_SECONDS: Final = 7 * 24 * 60 * 60.0
-"""How long the table keeps, where there is no broker, an event that no receiver is known for."""
+SLOW_LANE_SECONDS: Final = 0.5
+"""After which the relay looks for events in other lanes, while the receiver of one is still working."""
 
 PassOn = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Relay:
-    """Passes on what waits in the outbox: to a broker, or where there is none to the receivers of this process.
+    """Passes the events of the outbox on: to a broker, or where there is none to the receivers of this process.
 
     Args:
-        database: Where the outbox is.
+        database: The database with the outbox.
         broker: A broker's URL, or one of FastStream's; without one, the receivers that were declared are called.
-        source: What the events say of where they come from (CloudEvents, ``source``).
+        source: The attribute ``source`` of the events (CloudEvents).
         poll: Seconds between two looks at an outbox that was empty. On PostgreSQL the relay is woken at once.
+        stop_timeout: Seconds that :meth:`stop` lets the calls and the publishing under way go on. Calls that take
+            longer are cancelled, their transactions undone, and their events come again.
 
     Raises:
         ConfigurationError: The broker is none that is known, or what it needs is not installed.
@@ -73,35 +77,52 @@ class Relay:
         >>> del relay.RECEIVERS["nobody"]
     """
 
-    def __init__(self, database: Database, broker: Any = None, *, source: str = "aldis", poll: float = 0.5) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Any = None,
+        *,
+        source: str = "aldis",
+        poll: float = 0.5,
+        stop_timeout: float = STOP_SECONDS,
+    ) -> None:
         from .brokers import transport_to
 
         self.database = database
         self.source = source
         self.poll = poll
+        self.stop_timeout = stop_timeout
+        self.on_started: Callable[[], None] = lambda: None
+        """Called by :meth:`run` when it is connected."""
         self.passed = 0
         """Events that were passed on so far."""
         self.transport: Transport | None = None if broker is None else transport_to(broker)
         self.woken = asyncio.Event()
-        self.is_stopping = False
+        self.stopping = asyncio.Event()
         self.engine = database.engine
         self.workers = WORKERS if database.engine.dialect.name != "sqlite" else 1
-        """Lanes that are passed on at once: on SQLite, whoever writes is alone."""
+        """Lanes that are passed on at once: on SQLite there is one writer at a time."""
         self.is_alone = isinstance(database.engine.pool, StaticPool)
         """The database is in memory, and has one connection."""
         self.consumers: list[tuple[Lanes, PassOn]] = []
         self.inboxes: list[Inbox] = []
-        self.has_to_prune = False
-        """Who takes what may have changed since the table was last pruned."""
+        self.slots = asyncio.Semaphore(self.workers)
+        self.pruning: Pruning | None = None
+        """Where there is no broker."""
         self.metrics = Metrics(database)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self.stopping.is_set()
+
     def stop(self) -> None:
-        """Let :meth:`run` end when what is under way has been passed on."""
-        self.is_stopping = True
+        """Let :meth:`run` end when the events under way are passed on, after ``stop_timeout`` seconds at the latest."""
+        self.stopping.set()
         self.woken.set()
 
     async def run(self) -> None:
-        """PassOn on what waits and what will, until :meth:`stop` is called.
+        """Pass events on, those that wait and those to come, until :meth:`stop` is called.
 
         A broker or a database that goes away is tried again until it is back.
 
@@ -111,26 +132,59 @@ class Relay:
         """
         async with self.ready(), AsyncExitStack() as stack:
             await self.start_background(stack)
-            pause = 0.0
+            self.on_started()
+            passing = asyncio.create_task(self.pass_until_stopped())
+            stopping = asyncio.create_task(self.stopping.wait())
+            try:
+                await asyncio.wait({passing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                until = time.monotonic() + self.stop_timeout
+                if not passing.done():
+                    await asyncio.wait({passing}, timeout=self.stop_timeout)
+                for each in self.inboxes:
+                    await each.close(until - time.monotonic())
+            finally:
+                stopping.cancel()
+                # First the calls: on SQLite they have the lock that giving a lane back needs.
+                for each in self.inboxes:
+                    await each.close()
+                if not passing.done():
+                    await asyncio.wait({passing}, timeout=0.1)
+                if not passing.done():
+                    await cancelled([passing])
+            if passing.done() and not passing.cancelled():
+                passing.result()
+
+    async def pass_until_stopped(self) -> None:
+        """Pass events on until the relay is stopped.
+
+        A lane whose receiver takes long does not hold up the others: each lane is a task of its own.
+        """
+        pause, working = 0.0, dict[tuple[int, int], asyncio.Task[None]]()
+        try:
             while not self.is_stopping:
                 self.woken.clear()
+                before = self.passed
                 try:
-                    passed = await self.pass_some()
+                    await self.start_lanes(working)
+                    # A database in memory has one connection: nobody looks while a lane works on it.
+                    await wait_for_some(working, None if self.is_alone else SLOW_LANE_SECONDS)
                     if self.is_alone:
                         await self.retry_some()
+                    if self.pruning is not None and self.pruning.is_due():
+                        await self.pruning.prune()
                     pause = 0.0
                 except Exception as error:
                     pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS)
-                    log.warning(
-                        "cannot pass on what waits: %s: %s; again in %.1f s", type(error).__name__, error, pause
-                    )
-                    passed = 0
-                if not passed and not self.is_stopping:
+                    log.warning("cannot pass on the events that wait: %s; again in %.1f s", error_line(error), pause)
+                if (self.passed == before and not working) or pause:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.woken.wait(), pause or self.poll)
+            await wait_for_some(working, None)
+        finally:
+            await cancelled(working.values())
 
     async def pass_all(self) -> int:
-        """PassOn on what waits now, and return; for tests and for jobs that run by the clock.
+        """Pass on the events that wait now, and return; for tests and for scheduled jobs.
 
         Returns:
             How many events were passed on.
@@ -143,11 +197,13 @@ class Relay:
             while await self.pass_some():
                 pass
             await self.retry_some()
+            if self.pruning is not None:
+                await self.pruning.prune()
         return self.passed - before
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
-        """Be connected, and know who takes what."""
+        """Be connected to the database and the broker, with the receivers registered, for a block."""
         await require_tables(self.database)
         async with AsyncExitStack() as stack:
             self.engine = separate_engine(self.database, WORKERS + 2)
@@ -167,13 +223,16 @@ class Relay:
                     stack.push_async_callback(each.close)
                 self.consumers = [self.consumer_of(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
-                self.has_to_prune = True
+                self.pruning = Pruning(self.engine)
             for lanes, _ in self.consumers:
                 await lanes.prepare()
             yield
 
     async def start_background(self, stack: AsyncExitStack) -> None:
-        """Let run beside what has to: where a connection is all there is, nothing can, see :meth:`run`."""
+        """Start the tasks that wake the relay, watch it and retry parked events.
+
+        A database in memory has one connection, and no task but the relay's may use it: :meth:`run` retries there.
+        """
         if not self.is_alone:
             works = [
                 wake_on_commit(self.engine, self.woken),
@@ -184,13 +243,13 @@ class Relay:
                 await stack.enter_async_context(background(work))
 
     async def retry_some(self) -> None:
-        """Try again what was put aside and is due."""
+        """Try the parked events that are due again."""
         for each in self.inboxes:
             while await each.retry_one():
                 pass
 
     def consumer_of(self, inbox: Inbox) -> tuple[Lanes, PassOn]:
-        """Return what takes a receiver's events from the table."""
+        """Return the lanes of a receiver, and the function that passes events on to it."""
         receiver = inbox.receiver
 
         async def take(events: Sequence[Event]) -> None:
@@ -201,7 +260,7 @@ class Relay:
         return Lanes(self.engine, receiver.name, wanted), take
 
     async def register(self, known: Sequence[Receiver]) -> None:
-        """Write down who takes events from the table: each is kept until all of them have.
+        """Write the receivers into their table: an event is kept until all of its receivers have taken it.
 
         Each statement is a transaction of its own: relays that start at once and hold one lock while they ask for the
         next are a deadlock on MariaDB.
@@ -215,31 +274,37 @@ class Relay:
                 await connection.execute(update(receivers).where(receivers.c.name == each.name).values(row))
 
     async def pass_some(self) -> int:
-        """PassOn on some of what waits, in as many lanes as there is something in; return how many events it was."""
-        before = self.passed
-        for lanes, take in self.consumers:
-            numbers = await lanes.waiting()
-            random.shuffle(numbers)
-            running = asyncio.Semaphore(self.workers)
-            work = [self.pass_lane(lanes, number, take, running) for number in numbers]
-            for error in await asyncio.gather(*work, return_exceptions=True):
-                if isinstance(error, BaseException):
-                    raise error
-        if self.transport is None and (self.passed > before or self.has_to_prune):
-            await self.prune()
-            self.has_to_prune = False
+        """Pass on some of the events that wait, in each lane that has some; return how many."""
+        before, working = self.passed, dict[tuple[int, int], asyncio.Task[None]]()
+        try:
+            await self.start_lanes(working)
+            await wait_for_some(working, None)
+        finally:
+            await cancelled(working.values())
         return self.passed - before
 
-    async def pass_lane(self, lanes: Lanes, number: int, take: PassOn, running: asyncio.Semaphore) -> None:
-        """PassOn on some of what waits in a lane, unless somebody else does."""
-        async with running, lanes.claimed(number) as claim:
+    async def start_lanes(self, working: dict[tuple[int, int], asyncio.Task[None]]) -> None:
+        """Start a task for each lane that has events and has no task yet.
+
+        Args:
+            working: The tasks, by consumer and lane; those that are started are added.
+        """
+        for number, (lanes, pass_on) in enumerate(self.consumers):
+            found = [each for each in await lanes.waiting() if (number, each) not in working]
+            random.shuffle(found)
+            for each in found:
+                working[number, each] = asyncio.create_task(self.pass_lane(lanes, each, pass_on))
+
+    async def pass_lane(self, lanes: Lanes, number: int, pass_on: PassOn) -> None:
+        """Pass on some of the events of a lane, unless another process does."""
+        async with self.slots, lanes.claimed(number) as claim:
             if claim is None or self.is_stopping:
                 return
             done: list[int] = []
             try:
                 for row in await claim.read():
                     events = events_of(row, self.source)
-                    await take(events)
+                    await pass_on(events)
                     done.append(row.id)
                     self.passed += len(events)
                     self.metrics.count(events, time.time())
@@ -254,36 +319,28 @@ class Relay:
         for batch in distinct_key_batches(events):
             await self.transport.publish(batch)
 
-    async def prune(self) -> None:
-        """Delete what all receivers have taken."""
-        async with self.engine.begin() as connection:
-            known = (await connection.execute(select(receivers))).all()
-            consumers: dict[tuple[str, str], list[str]] = {}
-            for each in known:
-                for signal in each.signals.split(","):
-                    consumers.setdefault((each.sender, signal), []).append(each.name)
-            for (sender, signal), names in consumers.items():
-                taken = (
-                    select(delivery.c.outbox_id)
-                    .where(delivery.c.receiver.in_(names))
-                    .group_by(delivery.c.outbox_id)
-                    .having(func.count() == len(names))
-                )
-                here = (outbox.c.sender == sender, outbox.c.signal == signal, outbox.c.id.in_(taken))
-                numbers = list(await connection.scalars(select(outbox.c.id).where(*here)))
-                if numbers:
-                    await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
-                    await connection.execute(delete(delivery).where(delivery.c.outbox_id.in_(numbers)))
-            wanted = [and_(outbox.c.sender == sender, outbox.c.signal == signal) for sender, signal in consumers]
-            old = outbox.c.created_at < time.time() - UNWANTED_SECONDS
-            await connection.execute(delete(outbox).where(old, ~or_(false(), *wanted)))
+
+async def wait_for_some(working: dict[tuple[int, int], asyncio.Task[None]], seconds: float | None) -> None:
+    """Wait until all tasks are done, or some seconds are over; take those that are done out.
+
+    Raises:
+        Exception: What the first one that failed raised.
+    """
+    if not working:
+        return
+    await asyncio.wait(working.values(), timeout=seconds)
+    done = [key for key, task in working.items() if task.done()]
+    errors = [task.exception() for task in map(working.pop, done) if not task.cancelled()]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def distinct_key_batches(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """Cut events into pieces that may be on their way at once: no key is in one twice.
+    """Cut events into batches that may be published at once: no key is in one batch twice.
 
-    So the broker has an event before the next of its key is sent, whatever is lost on the way and sent again. And
-    where two relays send the same events, one of them cut off from its lock, what comes first of each is in order.
+    So the broker has an event before the next of its key is sent, although messages may be lost and sent again. And
+    where two relays send the same events, one of them cut off from its lock, the first copies are in order.
 
     Example:
         >>> from aldis.relay.event import Event

@@ -1,4 +1,4 @@
-"""The tables of the relay: what waits to be sent, and what has arrived."""
+"""The tables of the relay: the outbox, the inbox, and who works on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.mysql import LONGBLOB
+from sqlalchemy.dialects.mysql import LONGBLOB, VARCHAR
 from sqlalchemy.schema import DDL
 
 from ..errors import ConfigurationError
@@ -54,6 +54,15 @@ metadata: Final = MetaData()
 Number: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts up only what is declared as INTEGER (its manual, "Rowid Tables")."""
 
+
+def text(length: int) -> String:
+    """Return the type of a text whose values are told apart by every character.
+
+    By default MariaDB and MySQL take ``Mail`` for ``mail`` and for ``mäil``: two receivers would share their events.
+    """
+    return String(length).with_variant(VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
 Bytes: Final = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
 
 outbox: Final = Table(
@@ -61,7 +70,7 @@ outbox: Final = Table(
     metadata,
     Column("id", Number, primary_key=True, autoincrement=True),
     Column("lane", SmallInteger, nullable=False),
-    Column("sender", String(200), nullable=False),
+    Column("sender", text(200), nullable=False),
     Column("signal", String(40), nullable=False),
     Column("version", Integer, nullable=False),
     Column("batch", String(32), nullable=False),
@@ -93,7 +102,7 @@ compress_fast(outbox)
 lane: Final = Table(
     "aldis_lane",
     metadata,
-    Column("receiver", String(200), primary_key=True),
+    Column("receiver", text(200), primary_key=True),
     Column("lane", SmallInteger, primary_key=True, autoincrement=False),
     Column("owner", String(32), nullable=False, server_default=""),
     Column("until", Double, nullable=False, server_default="0"),
@@ -103,8 +112,8 @@ lane: Final = Table(
 receiver: Final = Table(
     "aldis_receiver",
     metadata,
-    Column("name", String(200), primary_key=True),
-    Column("sender", String(200), nullable=False),
+    Column("name", text(200), primary_key=True),
+    Column("sender", text(200), nullable=False),
     Column("signals", String(400), nullable=False),
 )
 """The receivers that take events from the table, where there is no broker."""
@@ -112,7 +121,7 @@ receiver: Final = Table(
 delivery: Final = Table(
     "aldis_delivery",
     metadata,
-    Column("receiver", String(200), primary_key=True),
+    Column("receiver", text(200), primary_key=True),
     Column("outbox_id", Number, primary_key=True, autoincrement=False),
 )
 """Rows of the outbox that a receiver has taken, where there is no broker."""
@@ -120,8 +129,8 @@ delivery: Final = Table(
 inbox: Final = Table(
     "aldis_inbox",
     metadata,
-    Column("receiver", String(200), primary_key=True),
-    Column("event_id", String(48), primary_key=True),
+    Column("receiver", text(200), primary_key=True),
+    Column("event_id", text(48), primary_key=True),
     Column("received_at", Double, nullable=False),
     Index("ix_aldis_inbox_received_at", "received_at"),
 )
@@ -131,9 +140,9 @@ parked: Final = Table(
     "aldis_parked",
     metadata,
     Column("id", Number, primary_key=True, autoincrement=True),
-    Column("receiver", String(200), nullable=False),
-    Column("key", String(400), nullable=False),
-    Column("event_id", String(48), nullable=False),
+    Column("receiver", text(200), nullable=False),
+    Column("key", text(400), nullable=False),
+    Column("event_id", text(48), nullable=False),
     Column("event", Bytes, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", Double, nullable=False),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from faststream.kafka import KafkaBroker
 
+from ..background import END_SECONDS
 from ..event import Event
 from .transport import DEAD, JSON, Transport, token
 
@@ -19,7 +20,12 @@ __all__ = ["KafkaTransport", "from_url"]
 
 def from_url(url: str) -> KafkaTransport:
     """Return the transport to the Kafka at a URL: ``kafka://host:port``."""
-    return KafkaTransport(KafkaBroker(urlsplit(url).netloc, logger=None, acks="all", enable_idempotence=True), url)
+    return KafkaTransport(
+        KafkaBroker(
+            urlsplit(url).netloc, logger=None, graceful_timeout=END_SECONDS, acks="all", enable_idempotence=True
+        ),
+        url,
+    )
 
 
 class KafkaTransport(Transport):

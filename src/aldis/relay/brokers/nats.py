@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from faststream.nats import JStream, NatsBroker
 from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
+from ..background import END_SECONDS
 from ..event import LANES, Event
 from .transport import DEAD, JSON, Transport, token
 
@@ -30,12 +31,23 @@ PUBLISH_SECONDS: Final = 10.0
 
 def from_url(url: str) -> NatsTransport:
     """Return the transport to the NATS server at a URL; the client reconnects for ever."""
-    broker = NatsBroker(url, max_reconnect_attempts=-1, reconnect_time_wait=1, ping_interval=10, logger=None)
+    broker = NatsBroker(
+        url,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        ping_interval=10,
+        logger=None,
+        graceful_timeout=END_SECONDS,
+    )
     return NatsTransport(broker, url)
 
 
 class NatsTransport(Transport):
     """Publishes to NATS JetStream, and subscribes."""
+
+    # NATS gives an event again at once, to the same process, which is still there; it would be lost to others until
+    # the acknowledgement is overdue.
+    nack_options: ClassVar[Mapping[str, Any]] = {"delay": 2 * END_SECONDS}
 
     async def declare(self) -> None:
         """Make the stream, unless there is one: whoever wants it replicated, or kept longer, makes it first."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 
+from ..background import END_SECONDS
 from ..event import LANES, Event
 from .transport import DEAD, JSON, Transport, token
 
@@ -20,7 +21,7 @@ EXCHANGE: Final = RabbitExchange("aldis", type=ExchangeType.TOPIC, durable=True)
 
 def from_url(url: str) -> RabbitTransport:
     """Return the transport to the RabbitMQ server at a URL; the client reconnects for ever."""
-    return RabbitTransport(RabbitBroker(url, logger=None), url)
+    return RabbitTransport(RabbitBroker(url, logger=None, graceful_timeout=END_SECONDS), url)
 
 
 class RabbitTransport(Transport):
@@ -39,7 +40,7 @@ class RabbitTransport(Transport):
             "routing_key": f"{token(event.sender)}.{event.signal}.{event.lane}",
         }
         if dead_of is not None:
-            queue = RabbitQueue(f"aldis.{DEAD}.{dead_of}", durable=True)
+            queue = RabbitQueue(f"aldis.{DEAD}.{token(dead_of)}", durable=True)
             await self.broker.declare_queue(queue)
             options = {"queue": queue}
         await self.broker.publish(
@@ -50,7 +51,7 @@ class RabbitTransport(Transport):
         """Subscribe to a queue for each lane; of several processes RabbitMQ lets one at a time have it."""
         for lane in range(LANES):
             queue = RabbitQueue(
-                f"aldis.{receiver.name}.{lane}",
+                f"aldis.{token(receiver.name)}.{lane}",
                 durable=True,
                 routing_key=f"{token(receiver.sender)}.*.{lane}",
                 arguments={"x-single-active-consumer": True},

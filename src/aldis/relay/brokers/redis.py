@@ -14,8 +14,9 @@ from faststream.redis import RedisBroker, StreamSub
 from redis.exceptions import LockError, RedisError, ResponseError
 
 from ...errors import AldisError
+from ..background import END_SECONDS
 from ..event import LANES, Event
-from .transport import DEAD, JSON, Transport
+from .transport import DEAD, JSON, Transport, token
 
 if TYPE_CHECKING:
     from ..receivers import Receiver
@@ -44,7 +45,13 @@ CONNECTIONS: Final = 1000
 
 def from_url(url: str) -> RedisTransport:
     """Return the transport to the Redis server at a URL."""
-    broker = RedisBroker(url, logger=None, health_check_interval=10, max_connections=CONNECTIONS)  # type: ignore[arg-type]
+    broker = RedisBroker(
+        url,
+        logger=None,  # type: ignore[arg-type]
+        health_check_interval=10,
+        max_connections=CONNECTIONS,
+        graceful_timeout=END_SECONDS,
+    )
     return RedisTransport(broker, url)
 
 
@@ -79,7 +86,7 @@ class RedisTransport(Transport):
 
     async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
         """Publish one."""
-        stream = stream_of(event.sender, event.lane) if dead_of is None else f"aldis:{DEAD}:{dead_of}"
+        stream = stream_of(event.sender, event.lane) if dead_of is None else f"aldis:{DEAD}:{token(dead_of)}"
         await self.add(stream, event, headers)
 
     async def add(self, stream: str, event: Event, headers: dict[str, str], pipeline: Any = None) -> None:
@@ -104,7 +111,7 @@ class RedisTransport(Transport):
 
 def stream_of(sender: str, lane: int) -> str:
     """Return the name of a stream."""
-    return f"aldis:{sender}:{lane}"
+    return f"aldis:{token(sender)}:{lane}"
 
 
 class MissingEventError(AldisError):
@@ -185,7 +192,9 @@ class StreamReader:
         """Read the lane whenever nobody else does; runs until it is cancelled."""
         while True:
             client = self.transport.broker._connection
-            lock = client.lock(f"aldis:lock:{self.group}:{self.stream}", timeout=LOCK_SECONDS, thread_local=False)
+            lock = client.lock(
+                f"aldis:lock:{token(self.group)}:{self.stream}", timeout=LOCK_SECONDS, thread_local=False
+            )
             try:
                 if await lock.acquire(blocking=False):
                     try:

@@ -13,7 +13,7 @@ from faststream.middlewares import AckPolicy
 
 from ...errors import ConfigurationError
 from ..event import Event
-from ..receivers import error_line
+from ..log_text import error_line
 from . import host_and_port, require_reachable
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ JSON: Final = "application/json"
 
 DEAD: Final = "dead"
 """Where dead letters go, in the place of a sender."""
+
+PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+"""The bytes of a name that brokers take in a word, whichever the broker."""
 
 CONNECT_SECONDS: Final = 15.0
 """How long it may take until a broker that answers serves us; NATS's client would try for ever."""
@@ -42,6 +45,9 @@ class Transport:
 
     prefix: ClassVar[str] = "ce-"
     """Of the headers with the attributes of CloudEvents, as its binding for the protocol has it."""
+
+    nack_options: ClassVar[Mapping[str, Any]] = {}
+    """How a process that stops gives an event back: the arguments of FastStream's ``NackMessage``."""
 
     def __init__(self, broker: Any, url: str | None = None) -> None:
         self.broker = broker
@@ -91,8 +97,8 @@ class Transport:
 
     async def bury(self, receiver: str, event: Event, error: str, attempts: int) -> None:
         """Publish an event to a receiver's dead letters."""
-        said = {"receiver": receiver, "error": header(error), "attempts": str(attempts)}
-        await self.send(event, {**self.headers_of(event), **said}, receiver)
+        report = {"receiver": header(receiver), "error": header(error), "attempts": str(attempts)}
+        await self.send(event, {**self.headers_of(event), **report}, receiver)
 
     async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
         """Publish; to the dead letters of a receiver, if one is named."""
@@ -106,18 +112,22 @@ class Transport:
     async def read(self, message: Any) -> Event | None:
         """Read an event; FastStream's decoder of a message.
 
-        What is none of ours is passed over, since it never will be: it would hold up its lane for ever.
+        A message that is no event is passed over: it never will be one, and would hold up its lane for ever.
         """
         try:
             return self.event_of(message.headers, message.body)
-        except ConfigurationError as error:
-            log.error("passed over: %s", error)  # noqa: TRY400 - where it was raised says nothing
+        except Exception as error:
+            log.error("passed over: %s", error_line(error))  # noqa: TRY400 - where it was raised says nothing
             return None
 
     def event_of(self, headers: Mapping[str, Any], body: bytes) -> Event:
         """Return the event of a message."""
         prefix, cut = self.prefix, len(self.prefix)
-        attributes = {name[cut:]: unheader(value) for name, value in headers.items() if name.startswith(prefix)}
+        attributes = {
+            name[cut:]: unheader(value) if isinstance(value, str) else value
+            for name, value in headers.items()
+            if name.startswith(prefix)
+        }
         return Event.from_attributes(attributes, body)
 
     def subscribe(self, receiver: Receiver, take: Callable[[Event], Awaitable[None]]) -> None:
@@ -129,6 +139,7 @@ class Transport:
         return {
             "decoder": self.read,
             "ack_policy": AckPolicy.NACK_ON_ERROR,
+            "no_reply": True,  # a message may name whom FastStream would answer
             "title": receiver.name,
             "description": receiver.description,
         }
@@ -157,10 +168,12 @@ def unheader(value: str) -> str:
 
 
 def token(name: str) -> str:
-    """Write a name as one word of a subject or a routing key, whose words are parted by dots.
+    """Write a name as one word of a subject, a routing key, a topic or a consumer; no two names give the same word.
+
+    ASCII letters, digits and ``_`` stay; each other byte of the name in UTF-8 is ``-`` and two hexadecimal digits.
 
     Example:
-        >>> token("shop.receivers.index")
-        'shop_receivers_index'
+        >>> token("mail_order"), token("mail.order"), token("mail-order")
+        ('mail_order', 'mail-2Eorder', 'mail-2Dorder')
     """
-    return "".join(each if each.isalnum() or each in "_-" else "_" for each in name)
+    return "".join(chr(each) if each in PLAIN else f"-{each:02X}" for each in name.encode())
