@@ -12,6 +12,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import context, dispatch, migrations, orm, relay, signals, testing, tracing
     from .context import signals_disabled
+    from .discovery import autodiscover
     from .dispatch import backend
     from .dispatch.batching import Batch
     from .dispatch.broadcaster import Broadcaster
@@ -46,6 +47,7 @@ _WHERE = {
     "Signal": "dispatch.signal",
     "SignalError": "errors",
     "SkipOperation": "errors",
+    "autodiscover": "discovery",
     "backend": "dispatch",
     "signal": "dispatch.signal",
     "signals_disabled": "context",
@@ -71,6 +73,7 @@ __all__ = [
     "SignalError",
     "SkipOperation",
     "__version__",
+    "autodiscover",
     "backend",
     "context",
     "dispatch",

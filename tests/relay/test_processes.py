@@ -111,7 +111,7 @@ async def test_command_line_tells_and_mends(imported, tmp_path, monkeypatch) -> 
     said = await told("receive", log=tmp_path / "8", status=255)
     assert "aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers." in said
     said = await told("run", "--receivers", "nowhere", log=tmp_path / "9", status=255)
-    assert "--receivers nowhere: No module named 'nowhere'" in said
+    assert "--receivers nowhere: there is no module 'nowhere'" in said
     port = str(servers.free_port())
     said = await told("run", "--broker", f"nats://127.0.0.1:{port}", log=tmp_path / "10", status=255)
     assert f"no broker answers at 127.0.0.1:{port}" in said

@@ -52,7 +52,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "action": "append",
             "metavar": "PACKAGE.MODULE:BASE",
-            "help": "The declarative base of the models; NAME=PACKAGE.MODULE:BASE for several",
+            "help": "The declarative base of the models; several: NAME=PACKAGE.MODULE:BASE each",
         },
     ),
     "broker": ("--broker", {"metavar": "URL", "help": "nats://, amqp://, redis:// or kafka://; without it, no broker"}),
@@ -61,13 +61,16 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "action": "append",
             "metavar": "PACKAGE.MODULE",
-            "help": "A module with @relay.receiver",
+            "help": "A module that connects receivers; without it, those called `receivers` beside the models",
         },
     ),
     "receiver": ("--receiver", {"metavar": "NAME", "help": "The receiver; all by default"}),
     "metrics": ("--metrics", {"metavar": "PORT", "help": "Serve metrics for Prometheus on this port of 127.0.0.1"}),
 }
 """The flags that Alembic does not have, by parameter."""
+
+WITHOUT_PROJECT = {"bench", "init", "list_templates"}
+"""The commands that need no models; all others take ``--app`` and ``--receivers``."""
 
 
 class CommandLine(alembic_config.CommandLine):
@@ -92,7 +95,10 @@ class CommandLine(alembic_config.CommandLine):
         ours = OURS.get(fn.__name__, fn)
         super().register_command(cast("CommandFunction", ours))
         parser = self.subparsers.choices[fn.__name__]
-        for parameter in inspect.signature(ours).parameters:
+        parameters = list(inspect.signature(ours).parameters)
+        if fn.__name__ not in WITHOUT_PROJECT:
+            parameters += ["app", "receivers"]
+        for parameter in parameters:
             if parameter in FLAGS:
                 flag, options = FLAGS[parameter]
                 parser.add_argument(flag, dest=parameter, **options)

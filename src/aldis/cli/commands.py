@@ -15,6 +15,7 @@ from alembic.util import CommandError, msg
 from .. import migrations
 from ..errors import AldisError
 from ..migrations.apps import app_of, split
+from ..migrations.project import Loaded, load
 from .revision_progress import shown
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def move(function: Callable[..., None], config: Config, revision: str, sql: bool
     """Upgrade or downgrade, and show how far it is."""
     with reported(json):
         refuse_both(sql, json)
-        load(config)
+        import_project(config)
         with shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
             function(config, revision, sql=sql, tag=tag)
+        say_if_nobody_hears(config)
 
 
 def refuse_both(sql: bool, json: bool) -> None:
@@ -90,7 +92,7 @@ def revision(
     """Create a new revision file."""
     with reported(json):
         refuse_both(sql, json)
-        load(config)
+        import_project(config)
         found = migrations.revision(
             config,
             message,
@@ -104,6 +106,7 @@ def revision(
             depends_on=depends_on,
             null_fields=null_fields or (),
         )
+        say_if_nobody_hears(config)
         if json:
             for script in found if isinstance(found, list) else [found]:
                 if script is not None:
@@ -138,6 +141,7 @@ def migrate(
 def check(config: Config, json: bool = False) -> None:
     """Check if revision command with autogenerate has pending upgrade ops."""
     with reported(json):
+        import_project(config)
         command.check(config)
         if json:
             write_json(command="check", pending=False)
@@ -181,13 +185,13 @@ def list_templates(config: Config) -> None:
     config.print_stdout("%s - %s", TEMPLATE, synopsis)
 
 
-def signals(config: Config, app: Sequence[str] | None = None, json: bool = False) -> None:
+def signals(config: Config, json: bool = False) -> None:
     """List every signal with its receivers, and where each was connected."""
-    from .listing import listed, written
+    from .listing import json_lines, text_lines
 
     with reported(json):
-        load(config, app)
-        for line in map(json_module.dumps, listed()) if json else written():
+        loaded = import_project(config)
+        for line in map(json_module.dumps, json_lines(loaded)) if json else text_lines(loaded):
             print(line)  # noqa: T201
 
 
@@ -206,8 +210,6 @@ def relay(
     config: Config,
     action: str,
     broker: str | None = None,
-    app: Sequence[str] | None = None,
-    receivers: Sequence[str] | None = None,
     receiver: str | None = None,
     metrics: str | None = None,
     json: bool = False,
@@ -216,22 +218,28 @@ def relay(
     from .relaying import RelayOptions, perform
 
     with reported(json):
-        bases = load(config, app)
-        perform(action, RelayOptions(bases, receivers or (), broker, receiver, metrics, write_json if json else None))
+        bases = list(import_project(config).bases.values())
+        perform(action, RelayOptions(bases, broker, receiver, metrics, write_json if json else None))
 
 
-def load(config: Config, app: Sequence[str] | None = None) -> list[type[Any]]:
-    """Import the models, and with them the receivers: those of ``--app``, or of the configuration; return the bases."""
+def import_project(config: Config) -> Loaded:
+    """Import the models and the receivers of the project that the command is run in."""
     look_here(config)
-    return [app_of(path) for _, path in split(list(app or setting(config, "app").split()))]
+    return load(config)
 
 
-def setting(config: Config, name: str) -> str:
-    """Return a setting of the configuration; the empty string where there is none, or no configuration."""
-    try:
-        return config.get_main_option(name) or ""
-    except CommandError:
-        return ""
+def say_if_nobody_hears(config: Config) -> None:
+    """Say, on standard error, that a command has fired its signals for nobody."""
+    from .listing import is_anybody_connected
+
+    if config.messaging_opts.get("quiet") or is_anybody_connected():
+        return
+    imported = ", ".join(each.module for each in load(config).modules) or "nothing"
+    print(  # noqa: T201
+        f"No receiver is connected (imported: {imported}). Name the modules that connect receivers: --receivers "
+        "PACKAGE.MODULE, or receivers in [tool.aldis] of pyproject.toml.",
+        file=sys.stderr,
+    )
 
 
 def look_here(config: Config) -> None:

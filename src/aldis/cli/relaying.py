@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
@@ -22,11 +21,10 @@ __all__ = ["ACTIONS", "RelayOptions", "perform"]
 
 
 class RelayOptions:
-    """The flags of ``aldis relay``, and the modules that they name, imported.
+    """The flags of ``aldis relay``.
 
     Args:
         bases: The declarative bases of ``--app``.
-        receivers: The modules of ``--receivers``.
         broker: The URL of ``--broker``, or ``None``.
         name: The receiver's name of ``--receiver``, or ``None``.
         metrics: The port of ``--metrics``, or ``None``.
@@ -36,7 +34,6 @@ class RelayOptions:
     def __init__(
         self,
         bases: Sequence[type[Any]],
-        receivers: Sequence[str],
         broker: str | None,
         name: str | None,
         metrics: str | None,
@@ -48,11 +45,6 @@ class RelayOptions:
         self.metrics = metrics
         self.write = write
         self.relay = relay_of()
-        for module in receivers:
-            try:
-                importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                raise CommandError(f"--receivers {module}: {error}") from error
 
     @property
     def database(self) -> Database:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from . import operations as _operations  # noqa: F401 - op.add_column_once and its siblings
 from .alembic_commands import adowngrade, amigrate, arevision, aupgrade, downgrade, migrate, revision, upgrade
-from .apps import NAMING_CONVENTION, App, apps
+from .apps import NAMING_CONVENTION, App
 from .environment import configure
 from .fill import apply_default_force_nullable_fields
+from .project import apps
 
 __all__ = [
     "NAMING_CONVENTION",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import URL
 
-__all__ = ["NAMING_CONVENTION", "App", "app_of", "apps", "split"]
+__all__ = ["NAMING_CONVENTION", "App", "app_of", "split"]
 
 NAMING_CONVENTION: Final = {
     "ix": "ix_%(column_0_label)s",
@@ -124,22 +124,6 @@ class App:
                 await engine.dispose()
 
         asyncio.run(run())
-
-
-def apps(config: Config) -> list[App]:
-    """Return the bases that ``app`` in ``alembic.ini`` names.
-
-    Args:
-        config: Alembic's configuration; ``app`` is ``package.module:Base``, or ``name=package.module:Base`` several
-            times, with blanks between.
-
-    Raises:
-        CommandError: It is not set, or names none.
-    """
-    named = config.get_main_option("app") or ""
-    if not named.strip():
-        raise CommandError("`app` is not set in [alembic] of the configuration: app = package.module:Base")
-    return [App(config, name, app_of(path)) for name, path in split(named.split())]
 
 
 def split(named: list[str]) -> list[tuple[str, str]]:
