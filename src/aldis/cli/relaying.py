@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import AldisError
+from ..masking import masked_url
 from ..orm.database import Database, databases
 
 if TYPE_CHECKING:
@@ -123,8 +125,8 @@ async def run(options: RelayOptions) -> None:
         pass
     relay: relay_module.Relay = options.relay.Relay(database, options.broker)
     stop_on_signals(relay.stop)
-    where = options.broker or f"{len(options.relay.RECEIVERS)} receivers"
-    options.report(f"passing on to {where}", state="running", to=where)
+    where = masked_url(options.broker) if options.broker else f"{len(options.relay.RECEIVERS)} receivers"
+    relay.on_started = partial(options.report, f"passing on to {where}", state="running", to=where)
     await relay.run()
     options.report(f"stopped: {relay.passed} events passed on", state="stopped", passed=relay.passed)
 
@@ -137,7 +139,7 @@ async def receive(options: RelayOptions) -> None:
     app = options.relay.app(options.broker)
     has_begun = asyncio.Event()
     app.after_startup(has_begun.set)
-    options.report(f"receiving from {options.broker}", state="running")
+    options.report(f"receiving from {masked_url(options.broker)}", state="running")
     try:
         await app.run()
     except Exception as error:

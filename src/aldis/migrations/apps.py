@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from ..masking import masked_text, masked_url
 from ..orm.database import Database
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ class App:
         if given:
             try:
                 return make_url(given)
-            except ArgumentError as error:
-                raise CommandError(f"sqlalchemy.url in [{section}] is {given!r}: {error}") from error
+            except (ArgumentError, ValueError):
+                # Not "from error": what SQLAlchemy says of such a text may have the password in it.
+                raise CommandError(
+                    f"sqlalchemy.url in [{section}] is {masked_url(given)}, which cannot be parsed as a URL."
+                ) from None
         database = getattr(self.base, "database", None)
         if not isinstance(database, Database):
             raise CommandError(
@@ -114,7 +118,9 @@ class App:
                 return
             engine = create_async_engine(url, poolclass=NullPool)
         except (ModuleNotFoundError, NoSuchModuleError) as error:
-            raise CommandError(f"the driver of {url.render_as_string()} cannot be used: {error}") from error
+            raise CommandError(
+                f"the driver of {masked_text(url.render_as_string())} cannot be used: {error}"
+            ) from error
 
         async def run() -> None:
             try:

@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Self, TypeAlias
 from weakref import WeakSet
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ConfigurationError
+from ..masking import masked_text, masked_url
 from .databases.sqlite import roll_back_what_is_given_up
 from .transactions.ambient import open_transaction, outermost
 from .transactions.rollback import RollbackScope
@@ -56,19 +57,19 @@ class Database:
                 )
             self.engine = target
         else:
+            url = url_of(target)
             try:
-                self.engine = create_async_engine(target, **engine_options)
+                self.engine = create_async_engine(url, **engine_options)
             except (ArgumentError, InvalidRequestError, NoSuchModuleError, ModuleNotFoundError) as error:
-                shown = target.render_as_string() if isinstance(target, URL) else repr(target)
-                raise ConfigurationError(
-                    f"{shown} is not a database that aldis can use: {error}. Give the URL of an async driver, such as "
-                    "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
-                ) from error
+                reason = masked_text(str(error))  # SQLAlchemy hides a URL's password, and not that of its query
+                raise ConfigurationError(unusable(shown_url(url), reason)) from (
+                    error if reason == str(error) else None
+                )
         roll_back_what_is_given_up(self.engine)
         DATABASES.add(self)
 
     def __repr__(self) -> str:
-        return f"<Database {self.engine.url!r}>"
+        return f"<Database {shown_url(self.engine.url)}>"
 
     @asynccontextmanager
     async def transaction(self, on_rollback: Callable[[], None] | None = None) -> AsyncIterator[AsyncConnection]:
@@ -173,6 +174,32 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
         return
     async with target.open_engine.connect() as connection:
         yield connection
+
+
+def url_of(target: str | URL) -> URL:
+    """Return the URL of a database.
+
+    Raises:
+        ConfigurationError: It cannot be parsed.
+    """
+    try:
+        return make_url(target)
+    except (ArgumentError, ValueError):
+        # Not "from error": what SQLAlchemy and int() say of such a text may have the password in it.
+        raise ConfigurationError(unusable(masked_url(str(target)), "it cannot be parsed as a URL")) from None
+
+
+def shown_url(url: URL) -> str:
+    """Return a URL without its password, and without those in its query, which SQLAlchemy shows."""
+    return masked_text(url.render_as_string())
+
+
+def unusable(url: str, reason: str) -> str:
+    """Return the message for a database that cannot be used."""
+    return (
+        f"{url} is not a database that aldis can use: {reason}. Give the URL of an async driver, such as "
+        "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
+    )
 
 
 def session_on(connection: AsyncConnection) -> AsyncSession:

@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
+from ..masking import masked_text
+
 __all__ = ["error_line", "printable"]
 
 LONGEST_ERROR: Final = 2000
@@ -37,11 +39,11 @@ def error_line(error: BaseException) -> str:
     """Return an exception on one line, as :func:`printable` writes it.
 
     Of a database's error, the driver's own text is taken: SQLAlchemy's adds the statement and its parameters, which are
-    the values of rows.
+    the values of rows. Passwords in URLs are masked.
 
     Example:
         >>> error_line(ValueError("no such lamp")), error_line(KeyError())
         ('ValueError: no such lamp', 'KeyError')
     """
     text = str(error.orig if isinstance(error, DBAPIError) else error)
-    return printable(f"{type(error).__name__}: {text}".removesuffix(": "), LONGEST_ERROR)
+    return printable(masked_text(f"{type(error).__name__}: {text}").removesuffix(": "), LONGEST_ERROR)

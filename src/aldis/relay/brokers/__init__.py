@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError
+from ...masking import masked_url
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -42,10 +43,10 @@ def transport_to(broker: Any) -> Transport:
         ConfigurationError: It is none that is known, or what it needs is not installed.
     """
     if isinstance(broker, str):
-        scheme = urlsplit(broker).scheme
+        scheme = scheme_of(broker)
         if scheme not in KINDS:
             raise ConfigurationError(
-                f"{broker!r} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
+                f"{masked_url(broker)} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
             )
         transport: Transport = module_of(KINDS[scheme][0]).from_url(broker)
         return transport
@@ -57,6 +58,16 @@ def transport_to(broker: Any) -> Transport:
     raise ConfigurationError(
         f"{broker!r} is no broker that aldis.relay knows: give a URL, or FastStream's {', '.join(CLASSES)}."
     )
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a broker's URL; an empty text where there is none, or the URL cannot be parsed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is checked when it is read
+    except ValueError:
+        return ""
+    return parts.scheme if "://" in url else ""
 
 
 def module_of(kind: str) -> Any:

@@ -1,7 +1,9 @@
-"""${message}
+<%!
+    from aldis.migrations.docstrings import docstring_text
+%>"""${message | n,docstring_text}
 
-Revision ID: ${up_revision}
-Revises: ${down_revision | comma,n}
+Revision ID: ${up_revision | n,docstring_text}
+Revises: ${down_revision | comma,n,docstring_text}
 Create Date: ${create_date}
 
 """
