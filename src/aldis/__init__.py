@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from .dispatch.broadcaster import Broadcaster
     from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
     from .errors import (
+        AfterCommitError,
         AldisError,
         ConfigurationError,
         MultipleObjectsReturned,
         ObjectNotFound,
+        RefusedError,
         SignalError,
         SkipOperation,
+        TransactionEndedError,
+        TurnTimeoutError,
     )
     from .orm.database import Database
     from .orm.model import Model
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "ANY": "dispatch.signal",
+    "AfterCommitError": "errors",
     "AldisError": "errors",
     "Batch": "dispatch.batching",
     "Broadcaster": "dispatch.broadcaster",
@@ -44,9 +49,12 @@ _WHERE = {
     "Namespace": "dispatch.signal",
     "ObjectNotFound": "errors",
     "QuerySet": "orm.queryset",
+    "RefusedError": "errors",
     "Signal": "dispatch.signal",
     "SignalError": "errors",
     "SkipOperation": "errors",
+    "TransactionEndedError": "errors",
+    "TurnTimeoutError": "errors",
     "autodiscover": "discovery",
     "backend": "dispatch",
     "signal": "dispatch.signal",
@@ -58,6 +66,7 @@ _MODULES = {"context", "dispatch", "migrations", "orm", "relay", "signals", "tes
 
 __all__ = [
     "ANY",
+    "AfterCommitError",
     "AldisError",
     "Batch",
     "Broadcaster",
@@ -69,9 +78,12 @@ __all__ = [
     "Namespace",
     "ObjectNotFound",
     "QuerySet",
+    "RefusedError",
     "Signal",
     "SignalError",
     "SkipOperation",
+    "TransactionEndedError",
+    "TurnTimeoutError",
     "__version__",
     "autodiscover",
     "backend",

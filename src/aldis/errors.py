@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
+    "AfterCommitError",
     "AldisError",
     "ConfigurationError",
     "MultipleObjectsReturned",
     "ObjectNotFound",
+    "RefusedError",
     "SignalError",
     "SkipOperation",
+    "TransactionEndedError",
+    "TurnTimeoutError",
 ]
 
 
@@ -44,3 +50,36 @@ class MultipleObjectsReturned(AldisError, LookupError):
 
 class ConfigurationError(AldisError):
     """A model or a database that is not set up for what was asked of it."""
+
+
+class RefusedError(ConfigurationError):
+    """A call that the database's or the connection's settings do not allow, such as a write in AUTOCOMMIT mode."""
+
+
+class TransactionEndedError(AldisError):
+    """The transaction that a call belonged to is over: it was rolled back, or committed on its connection.
+
+    The rows that the call was to write are not written.
+    """
+
+
+class TurnTimeoutError(AldisError, TimeoutError):
+    """A call waited for its turn in a transaction while the operation under way sent no statement.
+
+    The most frequent cause is a receiver that waits for a task which waits for the receiver's own operation.
+    """
+
+
+class AfterCommitError(AldisError, ExceptionGroup[Exception]):
+    """Receivers that waited for the commit (``after_commit=True``) raised. The rows are committed.
+
+    Example:
+        >>> import aldis
+        >>> error = aldis.AfterCommitError("the rows are committed, one receiver raised", [ValueError("no mail")])
+        >>> error.exceptions
+        (ValueError('no mail'),)
+    """
+
+    def derive(self, excs: Sequence[Exception]) -> AfterCommitError:  # type: ignore[override]
+        """Return a group of some of the errors."""
+        return AfterCommitError(self.message, excs)

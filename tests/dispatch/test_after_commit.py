@@ -82,7 +82,7 @@ async def test_generic_sends_name_the_receiver_and_let_it_wait(core, queue) -> N
         raise AssertionError("called")
 
     assert signal.send(Sender, instance=1, other=2) == [(plain, None)]
-    assert [(receiver, args, kwargs) for receiver, args, kwargs in queue.calls] == [
+    assert [(call.receiver, call.args, call.kwargs) for call in queue.calls] == [
         (waits, (Sender, 1), {}),
         (plain, (Sender, 1), {}),
     ]
@@ -116,9 +116,10 @@ async def test_error_after_the_commit_names_the_receiver(core, queue) -> None:
     signal.connect(lambda sender: calls.append(1), weak=False, after_commit=True)
     signal.send_async(Sender).close()
     core.emitters.pre_delete(signal, Sender, 1, None, None)
-    with pytest.raises(ValueError, match="no") as caught:
+    with pytest.raises(core.deferral.AfterCommitError, match=r"is committed, and 1 of the 2") as caught:
         await queue.run()
-    assert caught.value.__notes__ == [
-        f"aldis: at the receiver {__name__}.{failing.__qualname__}, after the commit",
+    (error,) = caught.value.exceptions
+    assert error.__notes__ == [
+        f"aldis: at the receiver {__name__}.{failing.__qualname__}, after the commit of {Sender!r}",
     ]
-    assert calls == []
+    assert calls == [1]

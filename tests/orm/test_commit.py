@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import load_only
 
 import aldis
 
@@ -52,16 +56,114 @@ async def test_it_never_runs_when_the_transaction_or_its_savepoint_rolled_back(m
     assert heard == [("Bob", 1)]
 
 
-async def test_its_error_undoes_nothing(models) -> None:
+async def test_its_error_undoes_nothing(models, caplog) -> None:
     @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
     async def failing(sender):
         raise ValueError("no")
 
     user = models.User(name="Ada")
-    with pytest.raises(ValueError, match="no") as caught:
+    with pytest.raises(aldis.AfterCommitError, match="is committed") as caught:
         await user.save()
-    assert "after the commit" in caught.value.__notes__[-1]
+    (error,) = caught.value.exceptions
+    assert isinstance(error, ValueError)
+    assert error.__notes__[-1].endswith("after the commit of User 1")
     assert (inspect(user).detached, len(await models.stored())) == (True, 1)
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage().endswith("failing raised, after the commit of User 1")
+
+
+async def test_all_of_them_are_called_though_one_raises(models, heard) -> None:
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, priority=1)
+    async def failing(sender, model_instance):
+        if model_instance.name != "Eve":
+            raise LookupError(model_instance.name)
+
+    with pytest.raises(aldis.AfterCommitError) as caught:
+        async with models.database.transaction():
+            for name in ("Ada", "Bob", "Eve"):
+                await models.User.query.create(name=name)
+    assert [str(error) for error in caught.value.exceptions] == ["Ada", "Bob"]
+    assert [name for name, _ in heard] == ["Ada", "Bob", "Eve"]
+
+
+async def test_they_are_called_when_one_is_cancelled(models, heard) -> None:
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, priority=1)
+    async def slow(sender):
+        await asyncio.sleep(60)
+
+    saving = asyncio.create_task(models.User.query.create(name="Ada"))
+    while not await models.User.query.count():
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert heard == [("Ada", 1)]
+
+
+async def test_database_that_only_logs_their_errors(models, caplog) -> None:
+    aldis.Database(models.database.engine, after_commit_errors="log")
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def failing(sender):
+        raise ValueError("no")
+
+    await models.User.query.create(name="Ada")
+    async with models.database.session() as session:
+        session.add(models.User(name="Bob"))
+        await session.commit()
+    assert [record.getMessage()[-6:] for record in caplog.records if record.levelname == "ERROR"] == [
+        "User 1",
+        "User 2",
+    ]
+
+
+@pytest.mark.parametrize("expires", [True, False])
+async def test_session_shows_what_was_loaded_or_written(models, expires) -> None:
+    found = []
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def mail(sender, instance):
+        found.append((instance.id, instance.name, instance.mail))
+
+    async with models.database.session(expire_on_commit=expires) as session:
+        user = models.User(name="Ada")
+        session.add(user)
+        await session.commit()
+        assert found == [(1, "Ada", "Ada@example.org")]
+        assert ("name" in inspect(user).expired_attributes) == expires
+        await session.refresh(user)
+        assert user.name == "Ada"
+
+
+async def test_session_inside_a_transaction_shows_it_too(models) -> None:
+    found = []
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def mail(sender, instance):
+        found.append(instance.name)
+
+    async with models.database.transaction(), models.database.session() as session, session.begin():
+        session.add(models.User(name="Ada"))
+    assert found == ["Ada"]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_what_was_not_loaded_raises_with_advice(models) -> None:
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def mail(sender, model_instance):
+        return model_instance.name
+
+    await models.User.query.create(name="Ada")
+    async with models.database.session() as session:
+        user = await session.get(models.User, 1, options=[load_only(models.User.mail)])
+        user.mail = "ada@example.org"
+        with pytest.raises(aldis.AfterCommitError) as caught:
+            await session.commit()
+    (error,) = caught.value.exceptions
+    assert "what was loaded or written when its signal fired" in error.__notes__[-1]
+    del error, caught
+    gc.collect()  # what SQLAlchemy has left unawaited is told of here, and not in another test
 
 
 async def test_what_it_saves_has_a_transaction_of_its_own(models) -> None:

@@ -362,7 +362,9 @@ def violations(program: Program, stored: dict[str, str]) -> list[str]:
             if told != (label in stored):
                 found.append(f"told: {label} {told} times, and it is {'' if label in stored else 'not '}there")
             if (inspect(instance).key is not None) != (label in stored):
-                found.append(f"instance: {label} has the key {inspect(instance).key}, and the row is {stored.get(label)!r}")
+                found.append(
+                    f"instance: {label} has the key {inspect(instance).key}, and the row is {stored.get(label)!r}"
+                )
             elif label in stored and instance.note != stored[label]:
                 found.append(f"instance: {label} says {instance.note!r}, and the row {stored[label]!r}")
             plan = program.plans[label]

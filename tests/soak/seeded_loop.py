@@ -1,8 +1,8 @@
 """An event loop whose interleavings follow from a seed: the same seed runs the same tasks in the same order.
 
 Three things make an ordinary loop differ from run to run: when an answer of a database arrives, how long a sleep takes,
-and which task comes first. Here every answer that is on its way arrives before the next task runs, the clock is a number
-that moves only when nothing else can, and the next task is drawn by a generator of random numbers.
+and which task comes first. Here every answer that is on its way arrives before the next task runs, the clock is a
+number that moves only when nothing else can, and the next task is drawn by a generator of random numbers.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
         waits_for_locks: Tells whether so many statements wait for locks of each other, where the database can be asked.
     """
 
-    def __init__(
-        self, seed: int, cancel_one_in: int = 0, waits_for_locks: Callable[[int], bool] | None = None
-    ) -> None:
+    def __init__(self, seed: int, cancel_one_in: int = 0, waits_for_locks: Callable[[int], bool] | None = None) -> None:
         self.now = 0.0
         self.in_flight: set[asyncio.Future[Any]] = set()
         super().__init__()

@@ -31,6 +31,11 @@ class Batch(Sequence[dict[str, Any]]):
         self._columns = columns
         self._rows = rows
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keywords that the signal sends."""
+        return tuple(self._names)
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -7,20 +7,54 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import Any, Final
 
-__all__ = ["AFTER_COMMIT", "Deferred", "Everybody", "Queue", "StandIn", "behind"]
+from ..errors import AfterCommitError
+
+__all__ = ["AFTER_COMMIT", "Call", "Deferred", "Everybody", "Queue", "StandIn", "behind"]
+
+
+class Call:
+    """The call of a receiver that waits for a commit."""
+
+    __slots__ = ("args", "kwargs", "receiver")
+
+    def __init__(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.receiver = receiver
+        self.args = args
+        self.kwargs = kwargs
+
+    def __str__(self) -> str:
+        """Return what the receiver was told of, for messages."""
+        from .receiver import short_repr
+
+        return short_repr(self.args[0]) if self.args else "its signal"
+
+    def advice(self, error: Exception) -> str | None:
+        """Return what helps against an error of the receiver's, if that is known."""
+        return None
+
+    async def make(self) -> None:
+        """Call the receiver, and await it."""
+        result = self.receiver(*self.args, **self.kwargs)
+        if type(result) is CoroutineType:
+            await result
 
 
 class Queue:
-    """The calls that wait for the commit of one transaction, in order."""
+    """The calls that wait for the commit of one transaction, in order.
 
-    def __init__(self) -> None:
+    Args:
+        raises: Their errors are raised; else they are only logged.
+    """
+
+    def __init__(self, *, raises: bool = True) -> None:
         self.is_open = True
         """The transaction has not ended; a task that outlives it has the queue in its context all the same."""
-        self.calls: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
+        self.raises = raises
+        self.calls: list[Call] = []
 
     def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
         """Let a call wait."""
-        self.calls.append((receiver, args, kwargs))
+        self.calls.append(Call(receiver, args, kwargs))
 
     def forget_since(self, mark: int) -> None:
         """Drop the calls that were added after the first ``mark``: their savepoint was rolled back."""
@@ -33,21 +67,34 @@ class Queue:
     async def run(self) -> None:
         """Make the calls, one after the other; whatever they save has transactions of its own.
 
-        An exception propagates, with a note, and the calls after it are not made: what they were to tell of is
-        committed all the same.
-        """
-        for receiver, args, kwargs in self.calls:
-            try:
-                result = receiver(*args, **kwargs)
-                if type(result) is CoroutineType:
-                    await result
-            except Exception as error:
-                from .failures import count
-                from .receiver import describe
+        Every call is made, though one raises: each tells of something that is committed. Each error is logged, whoever
+        swallows what is raised. A cancellation reaches the receiver that is awaited, and goes on after the last call.
 
-                count(None, receiver)
-                error.add_note(f"aldis: at the receiver {describe(receiver)}, after the commit")
-                raise
+        Raises:
+            AfterCommitError: Receivers raised.
+        """
+        from asyncio import CancelledError  # imported here: a program without receivers that wait needs none of it
+
+        from .failures import note_after_commit
+
+        errors: list[Exception] = []
+        cancelled: CancelledError | None = None
+        for call in self.calls:
+            try:
+                await call.make()
+            except Exception as error:
+                note_after_commit(call, error)
+                errors.append(error)
+            except CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        if errors and self.raises:
+            raise AfterCommitError(
+                f"the transaction is committed, and {len(errors)} of the {len(self.calls)} calls of receivers that "
+                "waited for it raised; what was written stays",
+                errors,
+            )
 
 
 AFTER_COMMIT: Final[ContextVar[Queue | None]] = ContextVar("AFTER_COMMIT", default=None)

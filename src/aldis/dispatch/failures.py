@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from threading import Lock
 from typing import Any, Final
 
 from ..errors import SkipOperation
-from .deferral import Everybody, behind
+from .deferral import Call, Everybody, behind
 from .receiver import describe, name_of_sender, name_of_signal, short_repr
 
-__all__ = ["ERRORS", "annotate", "count"]
+__all__ = ["ERRORS", "annotate", "count", "note_after_commit"]
+
+LOG: Final = logging.getLogger("aldis")
 
 ERRORS: Final[Counter[tuple[str, str]]] = Counter()
 """How often a receiver has raised, by the names of the signal (empty if it has none) and of the receiver."""
@@ -43,3 +46,14 @@ def annotate(error: BaseException, signal: object, sender: object, receiver: Any
     notes = getattr(error, "__notes__", [])
     if isinstance(notes, list) and notes[-1:] != [note]:
         error.add_note(note)
+
+
+def note_after_commit(call: Call, error: Exception) -> None:
+    """Count, annotate and log the error of a call that waited for the commit."""
+    count(None, call.receiver)
+    name = describe(call.receiver)
+    error.add_note(f"aldis: at the receiver {name}, after the commit of {call}")
+    advice = call.advice(error)
+    if advice is not None:
+        error.add_note(f"aldis: {advice}")
+    LOG.error("receiver %s raised, after the commit of %s", name, call, exc_info=error)

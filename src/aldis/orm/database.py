@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 from weakref import WeakSet
 
 from sqlalchemy.engine import URL, make_url
@@ -17,6 +17,7 @@ from .databases.sqlite import roll_back_what_is_given_up
 from .transactions.ambient import open_transaction, outermost
 from .transactions.rollback import RollbackScope
 from .transactions.savepoints import Transaction
+from .transactions.settings import Settings, settle
 
 __all__ = ["Database", "Using", "databases", "reading", "session_on"]
 
@@ -33,6 +34,9 @@ class Database:
 
     Args:
         target: A database URL with an async driver, or an :class:`~sqlalchemy.ext.asyncio.AsyncEngine`.
+        after_commit_errors: "raise", the default: the errors of receivers that waited for the commit come out of the
+            call that committed, as one :class:`~aldis.AfterCommitError`. "log": they are only logged, at ERROR. Two
+            databases of one engine share the settings that were given last.
         engine_options: What :func:`~sqlalchemy.ext.asyncio.create_async_engine` takes, for a URL.
 
     Raises:
@@ -47,7 +51,14 @@ class Database:
     engine: AsyncEngine
     """The engine below."""
 
-    def __init__(self, target: str | URL | AsyncEngine, **engine_options: Any) -> None:
+    def __init__(
+        self,
+        target: str | URL | AsyncEngine,
+        *,
+        after_commit_errors: Literal["raise", "log"] = "raise",
+        **engine_options: Any,
+    ) -> None:
+        settings = Settings(after_commit_errors=after_commit_errors)
         self._is_closed = False
         if isinstance(target, AsyncEngine):
             if engine_options:
@@ -65,6 +76,7 @@ class Database:
                 raise ConfigurationError(unusable(shown_url(url), reason)) from (
                     error if reason == str(error) else None
                 )
+        settle(self.engine.sync_engine, settings)
         roll_back_what_is_given_up(self.engine)
         DATABASES.add(self)
 

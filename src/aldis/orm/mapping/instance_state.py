@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -23,9 +23,11 @@ __all__ = [
     "Snapshot",
     "changes",
     "detach",
+    "expire_again",
     "foreign_keys",
     "put_back",
     "renew",
+    "show_again",
     "store",
     "take_changes",
     "takes_key",
@@ -212,3 +214,18 @@ def has_expressions(rows: list[dict[str, Any]]) -> bool:
             return True
         PLAIN.add(each)
     return False
+
+
+def show_again(state: InstanceState[Any], values: Mapping[str, Any]) -> list[str]:
+    """Let an expired instance show the values that it had; return the names of those that it does not have any more."""
+    gone = [name for name in values if name not in state.dict]
+    state.dict.update((name, values[name]) for name in gone)
+    state.expired_attributes.difference_update(gone)
+    return gone
+
+
+def expire_again(state: InstanceState[Any], names: Iterable[str]) -> None:
+    """Expire what :func:`show_again` has shown, those aside that were changed meanwhile."""
+    for name in names:
+        if name not in state.committed_state and state.dict.pop(name, NO_VALUE) is not NO_VALUE:
+            state.expired_attributes.add(name)

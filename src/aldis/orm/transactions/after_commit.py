@@ -5,18 +5,21 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from ...dispatch.deferral import Queue
 from ...greenlets import wait_for
 from .ambient import ambient_on
+from .commit_queue import CommitQueue
+from .settings import settings_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session, SessionTransaction
 
+    from ...dispatch.deferral import Queue
+
 __all__ = ["committed", "ended", "queue_of", "rolled_back", "savepoint_begun"]
 
 
-class SessionQueue(Queue):
+class SessionQueue(CommitQueue):
     """The queue of a session's transaction, which ends with that and not with an operation inside it."""
 
     def close(self) -> None:
@@ -54,9 +57,15 @@ def queue_of(session: Session, connection: Connection | None) -> Queue:
     waiting = WAITING.get(session)
     if waiting is None:
         around = None if connection is None else ambient_on(connection)
-        queue = SessionQueue() if around is None else around.queue
+        queue = SessionQueue(raises=raises(session)) if around is None else around.queue
         waiting = WAITING[session] = Waiting(queue, is_own=around is None)
     return waiting.queue
+
+
+def raises(session: Session) -> bool:
+    """Tell whether the errors of a session's receivers are raised, as its database has been told."""
+    bind = session.bind
+    return bind is None or settings_of(bind.engine).after_commit_errors == "raise"
 
 
 def savepoint_begun(session: Session, transaction: SessionTransaction) -> None:
@@ -98,4 +107,4 @@ def ended(session: Session, transaction: SessionTransaction) -> None:
         return
     waiting.queue.is_open = False
     if waiting.is_committed and waiting.queue.calls:
-        wait_for(waiting.queue.run(), [receiver for receiver, _, _ in waiting.queue.calls])
+        wait_for(waiting.queue.run(), [call.receiver for call in waiting.queue.calls])

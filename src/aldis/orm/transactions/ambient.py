@@ -13,8 +13,10 @@ from ...dispatch.deferral import AFTER_COMMIT, Queue
 from ...dispatch.receiver import describe
 from ...errors import ConfigurationError
 from ..databases.sqlite import begin
+from .commit_queue import CommitQueue
 from .rollback import RollbackScope
 from .savepoints import Transaction
+from .settings import settings_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,7 +47,8 @@ async def outermost(
         connection: A connection with no transaction yet.
         scope: What is undone when the transaction is.
     """
-    queue = Queue()
+    engine = database.engine if database is not None else connection.engine  # type: ignore[union-attr]
+    queue = CommitQueue(raises=settings_of(engine.sync_engine).after_commit_errors == "raise")
     try:
         if connection is not None:
             async with (

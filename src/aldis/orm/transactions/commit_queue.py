@@ -1,0 +1,101 @@
+"""What waits for a commit, and what its receivers may read of the instances that they were told of.
+
+A session expires its instances at the commit (``expire_on_commit``), and cannot be asked for their values before its
+transaction is over for good. So a call takes along the values that its instances had when the signal fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.exc import DetachedInstanceError
+
+from ...context import CURRENT_MODEL_INSTANCE
+from ...dispatch.batching import Batch
+from ...dispatch.deferral import Call, Queue
+from ..mapping.instance_state import STATE, expire_again, show_again
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState
+
+__all__ = ["CommitCall", "CommitQueue"]
+
+NOT_LOADED: Final = (DetachedInstanceError, InvalidRequestError, MissingGreenlet)
+"""What SQLAlchemy raises for an attribute that it cannot load."""
+
+
+class CommitCall(Call):
+    """The call of a receiver that waits for a commit, and the values of its instances."""
+
+    __slots__ = ("kept", "row")
+
+    def __init__(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__(receiver, args, kwargs)
+        self.kept = [(state, state.dict.copy()) for state in states_of(args, kwargs) if state.session_id is not None]
+        told = CURRENT_MODEL_INSTANCE.get(None)
+        self.row = None if told is None else row_of(instance_state(told))
+        """The row of a receiver that names no instance; for messages, and so without keeping the instance alive."""
+
+    def __str__(self) -> str:
+        """Return the rows that the receiver was told of."""
+        rows = list(dict.fromkeys(row_named(*row_of(state)) for state in states_of(self.args, self.kwargs)))
+        if not rows:
+            return super().__str__() if self.row is None else row_named(*self.row)
+        return rows[0] if len(rows) == 1 else f"{rows[0]} and {len(rows) - 1} others"
+
+    def advice(self, error: Exception) -> str | None:
+        """Return what to do about an attribute that is not loaded."""
+        if not isinstance(getattr(error, "orig", error), NOT_LOADED):
+            return None
+        return (
+            "after the commit, a receiver can read of an instance what was loaded or written when its signal fired. "
+            "Load the rest before, in a receiver without after_commit, or read it here by a query."
+        )
+
+    async def make(self) -> None:
+        """Call the receiver; meanwhile its instances have the values of then."""
+        shown = [(state, show_again(state, values)) for state, values in self.kept]
+        try:
+            await super().make()
+        finally:
+            for state, names in shown:
+                expire_again(state, names)
+
+
+class CommitQueue(Queue):
+    """The calls that wait for the commit of a transaction of SQLAlchemy's."""
+
+    def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
+        """Let a call wait."""
+        self.calls.append(CommitCall(receiver, args, kwargs))
+
+
+def states_of(args: Iterable[Any], kwargs: dict[str, Any]) -> Iterator[InstanceState[Any]]:
+    """Yield the states of the instances that a receiver is told of, each once."""
+    seen: set[int] = set()
+    for value in (*args, *kwargs.values()):
+        for each in instances_of(value):
+            state = getattr(each, "__dict__", {}).get(STATE)
+            if state is not None and id(state) not in seen:
+                seen.add(id(state))
+                yield state
+
+
+def instances_of(value: Any) -> Iterable[Any]:
+    """Return the instances that a keyword's value may be: itself, or those of a batch."""
+    if not isinstance(value, Batch):
+        return (value,)
+    return (each for name in ("instance", "model_instance") if name in value.names for each in value.column(name))
+
+
+def row_of(state: InstanceState[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return what tells which row an instance has: the name of its class, and the row's key."""
+    return state.class_.__name__, tuple(state.identity or ())
+
+
+def row_named(model: str, key: tuple[Any, ...]) -> str:
+    """Return the name of a row."""
+    return f"{model} {', '.join(map(str, key))}" if key else f"a {model} without a key"

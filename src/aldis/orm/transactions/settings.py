@@ -1,0 +1,45 @@
+"""What a database was told of transactions; kept by engine, since every database of an engine takes part in them."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["Settings", "settings_of", "settle"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of an engine's transactions; ``aldis.Database`` explains each."""
+
+    after_commit_errors: Literal["raise", "log"] = "raise"
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing.
+
+        Raises:
+            ConfigurationError: One does.
+        """
+        if self.after_commit_errors not in {"raise", "log"}:
+            raise ConfigurationError(f'after_commit_errors is {self.after_commit_errors!r}: give "raise" or "log".')
+
+
+DEFAULT: Final = Settings()
+SETTINGS: Final[weakref.WeakKeyDictionary[Engine, Settings]] = weakref.WeakKeyDictionary()
+
+
+def settle(engine: Engine, settings: Settings) -> None:
+    """Take note of the settings of an engine; another database with the default ones changes nothing."""
+    if settings != DEFAULT or engine not in SETTINGS:
+        SETTINGS[engine] = settings
+
+
+def settings_of(engine: Engine) -> Settings:
+    """Return the settings of an engine."""
+    return SETTINGS.get(engine, DEFAULT)
