@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import json
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -62,21 +65,30 @@ def test_names_of_the_reference_are_there(page) -> None:
                 assert hasattr(current, member), f"{page.name}: {name} has no {member}"
 
 
-def test_benchmarks_page_agrees_with_its_json() -> None:
-    page = (DOCS / "benchmarks.md").read_text("utf-8")
-    kept = json.loads((DOCS / "dispatch.json").read_text("utf-8"))
-    shown = {}
-    for core, part in (("compiled", "## One send of six"), ("pure", "## The pure core")):
-        text = page.partition(part)[2].partition("\n## ")[0]
-        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-            head, _, *rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
-            for name, *cells in rows:
-                for size, cell in zip(head[1:], cells, strict=True):
-                    where = (core, head[0], int(size.removeprefix("N = ")), name.endswith(", weak"))
-                    shown[*where, name.removesuffix(", weak")] = int(cell.replace(",", ""))
-    told = {
-        (each["core"], each["kind"], each["size"], each["weak"], each["library"]): each["nanoseconds"]
-        for each in kept["nanoseconds"]
-    }
-    assert shown.keys() == told.keys()
-    assert all(abs(shown[what] - nanoseconds) <= 0.6 for what, nanoseconds in told.items())
+@pytest.fixture
+def page_of_figures(monkeypatch) -> ModuleType:
+    """Return the module that makes the page of figures; the benchmarks are no package."""
+    monkeypatch.syspath_prepend(DOCS.parent / "benchmarks")
+    return importlib.import_module("page")
+
+
+def test_benchmarks_page_shows_the_figures_that_are_kept(page_of_figures) -> None:
+    assert page_of_figures.page(*page_of_figures.read()) == (DOCS / "benchmarks.md").read_text("utf-8")
+
+
+def test_readme_and_its_picture_show_the_figures_that_are_kept(page_of_figures) -> None:
+    kept, sends, _, saving = page_of_figures.read()
+    python = kept["machine"]["python"]
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    assert page_of_figures.readme(readme, page_of_figures.three_figures(sends, saving, python)) == readme
+    assert page_of_figures.picture(saving, python) == (DOCS / "_static/rows.svg").read_text("utf-8")
+
+
+def test_readme_prints_the_output_that_it_shows() -> None:
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    program = re.search(r"```python\n(import asyncio.*?)```", readme, re.DOTALL)
+    output = re.search(r"```text\n(.*?)```", readme, re.DOTALL)
+    assert program is not None
+    assert output is not None
+    done = subprocess.run([sys.executable, "-c", program[1]], capture_output=True, check=False, text=True)
+    assert (done.stdout, done.stderr) == (output[1], "")
