@@ -12,7 +12,7 @@ CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
 
-.PHONY: demo test test-blinker judge bench bench-saving bench-relay docs accessible generate lint lock clean help
+.PHONY: demo test test-blinker judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
 	@echo "make docs-serve    the site, in the browser"
+	@echo "make dist          the sdist and the wheels, checked, installed into empty environments and tested, in dist"
 	@echo "make accessible    axe on every page of it, as phone and desktop, light and dark; needs Chromium"
 	@echo "make generate      render what is made from cext/signals.toml"
 	@echo "make lint          formatting, linting, types, imports, stale renderings"
@@ -39,7 +40,7 @@ $(VENV)/.aldis: $(CORE) | $(BIN)/python
 	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.docs $(VENV)/.accessible $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.dist $(VENV)/.docs $(VENV)/.accessible $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
 	@echo "installing the packages that make $* needs"
 	$(INSTALL) --group $* $(foreach group,$(GROUPS),--group $(group))
 	@touch $@
@@ -97,6 +98,9 @@ docs-serve: docs
 	@(sleep 1; $(BIN)/python -m webbrowser -t http://127.0.0.1:8000 >/dev/null) &
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory docs/_build/html
 
+dist: $(VENV)/.dist
+	PATH="$(abspath $(BIN)):$$PATH" .ci/dist
+
 accessible: $(VENV)/.accessible docs
 	$(BIN)/python docs/accessible.py docs/_build/html
 
@@ -112,6 +116,7 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pyright --pythonpath $(BIN)/python --project tests/types
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/python cext/generate.py --check
 
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-header --no-annotate \
@@ -119,7 +124,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 
 lock: | $(BIN)/python
 	$(PIP) install --quiet uv
-	$(LOCK) --group test --group bench --group lint --group docs --group accessible --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
+	$(LOCK) --group test --group bench --group lint --group docs --group dist --group accessible --group build constraints/2.1.in --output-file constraints/sqlalchemy-2.1.txt
 	$(LOCK) --group test --group build --group bench --group of-2-0 constraints/2.0.in --output-file constraints/sqlalchemy-2.0.txt
 
 clean:

@@ -70,6 +70,30 @@ def build(sources: Path, into: Path, **environment: str) -> tuple[subprocess.Com
         return done, opened.namelist(), wheels[0].name
 
 
+def test_sdist_is_the_same_byte_for_byte(sources, tmp_path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(sources, tree)
+    made = []
+    for number in range(2):
+        into = tmp_path / str(number)
+        into.mkdir()
+        os.utime(tree / "README.md")  # a later time, and another user's mask, make no difference
+        subprocess.run(
+            [sys.executable, "-c", f"from setuptools.build_meta import build_sdist; build_sdist({str(into)!r})"],
+            cwd=tree,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
+            umask=0o077 if number else 0o022,
+            check=True,
+            capture_output=True,
+        )
+        (archive,) = into.iterdir()
+        made.append(archive.read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(archive) as opened:
+        assert {(each.mtime, each.uid, each.uname) for each in opened} == {(1700000000, 0, "")}
+        assert not [each.name for each in opened if each.name.endswith((".c", ".so", ".pyc"))]
+
+
 def test_pure_build_is_for_any_platform_and_says_so_once(sources, tmp_path) -> None:
     done, files, name = build(sources, tmp_path, ALDIS_BUILD="pure")
     assert done.returncode == 0, done.stdout
@@ -107,6 +131,11 @@ def test_compiled_build_runs_from_the_wheel_alone(sources, tmp_path) -> None:
     done, files, name = build(sources, tmp_path, ALDIS_BUILD="require")
     assert done.returncode == 0, done.stdout
     assert [file for file in files if "aldis/dispatch/_compiled" in file]
+    assert not [file for file in files if "_floor" in file], "what only the benchmarks use"
+    with zipfile.ZipFile(tmp_path / name) as opened:
+        for file in files:
+            if file.endswith(".so"):
+                assert b".debug_info" not in opened.read(file), file
     with zipfile.ZipFile(tmp_path / name) as opened:
         opened.extractall(tmp_path / "installed")
     look = "import aldis; print(aldis.backend, aldis.__file__)"
@@ -119,3 +148,40 @@ def test_compiled_build_runs_from_the_wheel_alone(sources, tmp_path) -> None:
         text=True,
     ).stdout
     assert told.split() == ["compiled", str(tmp_path / "installed" / "aldis" / "__init__.py")]
+
+
+def test_models_without_greenlet_say_what_is_missing_and_signals_work() -> None:
+    look = (
+        "import sys; sys.modules['greenlet'] = None\n"
+        "import aldis\n"
+        "assert aldis.Signal().send() == []\n"
+        "try: aldis.Model\n"
+        "except ModuleNotFoundError as error: print(error)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout
+    assert told.startswith("aldis.Model, aldis.QuerySet and aldis.Database need SQLAlchemy's asyncio part, and that ")
+    assert "greenlet, which is not installed here: pip install 'sqlalchemy[asyncio]'." in told
+
+
+def test_interpreter_with_a_gil_of_its_own_is_advised_to_take_the_pure_core() -> None:
+    from cores import core_of
+
+    core_of("compiled")
+    if sys.version_info < (3, 13):
+        pytest.skip("before 3.13 Python has no module to make an interpreter with a GIL of its own")
+    inside = (
+        "import warnings\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import aldis\n"
+        "    print(aldis.backend, [str(each.message) for each in caught if 'aldis' in str(each.message)])\n"
+    )
+    look = (
+        f"import _interpreters; failed = _interpreters.run_string(_interpreters.create('isolated'), {inside!r})\n"
+        "assert not failed, failed\n"
+    )
+    compiled = {**os.environ, "ALDIS_PURE_PYTHON": ""}
+    told = subprocess.run([sys.executable, "-c", look], env=compiled, check=True, capture_output=True, text=True).stdout
+    assert told.startswith("pure [")
+    assert "An interpreter with a GIL of its own cannot load it: set ALDIS_PURE_PYTHON=1 there." in told
+    assert "nstall aldis again" not in told

@@ -23,9 +23,13 @@ def _choose() -> Literal["compiled", "pure"]:
             raise
         return "pure"
     except ImportError as error:
+        advice = (
+            "An interpreter with a GIL of its own cannot load it: set ALDIS_PURE_PYTHON=1 there."
+            if "subinterpreter" in str(error)
+            else "Install aldis again, or set ALDIS_PURE_PYTHON=1 to choose the pure core."
+        )
         warnings.warn(
-            f"aldis runs its pure-Python core, since the compiled one could not be loaded: {error}. "
-            "Install aldis again, or set ALDIS_PURE_PYTHON=1 to choose the pure core.",
+            f"aldis runs its pure-Python core, since the compiled one could not be loaded: {error}. {advice}",
             RuntimeWarning,
             stacklevel=3,
         )
