@@ -11,6 +11,7 @@ __all__ = [
     "MultipleObjectsReturned",
     "ObjectNotFound",
     "RefusedError",
+    "RowMismatchError",
     "SignalError",
     "SkipOperation",
     "TransactionEndedError",
@@ -83,3 +84,10 @@ class AfterCommitError(AldisError, ExceptionGroup[Exception]):
     def derive(self, excs: Sequence[Exception]) -> AfterCommitError:  # type: ignore[override]
         """Return a group of some of the errors."""
         return AfterCommitError(self.message, excs)
+
+
+class RowMismatchError(AldisError):
+    """The database did not store a row as it was given to it, or did not say which key it has.
+
+    A trigger or a rule passed over the row, or gave it a key that nobody can tell. The operation is undone.
+    """

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import JSON, Computed, DateTime, Double, Enum, Identity, Numeric, String, Uuid, event, inspect, text
+from sqlalchemy import JSON, Computed, DateTime, Double, Enum, Identity, Numeric, String, Uuid, event, inspect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.orm import Mapped, mapped_column
@@ -43,7 +43,10 @@ def served(models, caplog):
     def tell() -> list[str]:
         found = [record.getMessage() for record in caplog.records if record.name == "aldis.writers"]
         caplog.clear()
-        return ["fast" if "written by" in message else message.rpartition(": ")[2] for message in found]
+        by_us = [
+            message.partition(": ")[2].startswith("written by ") and "SQLAlchemy" not in message for message in found
+        ]
+        return ["fast" if ours else message for ours, message in zip(by_us, found, strict=True)]
 
     return tell
 
@@ -146,7 +149,9 @@ async def test_rows_of_every_kind_agree_with_their_instances(models, served, see
     served()
     uniform = await Some.query.bulk_create([full() for _ in range(ROWS)], batch_size=chance.choice([30, 1000]))
     numbered_by_sqlite = driver_of(models) == "aiosqlite" and key in {"auto", "identity", "always"}
-    if seed and not hasattr(Some, "made") and (driver_of(models) in MANY or numbered_by_sqlite):
+    # psycopg binds an enum's names without a type: such rows go one by one.
+    has_typeless = driver_of(models) == "psycopg" and any(isinstance(each.type, Enum) for each in Some.__table__.c)
+    if seed and not hasattr(Some, "made") and (driver_of(models) in MANY or numbered_by_sqlite) and not has_typeless:
         assert set(served()) == {"fast"}
     async with models.database.transaction():
         await Some.query.create(**full())
@@ -183,9 +188,9 @@ async def test_plain_rows_take_the_fast_writer_where_there_is_one(models, served
     assert (served() == ["fast"]) == fast
     await agree(models.User, users)
     await models.Tag.query.bulk_create([{"space": "a", "word": f"{number}"} for number in range(ROWS)])
-    assert (served() == ["fast"]) == (driver_of(models) in MANY)
+    assert (served() == ["fast"]) == fast
     await models.Log.query.bulk_create([{"text": "x"}] * ROWS)
-    assert (served() == ["fast"]) == (driver_of(models) == "asyncmy")  # others cannot tell what else was filled in
+    assert (served() == ["fast"]) == (driver_of(models) in MANY)  # SQLite tells no more than the key
 
 
 async def test_watched_connection_shows_all_of_its_statements(models, served) -> None:
@@ -208,7 +213,7 @@ async def test_watched_connection_shows_all_of_its_statements(models, served) ->
     assert set(kinds[3:]) == {"INSERT"}
 
 
-async def test_trigger_that_changes_keys(models, served) -> None:
+async def test_trigger_that_changes_keys(models) -> None:
     if driver_of(models) not in COPYING:
         pytest.skip("elsewhere a trigger cannot change the key of the row that it is called for")
     await sql(
@@ -217,32 +222,8 @@ async def test_trigger_that_changes_keys(models, served) -> None:
     )
     await sql(models, 'CREATE TRIGGER shift BEFORE INSERT ON "user" FOR EACH ROW EXECUTE FUNCTION shift()')
     users = await models.User.query.bulk_create([{"name": f"u{number}"} for number in range(ROWS)])
-    assert served() != ["fast"]
     assert all(user.id > 1000 for user in users)
     await agree(models.User, users)
-
-
-@pytest.mark.parametrize("is_seen", [True, False])
-async def test_trigger_that_chooses_keys_on_mariadb(models, monkeypatch, is_seen) -> None:
-    if driver_of(models) != "asyncmy":
-        pytest.skip("of MariaDB's BEFORE triggers")
-    await sql(
-        models, "CREATE TRIGGER down BEFORE INSERT ON user FOR EACH ROW SET NEW.id = 5000 - SUBSTRING(NEW.name, 2)"
-    )
-
-    def new():
-        return [{"name": f"u{number}"} for number in range(ROWS)]
-
-    if is_seen:
-        users = await models.User.query.bulk_create(new())
-        assert [user.id for user in users] == [5000 - number for number in range(ROWS)]
-        await agree(models.User, users)
-        return
-    # A user without the privilege TRIGGER on the table is shown none.
-    monkeypatch.setattr("aldis.orm.databases.asyncmy.LOOK", text("SELECT NULL"))
-    with pytest.raises(aldis.AldisError, match="the keys of user do not ascend, so that it is not certain whose"):
-        await models.User.query.bulk_create(new())
-    assert await models.User.query.count() == 0
 
 
 async def test_values_of_many_rows_stand_in_mariadb_as_they_were(models, served) -> None:
@@ -305,7 +286,7 @@ async def test_trigger_that_inserts_into_the_same_table(models, served) -> None:
     await agree(models.User, users)
 
 
-async def test_constraint_that_passes_over_conflicts(models, served) -> None:
+async def test_constraint_that_passes_over_conflicts(models) -> None:
     if driver_of(models) != "aiosqlite":
         pytest.skip("of SQLite's ON CONFLICT clause")
 
@@ -317,7 +298,6 @@ async def test_constraint_that_passes_over_conflicts(models, served) -> None:
     await create(models, Word)
     await Word.query.create(word="b")
     words = await Word.query.bulk_create([{"word": word} for word in "abc"])
-    assert served() != ["fast"]
     await agree(Word, words)
     assert await Word.query.count() == 3
 
@@ -332,9 +312,9 @@ async def test_keys_that_sqlite_would_choose_at_random(models, served) -> None:
 
 
 @pytest.mark.parametrize("obstacle", ["security", "partition", "view"])
-async def test_what_copy_does_not_look_at(models, served, obstacle) -> None:
+async def test_rows_reach_what_is_no_plain_table(models, obstacle) -> None:
     if driver_of(models) not in COPYING:
-        pytest.skip("of PostgreSQL's COPY")
+        pytest.skip("of PostgreSQL's own kinds of relations")
 
     class Item(models.Base):
         __tablename__ = "item"
@@ -353,7 +333,6 @@ async def test_what_copy_does_not_look_at(models, served, obstacle) -> None:
         await sql(models, "ALTER TABLE item ENABLE ROW LEVEL SECURITY")
     try:
         items = await Item.query.bulk_create([{"word": f"{number}"} for number in range(ROWS)])
-        assert served() != ["fast"]
         await agree(Item, items)
     finally:
         if obstacle == "view":

@@ -9,15 +9,19 @@ just before asyncpg writes the statement, and its answer is taken out of what co
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence, Sized
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final
 
 from .outcome import Outcome, raise_as_sqlalchemy
+from .postgresql import NotForArrays
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
+    from .postgresql import ArrayColumn
 
 __all__ = ["AsyncpgDriver", "driver_for"]
 
@@ -106,10 +110,40 @@ def fields_of(message: bytes) -> dict[str, str]:
     return {chr(field[0]): field[1:].decode("utf-8", "replace") for field in fields if field}
 
 
+TEXTS: Final = (str, bytes, bytearray, memoryview)
+"""Values that can be iterated over, and yet are one value to asyncpg."""
+
+
+def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
+    """Return the SQL type of the elements of each array; ``None`` of one that is nothing but NULL, and has no type.
+
+    asyncpg takes the elements of an array as it takes scalars, of several Python types too.
+
+    Raises:
+        NotForArrays: SQLAlchemy binds a value without a type, so that PostgreSQL gives it the table's column's; or a
+            value is a sequence, which asyncpg takes for an array inside the array.
+    """
+    kinds = []
+    for column, values in zip(columns, arrays, strict=True):
+        types = set(map(type, values))
+        types.discard(NoneType)
+        if column.cast is None and types:
+            raise NotForArrays(f"SQLAlchemy binds values of {column.type!r} without a type")
+        for each in types:
+            if issubclass(each, (Iterable, Sized)) and not issubclass(each, TEXTS):
+                raise NotForArrays(f"{each.__name__} would be taken for an array inside the array")
+        kinds.append(column.cast)
+    return tuple(kinds)
+
+
 class AsyncpgDriver:
     """An asyncpg connection, and what SQLAlchemy has wrapped around it."""
 
     __slots__ = ("adapter", "ahead", "driver")
+
+    placeholder = "${}"
+    """A parameter of a statement over arrays, with its number."""
+    kinds = staticmethod(kinds_of)
 
     def __init__(self, adapter: Any, driver: Any, ahead: Ahead) -> None:
         self.adapter = adapter
@@ -120,47 +154,84 @@ class AsyncpgDriver:
         """Tell whether the transaction has begun in the database: SQLAlchemy begins it with its first statement."""
         return self.adapter._transaction is not None
 
+    async def begin(self, transaction: Transaction) -> None:
+        """Begin the transaction in the database, as SQLAlchemy does before its first statement."""
+        async with self.adapter._execute_mutex:
+            try:
+                if self.adapter._transaction is None:
+                    await self.adapter._start_transaction()
+            except BaseException as error:
+                await raise_as_sqlalchemy(transaction.connection, error, "BEGIN", (), is_of_driver=True)
+
     async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
         """Run the statements that are due for the transaction, and then a prepared one, in one trip."""
         async with self.adapter._execute_mutex:
             try:
-                control = transaction.control()
-                if control:
-                    self.ahead.send("; ".join(control))
-                    transaction.settled()
+                self.send_ahead(transaction)
                 if prepared.returns:
                     row = await self.driver.fetchrow(prepared.sql, *parameters)
-                    return Outcome(row, 0 if row is None else 1, None)
+                    return Outcome(row, 0 if row is None else 1)
                 status: str = await self.driver.execute(prepared.sql, *parameters)
-                return Outcome(None, int(status.rpartition(" ")[2]), None)
+                return Outcome(None, int(status.rpartition(" ")[2]))
             except BaseException as error:
-                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), prepared.sql, parameters)
+                await raise_as_sqlalchemy(
+                    transaction.connection, self.cause_of(error), prepared.sql, parameters, is_of_driver=True
+                )
 
-    async def copy(
-        self,
-        transaction: Transaction,
-        table: str,
-        schema: str | None,
-        columns: list[str],
-        rows: list[tuple[Any, ...]],
-    ) -> None:
-        """COPY rows into a table.
+    async def run_arrays(
+        self, transaction: Transaction, sql: str, arrays: list[list[Any]], returns: bool
+    ) -> tuple[list[Any], int]:
+        """Run the statements that are due for the transaction, and then one over arrays, in one trip.
 
         Args:
-            transaction: The transaction, whose due statements have run.
-            table: The table's name.
-            schema: Its schema, if it is not on the search path.
-            columns: The columns' names.
-            rows: The parameters, as those of an INSERT.
+            transaction: The transaction.
+            sql: The statement.
+            arrays: Its parameters.
+            returns: It returns rows.
+
+        Returns:
+            The rows, and how many were written.
 
         Raises:
             DBAPIError: As SQLAlchemy raises it.
         """
         async with self.adapter._execute_mutex:
             try:
-                await self.driver.copy_records_to_table(table, records=rows, columns=columns, schema_name=schema)
+                self.send_ahead(transaction)
+                if returns:
+                    rows = await self.driver.fetch(sql, *arrays)
+                    return rows, len(rows)
+                status: str = await self.driver.execute(sql, *arrays)
+                return [], int(status.rpartition(" ")[2])
             except BaseException as error:
-                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), f"COPY {table}", rows[0])
+                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), sql, None, is_of_driver=True)
+
+    async def run_each(
+        self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]
+    ) -> list[Outcome] | None:
+        """Run a statement for each of many rows, one after the other, in one trip; ``None``: each has to be run alone.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        if not prepared.returns:
+            return None  # asyncpg does not say how many rows were written
+        async with self.adapter._execute_mutex:
+            try:
+                self.send_ahead(transaction)
+                returned = await self.driver.fetchmany(prepared.sql, rows)
+            except BaseException as error:
+                await raise_as_sqlalchemy(
+                    transaction.connection, self.cause_of(error), prepared.sql, None, is_of_driver=True
+                )
+        return [Outcome(row, 1) for row in returned] if len(returned) == len(rows) else None
+
+    def send_ahead(self, transaction: Transaction) -> None:
+        """Send the statements that are due for the transaction."""
+        control = transaction.control()
+        if control:
+            self.ahead.send("; ".join(control))
+            transaction.settled()
 
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
@@ -168,7 +239,9 @@ class AsyncpgDriver:
             try:
                 await self.driver.execute(statement)
             except BaseException as error:
-                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), statement, ())
+                await raise_as_sqlalchemy(
+                    transaction.connection, self.cause_of(error), statement, (), is_of_driver=True
+                )
 
     def cause_of(self, error: BaseException) -> BaseException:
         """Return the error of what was sent ahead, if that is why the statement failed."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["Outcome", "raise_as_sqlalchemy"]
+__all__ = ["Outcome", "concerns_values", "raise_as_sqlalchemy"]
+
+UNRELATED_STATES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+"""Classes of SQLSTATE of which no value is the cause: connections, deadlocks, locks, resources, an administrator."""
+
+UNRELATED_ERRNOS: Final = frozenset(
+    {1020, 1040, 1053, 1158, 1159, 1160, 1161, 1180, 1205, 1213, 1317, 1927, 1969, 2006, 2013, 2014, 3024}
+)
+"""The same of MariaDB's error numbers."""
+
+UNRELATED_CODES: Final = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 17})
+"""The same of SQLite's result codes: busy, locked, out of memory, read-only, interrupted, no disk..."""
 
 
 class Outcome(NamedTuple):
@@ -18,25 +31,37 @@ class Outcome(NamedTuple):
     """The first row that it returned, if it returns rows."""
     row_count: int
     """The number of rows that it wrote."""
-    key: int | None
-    """The key of the row that it inserted, where the driver tells it aside of the rows."""
 
 
 async def raise_as_sqlalchemy(
-    connection: AsyncConnection, error: BaseException, sql: str, parameters: tuple[Any, ...] | None
+    connection: AsyncConnection,
+    error: BaseException,
+    sql: str,
+    parameters: tuple[Any, ...] | None,
+    is_of_driver: bool = False,
 ) -> NoReturn:
-    """Raise a driver's error as SQLAlchemy would have, and have it give up a connection that is lost.
+    """Raise an error as SQLAlchemy would have, and have it give up a connection that is lost.
 
     A cancellation is such an error too: what the database has made of the statement is not known then.
+
+    Args:
+        connection: The connection.
+        error: The error.
+        sql: The statement.
+        parameters: Its parameters.
+        is_of_driver: The driver has raised it. SQLAlchemy wraps what a type raises, and leaves alone what the driver
+            raises and is no error of a database, such as a TypeError of psycopg's.
 
     Raises:
         BaseException: Always.
     """
-    await connection.run_sync(_raise, error, sql, parameters)
+    await connection.run_sync(_raise, error, sql, parameters, is_of_driver)
     raise AssertionError("unreachable") from error
 
 
-def _raise(connection: Connection, error: BaseException, sql: str, parameters: tuple[Any, ...] | None) -> NoReturn:
+def _raise(
+    connection: Connection, error: BaseException, sql: str, parameters: tuple[Any, ...] | None, is_of_driver: bool
+) -> NoReturn:
     try:
         try:
             raise error  # noqa: TRY301 - SQLAlchemy reads it from where it is handled
@@ -46,4 +71,20 @@ def _raise(connection: Connection, error: BaseException, sql: str, parameters: t
                 translate(failure)
             raise
     except BaseException as failure:
-        connection._handle_dbapi_exception(failure, sql, parameters, None, None)
+        is_wrapped = not is_of_driver or isinstance(failure, connection.dialect.loaded_dbapi.Error)
+        connection._handle_dbapi_exception(failure, sql if is_wrapped else None, parameters, None, None)
+
+
+def concerns_values(error: Exception) -> bool:
+    """Tell whether a statement failed for the sake of its values, and not of a connection, a lock or the server."""
+    if not isinstance(error, DBAPIError):
+        return True  # a value was refused before anything was sent
+    original: Any = error.orig
+    if error.connection_invalidated:
+        return False
+    if state := getattr(original, "sqlstate", None):
+        return state[:2] not in UNRELATED_STATES
+    if code := getattr(original, "sqlite_errorcode", None):
+        return code & 0xFF not in UNRELATED_CODES
+    first = original.args[0] if getattr(original, "args", ()) else None
+    return first not in UNRELATED_ERRNOS

@@ -1,83 +1,188 @@
-"""PostgreSQL, asyncpg and psycopg: COPY, with keys drawn from the table's sequence first.
+"""PostgreSQL, whatever its driver: INSERT and UPDATE of many rows in one statement, whose text knows no number of rows.
 
-Twice as fast as INSERT ... RETURNING of many rows, and which key belongs to which row is known before anything is
-written. Keys that are drawn and not used leave gaps, as those of an INSERT that is rolled back do. COPY looks at no
-rules and no row security, and a BEFORE trigger may change a key: where a table has one, SQLAlchemy writes the rows. The
-table is locked in the mode that an INSERT takes before it is asked, so that none can be added in between.
+The values go as one array a column, cast as SQLAlchemy casts the bind of one row (``$1::VARCHAR`` becomes
+``$1::VARCHAR[]``), and ``unnest(...) WITH ORDINALITY`` makes rows of them. An INSERT asks for the rights of one row's,
+and no others.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Integer, text
-
-from ..saving.prepared import prepared_insert
-from .asyncpg import AsyncpgDriver
-from .psycopg import PsycopgDriver
+from sqlalchemy import ARRAY, bindparam, insert, literal_column, select, text, update
 
 if TYPE_CHECKING:
-    from ..mapping.table import TableMapping
-    from ..transactions.savepoints import Transaction
+    from sqlalchemy import BindParameter, Column, ColumnElement, Dialect, Insert, Table, Update
+    from sqlalchemy.types import TypeEngine
 
-__all__ = ["reason_against", "write"]
+__all__ = ["ArrayColumn", "ArrayStatement", "NotForArrays", "insert_over_arrays", "update_over_arrays"]
 
-COPYING: Final = (AsyncpgDriver, PsycopgDriver)
-"""The drivers with COPY."""
+ROWS: Final = "aldis_rows"
+"""What the rows of the arrays are called in the statement."""
 
-FEWEST: Final = 20
-"""Rows from which on it is faster: COPY and what it asks first take four round trips."""
+MARK: Final = "\x01"
+"""Stands, while SQLAlchemy renders a statement, where the arrays go; no statement has such a character."""
 
-LOOK: Final = text("""
-    SELECT pg_get_serial_sequence(:table, :column)
-    FROM pg_class
-    WHERE oid = CAST(:table AS regclass) AND relkind = 'r' AND NOT relrowsecurity AND NOT relhasrules
-      AND NOT EXISTS (
-        SELECT FROM pg_trigger
-        WHERE tgrelid = pg_class.oid AND NOT tgisinternal AND tgtype & 4 = 4 AND tgtype & 2 = 2
-      )
-""")
-"""The sequence behind a column of a plain table that nothing stands before; bits 4 and 2 are INSERT and BEFORE."""
-
-DRAW: Final = text("SELECT array_agg(nextval(CAST(:sequence AS regclass))) FROM generate_series(1, :count)")
+NUMBER: Final[ColumnElement[int]] = literal_column(f"{ROWS}.n")
+"""The place of a row among the values, from 1."""
 
 
-def reason_against(transaction: Transaction, mapping: TableMapping, rows: list[dict[str, Any]]) -> str | None:
-    """Return why this writer cannot serve, if it cannot."""
-    if not isinstance(transaction.driver, COPYING) or transaction.is_watched():
-        return "the connection is watched, or another driver's"
-    if len(rows) < FEWEST:
-        return f"there are fewer than {FEWEST} rows"
-    missing = [column for column in mapping.made_on_insert if column.key not in rows[0]]
-    if missing and (len(missing) > 1 or missing[0].key not in mapping.primary_key):
-        return "the database fills in more than the key"
-    if missing and (not isinstance(missing[0].type, Integer) or missing[0].default is not None):
-        return "the key is not an ordinary sequence's"
-    return None
+class NotForArrays(Exception):
+    """A statement, or values, that arrays cannot stand for; it says why."""
 
 
-async def write(transaction: Transaction, mapping: TableMapping, rows: list[dict[str, Any]]) -> bool:
-    """Insert rows, and give each its key; tell whether that was done.
+class ArrayColumn(NamedTuple):
+    """A bind of a statement, whose values go as an array."""
 
-    The caller has made sure that there is no reason against it.
+    name: str
+    """The bind's name."""
+    type: TypeEngine[Any]
+    """The type that SQLAlchemy binds its values by."""
+    cast: str | None
+    """The type that SQLAlchemy casts it to, in SQL; ``None`` where it takes the type of the table's column."""
+
+
+class ArrayStatement:
+    """A statement over the rows of arrays.
+
+    Args:
+        text: Its SQL, with :data:`MARK` in place of the arrays.
+        columns: The arrays.
+        hides_lengths: The planner is not to know how long the arrays are. It would plan the first five executions by
+            that, and scan a whole table where the index of its key is faster by far: 10,000 rows of a million took 1.7
+            seconds, and take 0.26.
     """
-    connection, table = transaction.connection, mapping.table
-    name = transaction.sync.dialect.identifier_preparer.format_table(table)
-    await connection.execute(text(f"LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE"))
-    missing = [column for column in mapping.made_on_insert if column.key not in rows[0]]
-    column = missing[0] if missing else next(iter(table.primary_key))
-    keys = (*rows[0], column.key) if missing else tuple(rows[0])
-    driver, prepared = transaction.direct(), prepared_insert(transaction.sync.dialect, mapping, keys)
-    if not isinstance(driver, COPYING) or prepared is None or prepared.constants or prepared.returns:
-        return False
-    found = (await connection.execute(LOOK, {"table": name, "column": column.name})).first()
-    if found is None or (missing and found[0] is None):
-        return False
-    if missing:
-        drawn = await connection.scalar(DRAW, {"sequence": found[0], "count": len(rows)})
-        for row, key in zip(rows, drawn, strict=True):
-            row[column.key] = key
-    parameters = await transaction.bound(prepared, rows)
-    columns = [table.c[key].name for key, _ in prepared.binds]
-    await driver.copy(transaction, table.name, table.schema, columns, parameters)
-    return True
+
+    __slots__ = ("columns", "hides_lengths", "text")
+
+    def __init__(self, text: str, columns: tuple[ArrayColumn, ...], hides_lengths: bool = False) -> None:
+        self.text = text
+        self.columns = columns
+        self.hides_lengths = hides_lengths
+
+    def sql(self, placeholders: Sequence[str], kinds: Sequence[str | None]) -> str:
+        """Return the SQL.
+
+        Args:
+            placeholders: The driver's parameters, such as ``"$1"``.
+            kinds: The SQL type of the elements of each array; ``None`` where all of them are, and have no type: they
+                are a plain NULL, as in a statement of one row.
+        """
+        text, arrays = self.text, []
+        for number, (place, kind) in enumerate(zip(placeholders, kinds, strict=True)):
+            if kind is None:
+                text = re.sub(rf"\b{ROWS}\.c{number}\b", "NULL", text)
+            array = f"{place}::{kind or 'text'}[]"
+            arrays.append(f"(SELECT {array})" if self.hides_lengths else array)
+        names = ", ".join(f"c{number}" for number in range(len(arrays)))
+        before, mark, after = text.partition(MARK)
+        assert mark
+        return f"{before}unnest({', '.join(arrays)}) WITH ORDINALITY AS {ROWS}({names}, n){after}"
+
+
+class CompilesOverArrays:
+    """Mixed into a dialect's compiler: it writes a column of the arrays wherever a bind would stand."""
+
+    dialect: Dialect
+
+    def bindparam_string(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """Return the column, and keep what SQLAlchemy casts the bind to."""
+        casts: dict[str, str | None] = self.__dict__.setdefault("casts", {})
+        self.cast: str | None = None
+        super().bindparam_string(name, *args, **kwargs)  # type: ignore[misc]
+        casts[name] = self.cast
+        return f"{ROWS}.c{list(casts).index(name)}"
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        """Keep the type, and write no cast: the arrays are cast."""
+        if isinstance(dbapi_type, ARRAY) or not type(dbapi_type).__module__.startswith("sqlalchemy."):
+            raise NotForArrays(f"{dbapi_type!r} is no type for the elements of an array")
+        self.cast = super().render_bind_cast(type_, dbapi_type, "").removeprefix("::")  # type: ignore[misc]
+        return sqltext
+
+
+def over_arrays(dialect: Dialect, statement: Insert | Update, names: Sequence[str]) -> ArrayStatement:
+    """Return a statement over arrays, one for each bind.
+
+    Args:
+        dialect: The database's.
+        statement: It has :data:`MARK` where the arrays go.
+        names: The names of the binds that it may have.
+
+    Raises:
+        NotForArrays: It cannot be one.
+    """
+    of_arrays: Any = copy(dialect)
+    of_arrays.positional, of_arrays.paramstyle = False, "named"
+    of_arrays.statement_compiler = type("Compiler", (CompilesOverArrays, dialect.statement_compiler), {})
+    compiled: Any = statement.compile(dialect=of_arrays)
+    if (
+        compiled.escaped_bind_names
+        or compiled.insert_prefetch
+        or compiled.update_prefetch
+        or compiled.post_compile_params
+        or compiled.literal_execute_params
+    ):
+        raise NotForArrays("the statement needs SQLAlchemy at each execution")
+    casts: Mapping[str, str | None] = getattr(compiled, "casts", {})
+    if not set(casts) <= set(names):
+        raise NotForArrays("a type's bind_expression() has parameters of its own")
+    columns = tuple(ArrayColumn(name, compiled.binds[name].type, cast) for name, cast in casts.items())
+    return ArrayStatement(str(compiled), columns)
+
+
+def insert_over_arrays(
+    dialect: Dialect, table: Table, keys: Sequence[str], returning: Iterable[Column[Any]]
+) -> ArrayStatement:
+    """Return the INSERT of many rows, in their order.
+
+    Nothing is sorted: the planner knows that the rows come by their numbers.
+
+    Args:
+        dialect: The database's.
+        table: The table.
+        keys: The keys of the columns that have values.
+        returning: The columns that are returned.
+
+    Raises:
+        NotForArrays: SQLAlchemy has to write the rows.
+    """
+    if not keys:
+        raise NotForArrays("there are no values")
+    values = select(*[bindparam(key, type_=table.c[key].type, unique=False) for key in keys])
+    source = values.select_from(text(MARK)).order_by(NUMBER)
+    statement = insert(table).from_select([table.c[key] for key in keys], source)
+    columns = tuple(returning)
+    return over_arrays(dialect, statement.returning(*columns) if columns else statement, keys)
+
+
+def update_over_arrays(
+    dialect: Dialect,
+    table: Table,
+    conditions: Sequence[ColumnElement[bool]],
+    values: Mapping[str, BindParameter[Any]],
+    names: Sequence[str],
+    returning: Iterable[Column[Any]] = (),
+) -> ArrayStatement:
+    """Return the UPDATE of many rows; it returns the number of each row that was there, and then columns of it.
+
+    Args:
+        dialect: The database's.
+        table: The table.
+        conditions: What finds one row by its key, every value a bind.
+        values: The binds of the new values, by column key.
+        names: The names of all binds.
+        returning: The columns.
+
+    Raises:
+        NotForArrays: SQLAlchemy has to write the rows.
+    """
+    statement = update(table).where(text(MARK), *conditions).values(dict(values)).returning(NUMBER, *returning)
+    rendered = over_arrays(dialect, statement, names)
+    before, mark, after = rendered.text.partition(f" WHERE {MARK} AND ")
+    if not mark:  # another SQLAlchemy than this was written for
+        raise NotForArrays("the UPDATE is not rendered as was expected")
+    return ArrayStatement(f"{before} FROM {MARK} WHERE {after}", rendered.columns, hides_lengths=True)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from .outcome import Outcome, raise_as_sqlalchemy
+from .postgresql import NotForArrays
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
+    from .postgresql import ArrayColumn
 
 __all__ = ["PsycopgDriver", "driver_for"]
 
@@ -29,10 +36,63 @@ def driver_for(connection: Connection) -> PsycopgDriver | None:
     return PsycopgDriver(driver) if psycopg.Pipeline.is_supported() and hasattr(driver, "pipeline") else None
 
 
+KINDS_OF_TYPES: Final[dict[type[Any] | None, str]] = {
+    Decimal: "numeric",
+    bool: "boolean",
+    bytes: "bytea",
+    float: "float8",
+    int: "int8",
+    timedelta: "interval",
+}
+"""What psycopg says of a value that SQLAlchemy binds without a type; a string's is the table's column's."""
+
+PLAIN: Final = frozenset({*KINDS_OF_TYPES, UUID, date, datetime, str, time})
+"""Types that psycopg takes in an array as it takes them alone."""
+
+
+def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
+    """Return the SQL type of the elements of each array; ``None`` of one that is nothing but NULL, and has no type.
+
+    psycopg writes an array by the type of one element. Of naive and aware times together it would make other instants.
+
+    Raises:
+        NotForArrays: The values of an array are not all of one type, or of one that is not known to be the same in an
+            array, or PostgreSQL is to give them the type of the table's column.
+    """
+    kinds: list[str | None] = []
+    for column, values in zip(columns, arrays, strict=True):
+        types = set(map(type, values))
+        types.discard(NoneType)
+        if len(types) > 1:
+            raise NotForArrays(f"values of {column.name} are of several types: {', '.join(sorted(map(repr, types)))}")
+        kind = types.pop() if types else None
+        if column.cast is None:
+            of_type = "bytea" if kind is not None and is_binary(kind) else KINDS_OF_TYPES.get(kind)
+            if kind is not None and of_type is None:
+                raise NotForArrays(f"SQLAlchemy binds values of {column.type!r} without a type")
+            kinds.append(of_type)
+            continue
+        if kind is not None and kind not in PLAIN and kind.__module__ != "psycopg.types.json":
+            raise NotForArrays(f"values of {column.name} are of {kind!r}")
+        if (kind is datetime or kind is time) and len({each.tzinfo is None for each in values if each is not None}) > 1:
+            raise NotForArrays(f"values of {column.name} are naive and aware")
+        kinds.append(column.cast)
+    return tuple(kinds)
+
+
+def is_binary(kind: type[Any]) -> bool:
+    """Tell whether a type is ``psycopg.Binary``, which SQLAlchemy wraps bytes in."""
+    return kind.__name__ == "Binary" and kind.__module__.partition(".")[0] == "psycopg"
+
+
 class PsycopgDriver:
     """A psycopg connection."""
 
     __slots__ = ("driver",)
+
+    placeholder = "%b"
+    """A parameter of a statement over arrays, in the binary format."""
+    kinds = staticmethod(kinds_of)
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
@@ -41,8 +101,50 @@ class PsycopgDriver:
         """Tell whether the transaction has begun in the database: psycopg begins it with its first statement."""
         return bool(self.driver.info.transaction_status == IN_TRANSACTION)
 
+    async def begin(self, transaction: Transaction) -> None:
+        """Begin the transaction in the database, as psycopg does before its first statement."""
+        driver = self.driver
+        try:
+            if hasattr(driver, "_start_query"):
+                async with driver.lock:
+                    await driver.wait(driver._start_query())
+            else:  # a later psycopg, rebuilt
+                await driver.execute("SELECT 1")
+        except BaseException as error:
+            await raise_as_sqlalchemy(transaction.connection, error, "BEGIN", (), is_of_driver=True)
+
     async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
         """Run the statements that are due for the transaction, and then a prepared one, in one trip."""
+        cursor = await self.execute(transaction, prepared.sql, parameters)
+        row = await cursor.fetchone() if prepared.returns else None
+        return Outcome(row, cursor.rowcount)
+
+    async def run_arrays(
+        self, transaction: Transaction, sql: str, arrays: list[list[Any]], returns: bool
+    ) -> tuple[list[Any], int]:
+        """Run the statements that are due for the transaction, and then one over arrays, in one trip.
+
+        Args:
+            transaction: The transaction.
+            sql: The statement.
+            arrays: Its parameters.
+            returns: It returns rows.
+
+        Returns:
+            The rows, and how many were written.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        cursor = await self.execute(transaction, sql, arrays)
+        return await cursor.fetchall() if returns else [], cursor.rowcount
+
+    async def execute(self, transaction: Transaction, sql: str, parameters: Sequence[Any]) -> Any:
+        """Run the statements that are due for the transaction, and then another; return its cursor.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
         driver, control = self.driver, transaction.control()
         sent = False
         try:
@@ -51,16 +153,43 @@ class PsycopgDriver:
                     for statement in control:
                         await self.enqueue(pipeline, statement)
                     sent = True
-                    cursor = await driver.execute(prepared.sql, parameters)
+                    cursor = await driver.execute(sql, parameters)
             else:
-                cursor = await driver.execute(prepared.sql, parameters)
-            row = await cursor.fetchone() if prepared.returns else None
+                cursor = await driver.execute(sql, parameters)
         except BaseException as error:
             if sent:
                 transaction.settled()  # what went before the statement has not failed
-            await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, parameters)
+            await raise_as_sqlalchemy(transaction.connection, error, sql, tuple(parameters), is_of_driver=True)
         transaction.settled()
-        return Outcome(row, cursor.rowcount, None)
+        return cursor
+
+    async def run_each(
+        self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]
+    ) -> list[Outcome] | None:
+        """Run a statement for each of many rows, one after the other, in one trip; ``None``: each has to be run alone.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        if not prepared.returns:
+            return None  # psycopg does not say of each how many rows were written
+        driver, control = self.driver, transaction.control()
+        sent = False
+        try:
+            async with driver.pipeline() as pipeline, driver.cursor() as cursor:
+                for statement in control:
+                    await self.enqueue(pipeline, statement)
+                sent = True
+                await cursor.executemany(prepared.sql, rows, returning=True)
+                outcomes = [Outcome(await cursor.fetchone(), cursor.rowcount)]
+                while cursor.nextset():
+                    outcomes.append(Outcome(await cursor.fetchone(), cursor.rowcount))
+        except BaseException as error:
+            if sent:
+                transaction.settled()
+            await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, rows[0], is_of_driver=True)
+        transaction.settled()
+        return outcomes
 
     async def enqueue(self, pipeline: Any, statement: str) -> None:
         """Have a statement go with the next one: without a cursor of its own, and psycopg checks its answer."""
@@ -70,40 +199,9 @@ class PsycopgDriver:
         else:  # a later psycopg, rebuilt
             await self.driver.execute(statement)
 
-    async def copy(
-        self,
-        transaction: Transaction,
-        table: str,
-        schema: str | None,
-        columns: list[str],
-        rows: list[tuple[Any, ...]],
-    ) -> None:
-        """COPY rows into a table.
-
-        Args:
-            transaction: The transaction, whose due statements have run.
-            table: The table's name.
-            schema: Its schema, if it is not on the search path.
-            columns: The columns' names.
-            rows: The parameters, as those of an INSERT.
-
-        Raises:
-            DBAPIError: As SQLAlchemy raises it.
-        """
-        quote = transaction.sync.dialect.identifier_preparer.quote_identifier
-        name = quote(table) if schema is None else f"{quote(schema)}.{quote(table)}"
-        statement = f"COPY {name} ({', '.join(map(quote, columns))}) FROM STDIN"
-        try:
-            async with self.driver.cursor() as cursor, cursor.copy(statement.encode()) as copying:
-                write = copying.write_row
-                for row in rows:
-                    await write(row)
-        except BaseException as error:
-            await raise_as_sqlalchemy(transaction.connection, error, statement, rows[0])
-
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
         try:
             await self.driver.execute(statement)
         except BaseException as error:
-            await raise_as_sqlalchemy(transaction.connection, error, statement, ())
+            await raise_as_sqlalchemy(transaction.connection, error, statement, (), is_of_driver=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Column, Integer, Table, inspect
+from sqlalchemy import Column, Integer, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
 from sqlalchemy.sql.schema import CallableColumnDefault, ColumnElementColumnDefault, ScalarElementColumnDefault
@@ -21,7 +21,6 @@ from ...errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-    from ..saving.prepared import Prepared
 
 __all__ = [
     "TableMapping",
@@ -80,9 +79,7 @@ class TableMapping:
     """The columns that the database may fill in when others are updated."""
     rowid: Column[Any] | None
     """The column that is SQLite's rowid under another name, if the table has one."""
-    prepared: weakref.WeakKeyDictionary[Dialect, dict[Any, Prepared | None]] = field(
-        default_factory=weakref.WeakKeyDictionary
-    )
+    prepared: weakref.WeakKeyDictionary[Dialect, dict[Any, Any]] = field(default_factory=weakref.WeakKeyDictionary)
     """The statements that were compiled for it, see ``prepared.py``."""
     plans: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """How instances become rows, by the attributes that are set, see ``plan.py``."""
@@ -91,6 +88,17 @@ class TableMapping:
     def identity_class(self) -> type[Any]:
         """The class in the identity keys of its instances."""
         return self.mapper.identity_key_from_primary_key(())[0]
+
+    @cached_property
+    def unique_keys(self) -> frozenset[str]:
+        """The keys of the columns that are in the primary key, or in what has to be unique."""
+        table = self.table
+        found = [*table.primary_key.columns]
+        for constraint in table.constraints:
+            found += constraint.columns if isinstance(constraint, UniqueConstraint) else ()
+        for index in table.indexes:
+            found += index.columns if index.unique else ()
+        return frozenset(column.key for column in found)
 
     @cached_property
     def row_of(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

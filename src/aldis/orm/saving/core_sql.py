@@ -2,59 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, column, delete, insert, select, table, tuple_, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ...errors import ConfigurationError, ObjectNotFound
-from ..databases.aiosqlite import AiosqliteDriver
+from ...errors import ConfigurationError, ObjectNotFound, RowMismatchError
 from ..databases.sqlite import whole
 from ..mapping.instance_state import detach, renew
-from .prepared import by_key, key_values, prepared_delete, prepared_insert, prepared_update
+from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
-    from sqlalchemy import Insert, Table, TableClause
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Insert
     from sqlalchemy.orm import InstanceState
 
+    from ..databases import Driver, Outcome
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["delete_one", "insert_many", "insert_one", "insert_unless_conflict", "update_many", "update_one"]
+__all__ = [
+    "delete_one",
+    "insert_one",
+    "insert_row",
+    "insert_unless_conflict",
+    "take_outcome",
+    "update_one",
+    "update_row",
+]
+
+
+async def driver_of(transaction: Transaction) -> Driver | None:
+    """Return the driver to talk to, with the transaction begun in the database.
+
+    PostgreSQL's drivers put that off to the first statement.
+    """
+    found, known = transaction.direct(), transaction.driver
+    if found is not None or known is None:
+        return found
+    begin = getattr(known, "begin", None)
+    if begin is None or known.is_ready() or transaction.is_watched() or not transaction.is_alive():
+        return None
+    await begin(transaction)
+    return transaction.direct()
 
 
 async def insert_one(
     transaction: Transaction, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]
 ) -> int:
     """Insert the row, and give ``column_values`` and the instance what the database filled in; return the row count."""
-    driver = transaction.direct()
-    prepared = None if driver is None else prepared_insert(transaction.sync.dialect, mapping, tuple(column_values))
-    if driver is None or prepared is None:
-        await insert_by_sqlalchemy(transaction, mapping, column_values)
-    else:
-        outcome = await transaction.run(driver, prepared, column_values)
-        if prepared.returns:
-            column_values.update(prepared.read(outcome.row))
-        elif mapping.rowid is not None and mapping.rowid.key not in column_values:
-            column_values[mapping.rowid.key] = outcome.key
+    await insert_row(transaction, mapping, column_values)
     detach(mapping, state, column_values)
     return 1
 
 
+async def insert_row(transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]) -> None:
+    """Insert a row, and add to it what the database filled in.
+
+    Raises:
+        RowMismatchError: The database did not store it, or did not say which key it has.
+    """
+    driver = await driver_of(transaction)
+    prepared = None if driver is None else prepared_insert(transaction.sync.dialect, mapping, tuple(column_values))
+    if driver is None or prepared is None:
+        await insert_by_sqlalchemy(transaction, mapping, column_values)
+    else:
+        take_outcome(mapping, prepared, column_values, await transaction.run(driver, prepared, column_values))
+
+
+def take_outcome(mapping: TableMapping, prepared: Prepared, column_values: dict[str, Any], outcome: Outcome) -> None:
+    """Add to a row what came back of its INSERT.
+
+    Raises:
+        RowMismatchError: The database did not store it, or did not say which key it has.
+    """
+    if prepared.returns:
+        if outcome.row is None:
+            raise dropped(mapping)
+        column_values.update(prepared.read(outcome.row))
+        refuse_keyless(mapping, column_values)
+    elif outcome.row_count == 0:
+        raise dropped(mapping)
+
+
+def refuse_keyless(mapping: TableMapping, column_values: dict[str, Any]) -> None:
+    """Refuse a row that was stored without a key.
+
+    Raises:
+        RowMismatchError: It was.
+    """
+    for key in mapping.primary_key:
+        if column_values[key] is None:
+            raise RowMismatchError(
+                f"{mapping.table} gave a row no {key}: in the database that column is not one that gets its values "
+                "by itself. Give the key, or change the column's type (of SQLite: to INTEGER PRIMARY KEY)."
+            )
+
+
+def dropped(mapping: TableMapping) -> RowMismatchError:
+    """Return the error of a row that was not stored."""
+    return RowMismatchError(
+        f"{mapping.table} stored no row, and told of no error: a trigger, a rule or an ON CONFLICT clause of the "
+        "table passed over it."
+    )
+
+
 async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]) -> None:
-    """Insert the row on SQLAlchemy's own road."""
+    """Insert the row on SQLAlchemy's own road.
+
+    Raises:
+        RowMismatchError: The database did not store it, or did not say which key it has.
+    """
     connection = transaction.connection
     missing = [column for column in mapping.made_on_insert if column.key not in column_values]
-    fetches = any(column.key not in mapping.primary_key for column in missing)
-    statement = insert(mapping.table).return_defaults(*missing) if fetches else insert(mapping.table)
-    executing = connection.execute(statement, column_values)
-    result = await (whole(connection, executing) if fetches else executing)
+    if missing and connection.dialect.insert_returning:
+        returning = insert(mapping.table).returning(*missing)
+        returned = await whole(connection, connection.execute(returning, column_values))
+        column_values.update(mapping.own(returned.last_inserted_params()))
+        row = returned.first()
+        if row is None:
+            raise dropped(mapping)
+        column_values.update((column.key, value) for column, value in zip(missing, row, strict=True))
+        refuse_keyless(mapping, column_values)
+        return
+    result = await connection.execute(insert(mapping.table), column_values)
+    if result.rowcount == 0:
+        raise dropped(mapping)
     column_values.update(mapping.own(result.last_inserted_params()))
-    if result.returned_defaults is not None:
-        column_values.update(mapping.own(result.returned_defaults._mapping))
     column_values.update(zip(mapping.primary_key, result.inserted_primary_key or (), strict=True))
     unknown = [column for column in missing if column.key not in column_values]
     if unknown:
@@ -72,17 +145,7 @@ async def update_one(
     """
     if not column_values:
         return 0
-    assert state.identity is not None
-    driver = transaction.direct()
-    prepared = None if driver is None else prepared_update(transaction.sync.dialect, mapping, tuple(column_values))
-    if driver is None or prepared is None:
-        row_count = await update_by_sqlalchemy(transaction, mapping, state, column_values)
-    else:
-        outcome = await transaction.run(driver, prepared, {**column_values, **key_values(state)})
-        row_count = outcome.row_count
-        if prepared.returns:
-            row_count = int(outcome.row is not None)
-            column_values.update(prepared.read(outcome.row or ()) if row_count else {})
+    row_count = await update_row(transaction, mapping, state, column_values)
     if row_count == 0:
         raise ObjectNotFound(
             f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone. "
@@ -90,6 +153,24 @@ async def update_one(
         )
     renew(mapping, state, column_values)
     return row_count
+
+
+async def update_row(
+    transaction: Transaction, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]
+) -> int:
+    """Update the row, and give ``column_values`` what the database filled in; return the row count."""
+    assert state.identity is not None
+    driver = await driver_of(transaction)
+    prepared = None if driver is None else prepared_update(transaction.sync.dialect, mapping, tuple(column_values))
+    if driver is None or prepared is None:
+        return await update_by_sqlalchemy(transaction, mapping, state, column_values)
+    outcome = await transaction.run(driver, prepared, {**column_values, **key_values(state)})
+    if not prepared.returns:
+        return outcome.row_count
+    if outcome.row is None:
+        return 0
+    column_values.update(prepared.read(outcome.row))
+    return 1
 
 
 async def update_by_sqlalchemy(
@@ -117,7 +198,7 @@ async def fetch(transaction: Transaction, columns: list[Any], key: list[Any]) ->
 async def delete_one(transaction: Transaction, mapping: TableMapping, state: InstanceState[Any]) -> int:
     """Delete the row; return the row count."""
     assert state.identity is not None
-    driver = transaction.direct()
+    driver = await driver_of(transaction)
     prepared = None if driver is None else prepared_delete(transaction.sync.dialect, mapping)
     if driver is None or prepared is None:
         result = await transaction.connection.execute(delete(mapping.table).where(*mapping.key_conditions(state)))
@@ -152,134 +233,3 @@ def passing_over(dialect: str, mapping: TableMapping) -> Insert:
     if dialect in {"mysql", "mariadb"}:
         return insert(mapping.table).prefix_with("IGNORE")
     raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: use bulk_get_or_create().")
-
-
-Change = tuple["InstanceState[Any]", dict[str, Any]]
-"""A stored instance, and what is written of it, by column key."""
-
-VALUE = "aldis_value_"
-"""What the parameters with the new values are called: a key that is updated is a parameter twice."""
-
-
-async def update_many(
-    transaction: Transaction, mapping: TableMapping, rows: Sequence[Change], there: frozenset[Any] | None = None
-) -> None:
-    """Update the rows, and give each instance, and what is told of it, what its row has now.
-
-    Args:
-        transaction: Where they are.
-        mapping: Their class.
-        rows: The instances' states, and what is written.
-        there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
-
-    Raises:
-        ObjectNotFound: A row is gone.
-    """
-    changes = [row for row in rows if row[1]]
-    for _, run in groupby(changes, lambda row: tuple(row[1])):
-        await update_alike(transaction, mapping, list(run), there)
-    for state, column_values in changes:
-        renew(mapping, state, column_values)
-
-
-async def update_alike(
-    transaction: Transaction, mapping: TableMapping, rows: list[Change], there: frozenset[Any] | None
-) -> None:
-    """Update rows that change the same columns."""
-    keys = tuple(rows[0][1])
-    missing = [
-        column for column in mapping.made_on_update if column.key not in keys and (there is None or column in there)
-    ]
-    count = None if missing or there is not None else await update_prepared(transaction, mapping, rows, keys)
-    if count is None:
-        count = await update_many_by_sqlalchemy(transaction, mapping, rows, keys, there)
-    if missing or count != len(rows):
-        await look(transaction, mapping, rows, missing)
-
-
-async def update_prepared(
-    transaction: Transaction, mapping: TableMapping, rows: list[Change], keys: tuple[str, ...]
-) -> int | None:
-    """Update the rows on the driver; return how many there were, ``None`` where they take SQLAlchemy's own road."""
-    driver = transaction.direct()
-    if not isinstance(driver, AiosqliteDriver):
-        return None
-    prepared = prepared_update(transaction.sync.dialect, mapping, keys)
-    if prepared is None:
-        return None
-    parameters = [{**column_values, **key_values(state)} for state, column_values in rows]
-    return await driver.update_many(transaction, prepared, await transaction.bound(prepared, parameters))
-
-
-async def update_many_by_sqlalchemy(
-    transaction: Transaction,
-    mapping: TableMapping,
-    rows: list[Change],
-    keys: tuple[str, ...],
-    there: frozenset[Any] | None,
-) -> int:
-    """Update the rows on SQLAlchemy's own road; return how many the driver says there were."""
-    # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
-    target = mapping.table if there is None else bare(mapping.table)
-    columns = [
-        mapping.table.columns[key] if there is None else target.c[mapping.table.columns[key].name] for key in keys
-    ]
-    statement = (
-        update(target)
-        .where(*by_key(mapping, None if there is None else target))
-        .values(
-            {column: bindparam(f"{VALUE}{key}", type_=column.type) for key, column in zip(keys, columns, strict=True)}
-        )
-    )
-    parameters = [
-        key_values(state) | {f"{VALUE}{key}": value for key, value in column_values.items()}
-        for state, column_values in rows
-    ]
-    result = await transaction.connection.execute(statement, parameters)
-    return result.rowcount
-
-
-def bare(of: Table) -> TableClause:
-    """Return a table that is known by its names alone."""
-    return table(of.name, *(column(each.name, each.type) for each in of.columns), schema=of.schema)
-
-
-async def look(transaction: Transaction, mapping: TableMapping, rows: list[Change], made: list[Any]) -> None:
-    """Read what the database filled in, and make sure that no row was missing.
-
-    Raises:
-        ObjectNotFound: One was.
-    """
-    connection = transaction.connection
-    key = [mapping.table.columns[name] for name in mapping.primary_key]
-    found: dict[tuple[Any, ...], Any] = {}
-    now = [new_key(mapping, state, column_values) for state, column_values in rows]
-    for first in range(0, len(now), 1000):
-        condition = tuple_(*key).in_(now[first : first + 1000])
-        result = await whole(connection, connection.execute(select(*key, *made).where(condition)))
-        found.update((tuple(row[: len(key)]), row[len(key) :]) for row in result)
-    for (state, column_values), where in zip(rows, now, strict=True):
-        if where not in found:
-            raise ObjectNotFound(f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone.")
-        column_values.update((column.key, value) for column, value in zip(made, found[where], strict=True))
-
-
-def new_key(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the primary key that a row has after its update."""
-    return tuple(
-        column_values.get(name, value) for name, value in zip(mapping.primary_key, state.identity or (), strict=True)
-    )
-
-
-async def insert_many(connection: AsyncConnection, mapping: TableMapping, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; runs of rows with the same columns go together, and what the database fills in comes back."""
-    for keys, run in groupby(rows, frozenset):
-        batch = list(run)
-        missing = [column for column in mapping.made_on_insert if column.key not in keys]
-        if not missing:
-            await connection.execute(insert(mapping.table), batch)
-            continue
-        statement = insert(mapping.table).returning(*missing, sort_by_parameter_order=True)
-        result = await whole(connection, connection.execute(statement, batch))
-        for row, returned in zip(batch, result, strict=True):
-            row.update((column.key, value) for column, value in zip(missing, returned, strict=True))

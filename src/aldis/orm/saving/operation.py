@@ -176,7 +176,14 @@ class Bulk:
                     if number not in rows.skipped:
                         rows.counts[number] = await writers.insert_unless_conflict(transaction, mapping, column_values)
             else:
-                await writers.write(transaction, mapping, rows.to_write(), len(columns) <= 1)
+                numbers = [number for number in range(len(rows)) if number not in rows.skipped]
+                await writers.insert_many(
+                    transaction,
+                    mapping,
+                    rows.to_write(),
+                    len(columns) <= 1,
+                    lambda place: f"aldis: at row {rows.numbers[numbers[place]] + 1:,} of {self.name}",
+                )
             rows.mark_stored()
         for number in rows.skipped:
             rows.counts[number] = 0
@@ -220,7 +227,13 @@ class Bulk:
             await flush.write(transaction, self.mapping, [(row.instance, row.column_values) for row in to_write], True)
         else:
             changes = [(row.state, row.column_values) for row in to_write]
-            await writers.update_many(transaction, self.mapping, changes, self.there)
+            await writers.update_many(
+                transaction,
+                self.mapping,
+                changes,
+                self.there,
+                lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
+            )
         for row in to_write:
             row.count = 1 if row.column_values else 0
         self.updated += sum(row.count or 0 for row in to_write)

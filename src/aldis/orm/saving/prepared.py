@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
     Boolean,
@@ -32,11 +32,29 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
+    from ..databases.postgresql import ArrayStatement
     from ..mapping.table import TableMapping
 
-__all__ = ["Prepared", "by_key", "key_values", "prepared_delete", "prepared_insert", "prepared_update"]
+__all__ = [
+    "Prepared",
+    "PreparedArrays",
+    "Unprepared",
+    "cached",
+    "plain_insert",
+    "by_key",
+    "key_names",
+    "key_values",
+    "prepared_delete",
+    "prepared_insert",
+    "prepared_update",
+]
 
 Processor = Callable[[Any], Any]
+
+T = TypeVar("T")
+
+MOST: Final = 256
+"""Statements of one class and engine that are remembered."""
 
 KEY: Final = "aldis_key_"
 """What the parameters that find a row by its primary key are called, with a number."""
@@ -96,15 +114,67 @@ class Prepared:
         """Return the driver's parameters of many rows."""
         if self.constants:
             return [self.parameters(values) for values in rows]
-        columns = [processed([values[name] for values in rows], process) for name, process in self.binds]
-        return list(zip(*columns, strict=True))
+        if not self.binds:
+            return [()] * len(rows)
+        return list(zip(*arrays(rows, self.binds), strict=True))
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the values that came back, by column key."""
-        return {
-            key: value if process is None else process(value)
-            for (key, process), value in zip(self.returns, row, strict=True)
-        }
+        return read(self.returns, row)
+
+
+class PreparedArrays:
+    """A statement of many rows, and how each column of them becomes an array.
+
+    Args:
+        dialect: The database's.
+        statement: The statement.
+        returns: The columns that come back.
+    """
+
+    __slots__ = ("binds", "returns", "sqls", "statement")
+
+    def __init__(self, dialect: Dialect, statement: ArrayStatement, returns: Sequence[Column[Any]]) -> None:
+        self.statement = statement
+        self.binds = tuple((column.name, writer(dialect, column.type)) for column in statement.columns)
+        self.returns: tuple[tuple[str, Processor | None], ...] = tuple(
+            (column.key, reader(dialect, column)) for column in returns
+        )
+        self.sqls: dict[tuple[str | None, ...], str] = {}
+
+    def arrays(self, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+        """Return the driver's parameters."""
+        return arrays(rows, self.binds)
+
+    def read(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return the values that came back, by column key."""
+        return read(self.returns, row)
+
+    def sql(self, placeholder: str, kinds: tuple[str | None, ...]) -> str:
+        """Return the SQL for arrays whose elements have these types.
+
+        Args:
+            placeholder: The driver's parameter, with ``{}`` for its number if it has one.
+            kinds: The types; see :meth:`ArrayStatement.sql`.
+        """
+        if kinds not in self.sqls:
+            if len(self.sqls) >= MOST:
+                self.sqls.clear()
+            places = [placeholder.format(number) for number in range(1, len(kinds) + 1)]
+            self.sqls[kinds] = self.statement.sql(places, kinds)
+        return self.sqls[kinds]
+
+
+def read(returns: Sequence[tuple[str, Processor | None]], row: Sequence[Any]) -> dict[str, Any]:
+    """Return the values of a row that came back, by column key."""
+    return {
+        key: value if process is None else process(value) for (key, process), value in zip(returns, row, strict=True)
+    }
+
+
+def arrays(rows: Sequence[Mapping[str, Any]], binds: Sequence[tuple[str, Processor | None]]) -> list[list[Any]]:
+    """Return the driver's values of rows, a list for each bind."""
+    return [processed([values[name] for values in rows], process) for name, process in binds]
 
 
 def positional(dialect: Dialect) -> Dialect:
@@ -163,30 +233,47 @@ def reader(dialect: Dialect, column: Column[Any]) -> Processor | None:
     return column.type.dialect_impl(dialect).result_processor(dialect, None)
 
 
-def cached(dialect: Dialect, mapping: TableMapping, key: Any, make: Callable[[], Prepared]) -> Prepared | None:
-    """Return a prepared statement of a mapping; ``None`` when it has to take SQLAlchemy's own road."""
+def cached(dialect: Dialect, mapping: TableMapping, key: Any, make: Callable[[], T]) -> T | None:
+    """Return what was prepared for a mapping; ``None`` when it has to take SQLAlchemy's own road.
+
+    The oldest goes where there are too many: strangers' rows can have any subset of the columns, in any order.
+    """
     known = mapping.prepared.get(dialect)
     if known is None:
         known = mapping.prepared[dialect] = {}
     if key not in known:
+        if len(known) >= MOST:
+            del known[next(iter(known))]
         try:
             known[key] = make()
         except Unprepared:
             known[key] = None
-    return known[key]
+    found: T | None = known[key]
+    return found
+
+
+def plain_insert(
+    dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...], returns: Sequence[Column[Any]] = ()
+) -> Prepared:
+    """Return the INSERT of one row with values for the columns ``keys``.
+
+    Raises:
+        Unprepared: It takes SQLAlchemy's own road.
+    """
+    if returns and not dialect.insert_returning:
+        raise Unprepared
+    statement = insert(mapping.table).inline()
+    return Prepared(dialect, statement.returning(*returns) if returns else statement, keys, returns)
 
 
 def prepared_insert(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) -> Prepared | None:
     """Return the INSERT of one row with values for the columns ``keys``; it returns what the database fills in."""
 
     def make() -> Prepared:
+        # The key of SQLite too: what the driver tells, the rowid, is another number where the table was made with an
+        # INT PRIMARY KEY.
         missing = [column for column in mapping.made_on_insert if column.key not in keys]
-        if dialect.name == "sqlite" and len(missing) == 1 and missing[0] is mapping.rowid:
-            missing = []  # the driver tells it: lastrowid
-        if missing and not dialect.insert_returning:
-            raise Unprepared
-        statement = insert(mapping.table).inline()
-        return Prepared(dialect, statement.returning(*missing) if missing else statement, keys, missing)
+        return plain_insert(dialect, mapping, keys, missing)
 
     return cached(dialect, mapping, ("insert", keys), make)
 
@@ -220,6 +307,11 @@ def by_key(mapping: TableMapping, target: FromClause | None = None) -> list[Any]
         (column if target is None else target.c[column.name]) == bindparam(f"{KEY}{number}", type_=column.type)
         for number, column in enumerate(mapping.mapper.primary_key)
     ]
+
+
+def key_names(mapping: TableMapping) -> list[str]:
+    """Return the names of the parameters of these conditions."""
+    return [f"{KEY}{number}" for number in range(len(mapping.primary_key))]
 
 
 def key_values(state: InstanceState[Any]) -> dict[str, Any]:

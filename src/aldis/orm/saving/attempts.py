@@ -1,0 +1,73 @@
+"""A statement of many rows that can be undone alone, and the name of the row that an error is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Self
+
+from sqlalchemy.exc import StatementError
+
+from ...errors import RowMismatchError
+
+if TYPE_CHECKING:
+    from ..transactions.savepoints import Transaction
+
+__all__ = ["REFUSALS", "Attempt", "Refused", "RowNote", "naming"]
+
+REFUSALS: Final = (StatementError, TypeError, ValueError, ArithmeticError)
+"""Errors of a statement that may be those of a row; psycopg's own, of values that it cannot write, come as they are."""
+
+RowNote = Callable[[int], str]
+"""What an error says of the row at a place among the rows."""
+
+
+class Refused(Exception):
+    """Rows that cannot go in one statement; it says why."""
+
+
+class Attempt:
+    """A statement that can be undone without the rest of the operation.
+
+    The savepoint that is due with the statement serves, if there is one: nothing has run in it before.
+    """
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.has_own = transaction.begun == transaction.depth
+
+    def __enter__(self) -> Self:
+        if self.has_own:
+            self.transaction.enter()
+        self.number = self.transaction.depth
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.has_own:
+            self.transaction.leave()
+
+    async def undo(self) -> None:
+        """Undo the statement.
+
+        Raises:
+            RowMismatchError: It cannot be undone.
+        """
+        transaction = self.transaction
+        if transaction.begun >= self.number:
+            await transaction.roll_back_to(self.number)
+            if getattr(transaction.driver, "keeps_rows", False):
+                raise RowMismatchError(
+                    "rows were stored that cannot be undone, and nobody can tell their keys: the table is of an engine "
+                    "without transactions, such as MyISAM. Alter it to InnoDB, or write one row at a time."
+                )
+
+
+@contextmanager
+def naming(note: RowNote | None, number: int) -> Iterator[None]:
+    """Name the row of an error."""
+    try:
+        yield
+    except Exception as error:
+        if note is not None:
+            error.add_note(note(number))
+        raise

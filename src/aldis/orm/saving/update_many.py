@@ -1,0 +1,327 @@
+"""UPDATE of many rows, each with values of its own: one statement for those that change the same columns.
+
+PostgreSQL takes one array a column and says which rows were there; MariaDB a CASE for each column, in statements of a
+hundred rows; SQLite an executemany. Where that is not known to store what single UPDATEs store, SQLAlchemy's
+executemany serves. A statement that the database refuses is undone, and its rows go one by one, so that the error is
+one row's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, column, select, table, tuple_, update
+
+from ...errors import ObjectNotFound
+from ..databases.aiosqlite import AiosqliteDriver
+from ..databases.asyncmy import AsyncmyDriver
+from ..databases.asyncpg import AsyncpgDriver
+from ..databases.outcome import concerns_values
+from ..databases.postgresql import NotForArrays, update_over_arrays
+from ..databases.psycopg import PsycopgDriver
+from ..databases.sqlite import whole
+from ..mapping.instance_state import renew
+from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
+from .core_sql import driver_of, update_row
+from .prepared import Prepared, PreparedArrays, Unprepared, by_key, cached, key_names, key_values, prepared_update
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table, TableClause
+    from sqlalchemy.orm import InstanceState
+
+    from ..mapping.table import TableMapping
+    from ..transactions.savepoints import Transaction
+
+__all__ = ["update_many"]
+
+LOG: Final = logging.getLogger("aldis.writers")
+
+Change = tuple["InstanceState[Any]", dict[str, Any]]
+"""A stored instance, and what is written of it, by column key."""
+
+VALUE: Final = "aldis_value_"
+"""What the parameters with the new values are called: a key that is updated is a parameter twice."""
+
+
+async def update_many(
+    transaction: Transaction,
+    mapping: TableMapping,
+    rows: Sequence[Change],
+    there: frozenset[Any] | None = None,
+    note: RowNote | None = None,
+) -> None:
+    """Update the rows, and give each instance, and what is told of it, what its row has now.
+
+    Args:
+        transaction: Where they are.
+        mapping: Their class.
+        rows: The instances' states, and what is written.
+        there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
+        note: What an error says of the row at a place among these.
+
+    Raises:
+        ObjectNotFound: A row is gone.
+        DBAPIError: As SQLAlchemy raises it, of the one row that the database refused.
+    """
+    changes = [(place, row) for place, row in enumerate(rows) if row[1]]
+    for _, run in groupby(changes, lambda change: tuple(change[1][1])):
+        batch = list(run)
+        places = [place for place, _ in batch]
+        of_batch = None if note is None else (lambda number, places=places: note(places[number]))
+        await update_alike(transaction, mapping, [row for _, row in batch], there, of_batch)
+    for _, (state, column_values) in changes:
+        renew(mapping, state, column_values)
+
+
+async def update_alike(
+    transaction: Transaction,
+    mapping: TableMapping,
+    rows: list[Change],
+    there: frozenset[Any] | None,
+    note: RowNote | None,
+) -> None:
+    """Update rows that change the same columns."""
+    if there is not None:  # of a table that has other columns than the model
+        await update_by_sqlalchemy(transaction, mapping, rows, there)
+        return
+    if len(rows) > 1:
+        try:
+            way = await update_together(transaction, mapping, rows)
+        except Refused as refused:
+            LOG.debug("%d rows of %s: updated one by one: %s", len(rows), mapping.table, refused)
+        else:
+            LOG.debug("%d rows of %s: updated by %s", len(rows), mapping.table, way)
+            return
+    for number, (state, column_values) in enumerate(rows):
+        with naming(note, number):
+            if not await update_row(transaction, mapping, state, column_values):
+                raise gone(state)
+
+
+async def update_together(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
+    """Update rows that change the same columns by one statement, or by an executemany; return what it is called.
+
+    Raises:
+        Refused: They have to go one by one; nothing was written.
+        ObjectNotFound: A row is gone.
+    """
+    with Attempt(transaction) as attempt:
+        try:
+            try:
+                return await update_by_driver(transaction, mapping, rows)
+            except Refused as refused:
+                LOG.debug("%d rows of %s: not updated in one statement: %s", len(rows), mapping.table, refused)
+            await update_by_sqlalchemy(transaction, mapping, rows, None)
+        except REFUSALS as error:
+            if not concerns_values(error):
+                raise
+            await attempt.undo()
+            raise Refused("the database refused a row") from error
+        return "SQLAlchemy's executemany"
+
+
+async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
+    """Update rows that change the same columns by one statement of the driver's; return what it is called.
+
+    Raises:
+        Refused: SQLAlchemy has to write them; nothing was sent.
+        ObjectNotFound: A row is gone.
+    """
+    driver = await driver_of(transaction)
+    if isinstance(driver, AiosqliteDriver):
+        return await update_prepared(transaction, driver, mapping, rows)
+    if isinstance(driver, (AsyncpgDriver, PsycopgDriver)):
+        return await update_arrays(transaction, driver, mapping, rows)
+    if isinstance(driver, AsyncmyDriver):
+        return await update_cases(transaction, driver, mapping, rows)
+    raise Refused("the connection is watched, or another driver's")
+
+
+def gone(state: InstanceState[Any]) -> ObjectNotFound:
+    """Return the error of a row that is not there."""
+    return ObjectNotFound(f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone.")
+
+
+def made_by(mapping: TableMapping, keys: Sequence[str]) -> list[Any]:
+    """Return the columns that the database fills in when the columns ``keys`` are updated."""
+    return [each for each in mapping.made_on_update if each.key not in keys]
+
+
+def refuse_order(mapping: TableMapping, rows: list[Change]) -> None:
+    """Refuse rows of which it matters which is updated first.
+
+    Raises:
+        Refused: A row is there twice, or the columns have to be unique.
+    """
+    identities = {state.identity for state, _ in rows}
+    if len(identities) != len(rows):
+        raise Refused("a row is there twice")
+    if not mapping.unique_keys.isdisjoint(rows[0][1]):
+        raise Refused("a column is updated that has to be unique")
+
+
+async def update_prepared(
+    transaction: Transaction, driver: AiosqliteDriver, mapping: TableMapping, rows: list[Change]
+) -> str:
+    """Update rows on SQLite.
+
+    Raises:
+        Refused: SQLAlchemy has to write them.
+    """
+    keys = tuple(rows[0][1])
+    missing = made_by(mapping, keys)
+    prepared = None if missing else prepared_update(transaction.sync.dialect, mapping, keys)
+    if prepared is None:
+        raise Refused("the database fills in columns")
+    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
+    if await driver.update_many(transaction, prepared, parameters) != len(rows):
+        await look(transaction, mapping, rows, missing)
+    return "executemany"
+
+
+async def update_arrays(
+    transaction: Transaction, driver: AsyncpgDriver | PsycopgDriver, mapping: TableMapping, rows: list[Change]
+) -> str:
+    """Update rows on PostgreSQL, each column as an array.
+
+    Raises:
+        Refused: SQLAlchemy has to write them.
+        ObjectNotFound: A row is gone.
+    """
+    refuse_order(mapping, rows)
+    dialect, keys = transaction.sync.dialect, tuple(rows[0][1])
+    missing = made_by(mapping, keys)
+
+    def make() -> PreparedArrays | str:
+        values = {key: bindparam(f"{VALUE}{key}", type_=mapping.table.c[key].type) for key in keys}
+        names = [*[f"{VALUE}{key}" for key in keys], *key_names(mapping)]
+        try:
+            statement = update_over_arrays(dialect, mapping.table, by_key(mapping), values, names, missing)
+            return PreparedArrays(dialect, statement, missing)
+        except (NotForArrays, Unprepared) as error:
+            return str(error) or "the statement needs more of SQLAlchemy than its SQL"
+
+    prepared = cached(dialect, mapping, ("update many", keys), make)
+    if not isinstance(prepared, PreparedArrays):
+        raise Refused(str(prepared))
+    arrays = prepared.arrays(parameters_of(rows))
+    try:
+        sql = prepared.sql(driver.placeholder, driver.kinds(prepared.statement.columns, arrays))
+    except NotForArrays as error:
+        raise Refused(str(error)) from error
+    returned, _ = await driver.run_arrays(transaction, sql, arrays, returns=True)
+    by_number = {row[0]: row for row in returned}
+    for number, (state, column_values) in enumerate(rows, 1):
+        row = by_number.get(number)
+        if row is None:
+            raise gone(state)
+        if missing:
+            column_values.update(prepared.read(row[1:]))
+    return "one UPDATE over arrays"
+
+
+def parameters_of(rows: list[Change]) -> list[dict[str, Any]]:
+    """Return the values of the binds of rows."""
+    return [
+        key_values(state) | {f"{VALUE}{key}": value for key, value in column_values.items()}
+        for state, column_values in rows
+    ]
+
+
+async def update_cases(
+    transaction: Transaction, driver: AsyncmyDriver, mapping: TableMapping, rows: list[Change]
+) -> str:
+    """Update rows on MariaDB, each column by a CASE of the key.
+
+    Raises:
+        Refused: SQLAlchemy has to write them.
+        ObjectNotFound: A row is gone.
+    """
+    refuse_order(mapping, rows)
+    keys = tuple(rows[0][1])
+    missing = made_by(mapping, keys)
+    prepared = prepared_case_update(transaction, mapping, keys)
+    if prepared is None:
+        raise Refused("the key has several columns, or the statement needs more of SQLAlchemy than its SQL")
+    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
+    reason = driver.reason_against_cases(parameters)
+    if reason is not None:
+        raise Refused(reason)
+    if await driver.update_cases(transaction, prepared, parameters) != len(rows) or missing:
+        await look(transaction, mapping, rows, missing)
+    return "UPDATE with a CASE a column"
+
+
+def prepared_case_update(transaction: Transaction, mapping: TableMapping, keys: tuple[str, ...]) -> Prepared | None:
+    """Return the UPDATE of one row whose values are replaced by a CASE each; ``None`` where that cannot be."""
+    dialect = transaction.sync.dialect
+    if len(mapping.primary_key) != 1:
+        return None
+
+    def make() -> Prepared:
+        statement = update(mapping.table).where(*by_key(mapping))
+        statement = statement.values({key: bindparam(key, type_=mapping.table.c[key].type) for key in keys})
+        return Prepared(dialect, statement, keys)
+
+    found = cached(dialect, mapping, ("update cases", keys), make)
+    return None if found is None or found.constants else found
+
+
+async def update_by_sqlalchemy(
+    transaction: Transaction, mapping: TableMapping, rows: list[Change], there: frozenset[Any] | None
+) -> None:
+    """Update rows on SQLAlchemy's own road.
+
+    Raises:
+        ObjectNotFound: A row is gone.
+    """
+    # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
+    keys = tuple(rows[0][1])
+    missing = [each for each in made_by(mapping, keys) if there is None or each in there]
+    target = mapping.table if there is None else bare(mapping.table)
+    columns = [
+        mapping.table.columns[key] if there is None else target.c[mapping.table.columns[key].name] for key in keys
+    ]
+    statement = (
+        update(target)
+        .where(*by_key(mapping, None if there is None else target))
+        .values({each: bindparam(f"{VALUE}{key}", type_=each.type) for key, each in zip(keys, columns, strict=True)})
+    )
+    result = await transaction.connection.execute(statement, parameters_of(rows))
+    if missing or result.rowcount != len(rows):
+        await look(transaction, mapping, rows, missing)
+
+
+def bare(of: Table) -> TableClause:
+    """Return a table that is known by its names alone."""
+    return table(of.name, *(column(each.name, each.type) for each in of.columns), schema=of.schema)
+
+
+async def look(transaction: Transaction, mapping: TableMapping, rows: list[Change], made: list[Any]) -> None:
+    """Read what the database filled in, and make sure that no row was missing.
+
+    Raises:
+        ObjectNotFound: One was.
+    """
+    connection = transaction.connection
+    key = [mapping.table.columns[name] for name in mapping.primary_key]
+    found: dict[tuple[Any, ...], Any] = {}
+    now = [new_key(mapping, state, column_values) for state, column_values in rows]
+    for first in range(0, len(now), 1000):
+        condition = tuple_(*key).in_(now[first : first + 1000])
+        result = await whole(connection, connection.execute(select(*key, *made).where(condition)))
+        found.update((tuple(row[: len(key)]), row[len(key) :]) for row in result)
+    for (state, column_values), where in zip(rows, now, strict=True):
+        if where not in found:
+            raise gone(state)
+        column_values.update((column.key, value) for column, value in zip(made, found[where], strict=True))
+
+
+def new_key(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the primary key that a row has after its update."""
+    return tuple(
+        column_values.get(name, value) for name, value in zip(mapping.primary_key, state.identity or (), strict=True)
+    )

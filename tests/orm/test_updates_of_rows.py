@@ -1,0 +1,196 @@
+"""bulk_update writes what single updates write, and every row its own values, by one statement where that is known."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import JSON, DateTime, Double, LargeBinary, Numeric, String, Text, event, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Mapped, mapped_column
+
+import aldis
+
+COUNT = 250
+WAYS = {
+    "aiosqlite": "executemany",
+    "asyncpg": "one UPDATE over arrays",
+    "psycopg": "one UPDATE over arrays",
+    "asyncmy": "UPDATE with a CASE a column",
+}
+
+
+@pytest.fixture
+def ways(models, caplog):
+    """Return what tells how the batches so far were updated."""
+    caplog.set_level(logging.DEBUG, "aldis.writers")
+
+    def tell() -> list[str]:
+        found = [record.getMessage() for record in caplog.records if "updated" in record.getMessage()]
+        caplog.clear()
+        return found
+
+    return tell
+
+
+def driver_of(models) -> str:
+    return models.database.engine.dialect.driver
+
+
+@pytest.fixture
+def Kept(models):
+    class Kept(models.Base):
+        __tablename__ = "kept"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        word: Mapped[str | None] = mapped_column("Word %s", String(100), key="word")
+        number: Mapped[float | None] = mapped_column(Double)
+        amount: Mapped[Decimal | None] = mapped_column(Numeric(20, 3))
+        at: Mapped[datetime | None] = mapped_column(DateTime)
+        raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+        data: Mapped[dict | None] = mapped_column(JSON)
+        body: Mapped[str | None] = mapped_column(Text)
+        is_on: Mapped[bool | None]
+
+    return Kept
+
+
+async def filled(models, Kept, count: int = COUNT):
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(Kept.__table__.create)
+    return await Kept.query.bulk_create([Kept(word=f"w{number}") for number in range(count)])
+
+
+def change(row, number: int) -> None:
+    row.word = f"'%s\\ \" é🙂 {number}"
+    row.number = number / 7
+    row.amount = Decimal(number).scaleb(-3)
+    row.at = datetime(2026, 1, 1) + timedelta(seconds=number * 1003)  # noqa: DTZ001
+    row.raw = bytes([number % 256, 0, 255])
+    row.data = {"n": [number, None]}
+    row.body = None if number % 3 else "x" * number
+    row.is_on = bool(number % 2)
+
+
+async def rows_of(Kept):
+    return {row["id"]: row for row in await Kept.query.values(*[each.key for each in Kept.__mapper__.column_attrs])}
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+async def test_each_row_gets_its_own_values(models, ways, Kept, is_watched) -> None:
+    rows = await filled(models, Kept)
+    if is_watched:
+        event.listen(models.database.engine.sync_engine, "before_cursor_execute", lambda *_: None)
+    some = rows[40:] + rows[:10]
+    for number, row in enumerate(some):
+        change(row, number)
+    await Kept.query.bulk_update(some)
+    expected = "SQLAlchemy's executemany" if is_watched else WAYS[driver_of(models)]
+    assert f"{len(some)} rows of kept: updated by {expected}" in ways()
+    stored = await rows_of(Kept)
+    for row in rows:
+        known = {name: value for name, value in row.__dict__.items() if name in stored[row.id]}
+        assert known == {name: stored[row.id][name] for name in known}
+    assert all(len(row.__dict__) > 8 for row in some)
+
+
+async def test_keys_of_words(models, ways) -> None:
+    tags = await models.Tag.query.bulk_create([{"space": "a", "word": f"w{number}"} for number in range(30)])
+    for number, tag in enumerate(tags):
+        tag.used = number
+    await models.Tag.query.bulk_update(tags)
+    assert {row["word"]: row["used"] for row in await models.stored(models.Tag)} == {
+        f"w{number}": number for number in range(30)
+    }
+
+
+async def test_row_that_is_gone_is_an_error(models, Kept) -> None:
+    rows = await filled(models, Kept, 20)
+    await Kept.query.filter(id=rows[7].id).delete()
+    for row in rows:
+        row.body = "new"
+    with pytest.raises(aldis.ObjectNotFound, match=rf"\({rows[7].id},\) cannot be updated: its row is gone"):
+        await Kept.query.bulk_update(rows)
+    assert {row["body"] for row in (await rows_of(Kept)).values()} == {None}
+
+
+async def test_row_that_is_there_twice_gets_the_last_values(models, Kept) -> None:
+    rows = await filled(models, Kept, 5)
+    again = [await Kept.query.get(id=rows[0].id) for _ in range(2)]
+    for number, row in enumerate(again):
+        row.word = f"change {number}"
+    await Kept.query.bulk_update(again)
+    assert (await rows_of(Kept))[rows[0].id]["word"] == "change 1"
+
+
+async def test_unique_values_move_up(models) -> None:
+    users = await models.User.query.bulk_create([{"name": f"u{number:02}"} for number in range(30)])
+    for number, user in enumerate(reversed(users), 1):
+        user.name = f"u{30 - number + 1:02}"
+    # From the last to the first, each takes a name that the one before has left.
+    await models.User.query.bulk_update(users[::-1])
+    assert [row["name"] for row in await models.stored()] == [f"u{number:02}" for number in range(1, 31)]
+
+
+async def test_error_names_its_row_and_nothing_is_written(models, Kept) -> None:
+    if driver_of(models) == "aiosqlite":
+        pytest.skip("SQLite takes a text of any length")
+    rows = await filled(models, Kept, 130)
+    for number, row in enumerate(rows):
+        row.word = f"new {number}" if number != 111 else "x" * 101
+    with pytest.raises(DBAPIError) as caught:
+        await Kept.query.bulk_update(rows)
+    assert "aldis: at row 112 of bulk_update" in caught.value.__notes__
+    assert "new 3" not in str(caught.value)
+    assert {row["word"][0] for row in (await rows_of(Kept)).values()} == {"w"}
+
+
+async def test_long_texts_are_stored_whole_or_refused(models, Kept) -> None:
+    rows = await filled(models, Kept, 30)
+    for row in rows:
+        row.body = "y" * 70_000
+    try:
+        await Kept.query.bulk_update(rows)
+    except DBAPIError:
+        assert driver_of(models) == "asyncmy"  # a TEXT of MariaDB's takes 65,535 bytes
+    lengths = {len(row["body"] or "") for row in (await rows_of(Kept)).values()}
+    assert lengths == ({0} if driver_of(models) == "asyncmy" else {70_000})
+
+
+async def test_values_of_several_types_are_written_as_alone(models, Kept) -> None:
+    if driver_of(models) != "asyncmy":
+        pytest.skip("elsewhere there is no one type of a CASE")
+    rows = await filled(models, Kept, 3)
+    for row, value in zip(rows, [1.1, Decimal("1.10"), True], strict=True):
+        row.word = value
+    await Kept.query.bulk_update(rows)
+    assert [row["word"] for row in (await rows_of(Kept)).values()] == ["1.1", "1.10", "1"]
+
+
+async def test_update_of_many_rows_goes_by_the_index(models, Kept) -> None:
+    if driver_of(models) not in {"asyncpg", "psycopg"}:
+        pytest.skip("of PostgreSQL's planner")
+    rows = await filled(models, Kept, 100)
+    async with models.database.engine.begin() as connection:
+        await connection.execute(text("INSERT INTO kept (\"Word %s\") SELECT 'x' FROM generate_series(1, 60000)"))
+    async with models.database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("ANALYZE kept"))
+
+    async def scans() -> int:
+        async with models.database.engine.connect() as connection:
+            await connection.execute(text("SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()"))
+            await connection.commit()
+            return await connection.scalar(text("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'kept'"))
+
+    assert await models.database.engine.dispose() is None
+    before = await scans()
+    for lap in range(7):  # beyond those for which PostgreSQL plans anew
+        for row in rows:
+            row.body = f"lap {lap}"
+        await Kept.query.bulk_update(rows)
+    await models.database.engine.dispose()
+    assert await scans() == before
+    async with models.database.engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).where(Kept.__table__.c.body == "lap 6")) == 100
