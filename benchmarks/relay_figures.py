@@ -21,7 +21,7 @@ def main() -> None:
     cost = saving["forwarded"] - saving["plain"]
     rows = [("a forwarded row of a bulk save of 100,000 on PostgreSQL, microseconds", cost, "at most", 1.5)]
     rows += [
-        (f"{each['broker']}: the relay, over a bare publisher", each["relay"] / each["bare"], "at least", 0.5)
+        (f"{each['broker']}: the relay, over a bare publisher", each["relay"] / each["bare"], "at least", 0.9)
         for each in brokers
     ]
     lines = [
@@ -41,17 +41,19 @@ def main() -> None:
         "",
         "## Throughput, events a second",
         "",
-        "| | FastStream, one by one | FastStream, many at once | relay |",
-        "| --- | ---: | ---: | ---: |",
+        "| | FastStream, one by one | FastStream, many at once | relay | CPU of FastStream, µs each | of the relay |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(
-            f"| {each['broker']} | {each['one by one']:,.0f} | {each['bare']:,.0f} | {each['relay']:,.0f} |"
+            f"| {each['broker']} | {each['one by one']:,.0f} | {each['bare']:,.0f} | {each['relay']:,.0f} "
+            f"| {each['bare cpu']:,.0f} | {each['relay cpu']:,.0f} |"
             for each in brokers
         ),
         "",
-        "The bare publisher sends one body of the same size again and again, as many at once as the relay does (64",
-        "to Redis, whose client has 100 connections), and awaits each confirmation. The relay reads 20,000 events from",
-        "the outbox on PostgreSQL, gives each its nine attributes, and deletes it when the broker has confirmed it;",
-        "to Redis it pipelines.",
+        "The bare publisher sends one body of the same size again and again, as many at once as the relay does, and",
+        "awaits each confirmation. The relay reads 20,000 events from the outbox on PostgreSQL, gives each its nine",
+        "attributes, and deletes it when the broker has confirmed it. It gives its messages to the clients of NATS and",
+        "RabbitMQ directly, and to Redis in a pipeline. With a broker of your own, whose middlewares may want to see",
+        "each message, it publishes through FastStream.",
         "",
     ]
     PAGE.write_text("\n".join(lines), "utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from faststream.nats import JStream, NatsBroker
@@ -11,6 +11,7 @@ from nats.js.errors import NotFoundError
 
 from ..background import END_SECONDS
 from ..event import LANES, Event
+from .jetstream import JetStreamPublisher, header_lines
 from .transport import DEAD, JSON, Transport, token
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ KEPT_SECONDS: Final = 7 * 24 * 60 * 60.0
 """How long the stream keeps an event, received or not."""
 
 PUBLISH_SECONDS: Final = 10.0
-"""How long NATS may take to store one."""
+"""How long NATS may take to store the messages that are published at once."""
+
+MESSAGE_ID: Final = "Nats-Msg-Id"
+"""JetStream drops a message whose id came before, within its window (its documentation, "Message Deduplication")."""
+
+FIXED_HEADERS: Final = {"content-type": JSON, "Nats-Expected-Stream": STREAM}
 
 
 def from_url(url: str) -> NatsTransport:
@@ -49,6 +55,14 @@ class NatsTransport(Transport):
     # the acknowledgement is overdue.
     nack_options: ClassVar[Mapping[str, Any]] = {"delay": 2 * END_SECONDS}
 
+    def __init__(self, broker: Any, url: str | None = None) -> None:
+        super().__init__(broker, url)
+        self.publisher: JetStreamPublisher | None = None
+        self.lines = b""
+        """The lines of the headers that an event shares with the one before it."""
+        self.lines_of: Mapping[str, str] | None = None
+        """The headers that ``lines`` was made of."""
+
     async def declare(self) -> None:
         """Make the stream, unless there is one: whoever wants it replicated, or kept longer, makes it first."""
         context = self.broker.config.connection_state.stream
@@ -57,14 +71,45 @@ class NatsTransport(Transport):
         except NotFoundError:
             await context.add_stream(StreamConfig(name=STREAM, subjects=SUBJECTS, max_age=KEPT_SECONDS))
 
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, all at once, and return when JetStream has stored them.
+
+        A broker that was made here has no middlewares, so the messages go to its client directly: FastStream's
+        publisher takes more than twice as long for each.
+        """
+        client = self.broker._connection
+        if self.url is None or not JetStreamPublisher.can_use(client):
+            await super().publish(events)
+            return
+        if self.publisher is None:
+            self.publisher = JetStreamPublisher(client)
+            await self.publisher.start()
+        await self.publisher.publish([self.message_of(event) for event in events], PUBLISH_SECONDS)
+
+    def message_of(self, event: Event) -> tuple[str, bytes, bytes]:
+        """Return the subject, the lines of the headers and the data of an event's message."""
+        headers = self.headers_of(event)
+        if self.lines_of is not self.shared_headers:
+            self.lines_of = self.shared_headers
+            own = {f"{self.prefix}{name}" for name in ("id", "subject", "partitionkey")}
+            rest = {**FIXED_HEADERS, **headers}
+            self.lines = header_lines((name, value) for name, value in rest.items() if name not in own)
+        prefix, key, event_id = self.prefix, headers[f"{self.prefix}subject"], headers[f"{self.prefix}id"]
+        lines = (
+            f"{prefix}id: {event_id}\r\n{MESSAGE_ID}: {event_id}\r\n"
+            f"{prefix}subject: {key}\r\n{prefix}partitionkey: {key}\r\n"
+        )
+        subject = f"{STREAM}.{token(event.sender)}.{event.signal}.{event.lane}"
+        return subject, self.lines + lines.encode("ascii"), event.data
+
     async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
         """Publish; JetStream drops what comes twice within its window (its documentation, ``Nats-Msg-Id``)."""
         if dead_of is None:
             subject = f"{STREAM}.{token(event.sender)}.{event.signal}.{event.lane}"
-            headers["Nats-Msg-Id"] = event.id
+            headers[MESSAGE_ID] = event.id
         else:
             subject = f"{STREAM}.{DEAD}.{token(dead_of)}"
-            headers["Nats-Msg-Id"] = f"{event.id}.{token(dead_of)}"
+            headers[MESSAGE_ID] = f"{event.id}.{token(dead_of)}"
         headers["content-type"] = JSON
         await self.broker.publish(event.data, subject, headers, stream=STREAM, timeout=PUBLISH_SECONDS)
 
