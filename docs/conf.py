@@ -75,8 +75,14 @@ def make_accessible(app: Sphinx, error: Exception | None) -> None:
 # The pages are plain Markdown, since most readers see them on the code host. These three things are the site's alone.
 ALL_PAGES = re.compile(r"^## All pages$.*", re.DOTALL | re.MULTILINE)
 GROUP = re.compile(r"^### (.+)$", re.MULTILINE)
-PAGE = re.compile(r"\]\(([\w/-]+)\.md\)")
+LINK = re.compile(r"^- \[(.+)\]\((.+)\)$", re.MULTILINE)
 AUTODOC = re.compile(r"<!-- autodoc\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
+
+
+def entries(links: str) -> str:
+    """Return the navigation's entries of a list of links: pages by their paths, other links by title and address."""
+    found = LINK.findall(links)
+    return "\n".join(path.removesuffix(".md") if path.endswith(".md") else f"{title} <{path}>" for title, path in found)
 
 
 def read_page(app: Sphinx, name: str, source: list[str]) -> None:
@@ -89,8 +95,8 @@ def read_page(app: Sphinx, name: str, source: list[str]) -> None:
     if name == "index" and (listed := ALL_PAGES.search(text)):
         _, *groups = GROUP.split(listed[0])
         trees = [
-            f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(PAGE.findall(pages)) + "\n```\n"
-            for caption, pages in zip(groups[::2], groups[1::2], strict=True)
+            f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries(links)}\n```\n"
+            for caption, links in zip(groups[::2], groups[1::2], strict=True)
         ]
         text = text.replace(listed[0], "\n".join(trees))
     elif name == "changelog":
