@@ -201,7 +201,7 @@ def fill(list loaded not None, list written not None, list pairs not None):
         values, row = loaded[i], written[i]
         for pair in <tuple>pairs[i]:
             name, key = <tuple>pair
-            if name not in values and key in row:
+            if values.get(name) is None and key in row:
                 values[name] = row[key]
 
 

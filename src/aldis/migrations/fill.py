@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ..context import CURRENT_INSTANCE, current
 from ..errors import ConfigurationError
 from ..orm.database import Using, reading
-from ..orm.mapping.table import DefaultContext
+from ..orm.mapping.table import DefaultContext, TableMapping
 from ..orm.meta import meta_of, operation
 from ..orm.saving.columns import Row
 from ..orm.saving.operation import Bulk, Told
@@ -264,13 +264,13 @@ class Fill(Bulk):
         self.mapping.complete(column_values, self.onupdates)
         return Row(number, instance, state, values, column_values, None)
 
-    async def emit_before_update(self, rows: Sequence[Row]) -> None:
+    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
         """Fire ``pre_update`` for each row.
 
         Raises:
             ConfigurationError: A row has no value after it.
         """
-        await super().emit_before_update(rows)
+        await super().emit_before_update(mapping, rows)
         for row in rows:
             for name, key in self.keys.items():
                 if not row.skipped and name in row.values and row.column_values.get(key) is None:

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy.orm import InstanceState, make_transient, undefer
+from sqlalchemy.orm import InstanceState, undefer
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, ObjectNotFound
 from .database import Database, Using
 from .mapping.instance_state import Snapshot, store
-from .mapping.table import TableMapping, mapper_of, mapping_of, set_attributes
-from .meta import Meta, meta_of, operation
+from .mapping.table import mapper_of, mapping_of, set_attributes
+from .meta import Meta, meta_of
 from .queryset import QuerySet
-from .saving import unit_of_work as flush
-from .saving.core_sql import delete_one, insert_one, update_one
-from .saving.firing import fire, telling
-from .saving.unit_of_work import needs_flush
+from .saving import instance as saving
 from .session import instance_methods as held
 from .session.listeners import listen
-from .transactions.rollback import RollbackScope
 
 if TYPE_CHECKING:
     from typing import Self
@@ -110,7 +106,7 @@ class Model:
         if values:
             set_values(self, state, values, before)
         is_update = state.key is not None and not force_insert
-        return await save(self, self, dict(values or {}), is_update, using, before)
+        return await saving.save(self, self, dict(values or {}), is_update, using, before)
 
     async def update(self, *, using: Using | None = None, **values: Any) -> Self | None:
         """Write some attributes of a stored instance, and no other. Fires the update signals.
@@ -141,17 +137,9 @@ class Model:
         state = stored_state(self, "updated")
         if state.session_id is not None:
             return await held.update(self, values)
-        mapping = mapping_of(type(self))
         before = Snapshot(state)
         set_values(self, state, values, before)
-        column_values = {
-            key: value
-            for key, value in changed(mapping, state).items()
-            if mapping.attributes[key] in values or mapping.attributes[key] not in before.committed
-        }
-        if column_values:
-            mapping.complete(column_values, mapping.onupdates)
-        return await write(self, self, values, column_values, True, using, before, "update")
+        return await saving.update(self, values, using, before)
 
     async def load(self, *, using: Using | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
@@ -195,21 +183,7 @@ class Model:
         state = stored_state(self, "deleted")
         if state.session_id is not None:
             return await held.delete(self)
-        model = type(self)
-        mapping = mapping_of(model)
-        signals = meta_of(model).signals
-        row_count = 0
-        async with operation(model, using, RollbackScope(state, Snapshot(state))) as transaction:
-            with telling(signals, "delete", model, self, self, None):
-                skipped = await fire(signals, "pre_delete", model, self, self, None)
-                if not skipped and (mapping.reason is not None or mapping.has_dependents):
-                    row_count = await flush.delete(transaction, self)
-                elif not skipped:
-                    row_count = await delete_one(transaction, mapping, state)
-                await fire(signals, "post_delete", model, self, self, row_count, skipped)
-            if not skipped:
-                make_transient(self)
-        return row_count
+        return await saving.delete(self, using)
 
 
 def state_of(instance: Model) -> InstanceState[Any]:
@@ -246,65 +220,6 @@ def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, 
     except BaseException:
         before.put_back(state)
         raise
-
-
-async def save(
-    caller: object,
-    instance: M,
-    values: dict[str, Any],
-    is_update: bool,
-    using: Using | None,
-    before: Snapshot,
-) -> M | None:
-    """Write one instance with its save signals; ``caller`` is what the call was made on."""
-    mapping = mapping_of(type(instance))
-    state: InstanceState[Any] = instance_state(instance)
-    if is_update:
-        column_values = changed(mapping, state)
-        if column_values:
-            mapping.complete(column_values, mapping.onupdates)
-    else:
-        column_values = mapping.column_values(state.dict)
-    return await write(caller, instance, values, column_values, is_update, using, before, "save")
-
-
-async def write(
-    caller: object,
-    instance: M,
-    values: dict[str, Any],
-    column_values: dict[str, Any],
-    is_update: bool,
-    using: Using | None,
-    before: Snapshot,
-    kind: str,
-) -> M | None:
-    """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction."""
-    model = type(instance)
-    mapping = mapping_of(model)
-    signals = meta_of(model).signals
-    state: InstanceState[Any] = instance_state(instance)
-    row_count = 0
-    told = (model, caller, instance, values, column_values, is_update, False)
-    async with operation(model, using, RollbackScope(state, before)) as transaction:
-        with telling(signals, kind, model, caller, instance, values):
-            skipped = await fire(signals, f"pre_{kind}", *told)
-            mapping.refuse_unknown(column_values.keys())
-            if skipped:
-                before.put_back(state)
-            elif needs_flush(mapping, state, column_values):
-                row_count = await flush.write(transaction, mapping, [(instance, column_values)], is_update)
-            elif is_update:
-                row_count = await update_one(transaction, mapping, state, column_values)
-            else:
-                row_count = await insert_one(transaction, mapping, state, column_values)
-            await fire(signals, f"post_{kind}", *told, row_count, skipped)
-    return None if skipped else instance
-
-
-def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return what an UPDATE of a stored instance writes, by column key."""
-    committed, values = state.committed_state, state.dict
-    return {key: values[name] for name, key in mapping.columns if name in committed and name in values}
 
 
 listen(Model)

@@ -14,10 +14,12 @@ from ..progress import Progress
 from .mapping.instance_state import Snapshot
 from .meta import operation
 from .query import Query
+from .saving import instance as saving
 from .saving.create import bulk_create
 from .saving.delete import delete_rows
 from .saving.find_or_create import bulk_get_or_create, bulk_update_or_create
-from .saving.operation import BATCH_SIZE, Rows
+from .saving.operation import BATCH_SIZE
+from .saving.raw_values import Rows
 from .saving.stream import bulk_create_stream
 from .saving.update import bulk_update, update_rows
 
@@ -80,10 +82,8 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             1
         """
-        from .model import save
-
         instance = self.model(**values)
-        saved = await save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
+        saved = await saving.save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
         return cast("M", saved)
 
     async def bulk_create(

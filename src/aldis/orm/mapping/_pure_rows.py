@@ -145,7 +145,7 @@ def altered(
 def fill(
     loaded: list[dict[str, Any]], column_values: list[dict[str, Any]], pairs: list[tuple[tuple[str, str], ...]]
 ) -> None:
-    """Give instances' values those of their rows that they do not have.
+    """Give instances' values those of their rows that they do not have, or have as ``None``.
 
     Args:
         loaded: The instances' values.
@@ -160,7 +160,7 @@ def fill(
     """
     for values, row, filled in zip(loaded, column_values, pairs, strict=True):
         for name, key in filled:
-            if name not in values and key in row:
+            if values.get(name) is None and key in row:
                 values[name] = row[key]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATE",
     "Snapshot",
-    "changes",
+    "changed",
     "detach",
     "expire_again",
     "foreign_keys",
@@ -38,6 +39,9 @@ STATE: Final = "_sa_instance_state"
 """Where an instance has its state, among its values."""
 
 NOTHING: Final[frozenset[str]] = frozenset()
+
+PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
+"""Types that are known to be no SQL expressions'."""
 
 
 class Snapshot:
@@ -73,7 +77,7 @@ class Snapshot:
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
     """Make a new instance what a session leaves behind: it has the values of its row, is detached and clean.
 
-    What the row has and the instance does not is marked as expired.
+    As after a flush, an attribute that was not set reads ``None``, and one that is a SQL expression is expired.
 
     Args:
         mapping: The mapping of its class.
@@ -86,6 +90,7 @@ def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict
         values[attributes[key]] = value
     state.key = None
     make_transient_to_detached(state.obj())
+    state.expired_attributes.difference_update(mapping.keys)
 
 
 def store(instance: object, values: dict[str, Any]) -> None:
@@ -150,16 +155,72 @@ def take_changes(
             values.pop(name, None)
 
 
-def changes(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return what an UPDATE of an instance writes, by column key: what differs from its row."""
+def is_sql(value: object) -> bool:
+    """Tell whether a value is a SQL expression; SQLAlchemy's own test (``_collect_update_commands``)."""
+    return type(value) not in PLAIN and (isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"))
+
+
+def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
+    """Return the values that an UPDATE of a stored instance writes, by column key.
+
+    The rule is that of SQLAlchemy's flush (``_collect_update_commands`` in its ``orm/persistence.py``): an attribute
+    that was set to its old value is unchanged, as its type compares.
+    """
     committed, values, manager = state.committed_state, state.dict, state.manager
+    if not committed:
+        return {}
     found = {}
     for name, key in mapping.columns:
         if name in committed and name in values:
-            old = committed[name]
-            if old is NO_VALUE or not manager[name].impl.is_equal(values[name], old):
-                found[key] = values[name]
+            value, old = values[name], committed[name]
+            if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
+                found[key] = value
     return found
+
+
+def take_attributes(
+    mapping: TableMapping,
+    state: InstanceState[Any],
+    values_before: Mapping[str, Any],
+    columns_before: Mapping[str, Any],
+    column_values: dict[str, Any],
+    is_update: bool,
+) -> None:
+    """Put the attributes that receivers have set on an instance into its column values.
+
+    A column value that a receiver has changed as well has the last word.
+
+    Args:
+        mapping: The mapping of its class.
+        state: The state of the instance.
+        values_before: Its values before the receivers, by attribute name.
+        columns_before: Its column values before the receivers.
+        column_values: Its column values now.
+        is_update: They are those of an UPDATE.
+    """
+    values = state.dict
+    if values.keys() == values_before.keys() and all(map(is_, values.values(), values_before.values())):
+        return
+    written = changed(mapping, state) if is_update else None
+    for name, key in mapping.columns:
+        value = values.get(name, NO_VALUE)
+        if value is values_before.get(name, NO_VALUE) or value is NO_VALUE:
+            continue
+        if column_values.get(key, NO_VALUE) is not columns_before.get(key, NO_VALUE):
+            continue
+        if written is not None:
+            if key in written:
+                column_values[key] = value
+            else:
+                column_values.pop(key, None)
+        elif value is not None or key not in mapping.left_out_when_none:
+            column_values[key] = value
+        else:
+            column_values.pop(key, None)
+    if written is None:
+        mapping.complete(column_values, mapping.defaults)
+    elif column_values and not columns_before:
+        mapping.complete(column_values, mapping.onupdates)
 
 
 def parents(mapping: TableMapping, state: InstanceState[Any]) -> Iterator[tuple[RelationshipProperty[Any], Any]]:
@@ -201,16 +262,13 @@ def put_back(session: Session, state: InstanceState[Any]) -> None:
             set_committed_value(instance, name, old)
 
 
-PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
-
-
 def has_expressions(rows: list[dict[str, Any]]) -> bool:
     """Tell whether a value of the rows is a SQL expression; each type is looked at once."""
     types = types_of(rows)
     if PLAIN.issuperset(types):
         return False
     for each in types - PLAIN:
-        if issubclass(each, ClauseElement):
+        if issubclass(each, ClauseElement) or hasattr(each, "__clause_element__"):
             return True
         PLAIN.add(each)
     return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .instance_state import STATE
 from .rowwise import pick
-from .table import DefaultContext, TableMapping, maker_of_rows, nullary, picker
+from .table import Constant, DefaultContext, TableMapping, maker_of_rows, nullary, picker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,9 @@ MOST: Final = 64
 """Layouts of one class that are remembered: instances that each have other attributes could have any number."""
 
 """Types that are known to be no SQL expressions'."""
+
+
+NULL: Final = Constant(None)
 
 
 class RowPlan:
@@ -35,21 +38,21 @@ class RowPlan:
         self.take_all = picker(self.order)
         columns = [(name, key) for name, key in mapping.columns if name in given]
         self.keys = tuple(key for _, key in columns)
-        defaults = [(key, default) for key, default in mapping.defaults if key not in self.keys]
-        plain = [(key, make) for key, default in defaults if (make := nullary(default)) is not None]
-        self.row_of = maker_of_rows([(key, name) for name, key in columns], plain)
-        self.defaults = tuple((key, default) for key, default in defaults if nullary(default) is None)
-        """Those that look at the row."""
-        self.filled = tuple((mapping.attributes[key], key) for key, _ in defaults)
-        """Those that are filled in, by name and key."""
+        unset = [(key, default) for key, default in mapping.defaults if key not in self.keys]
+        made = [(key, make) for key, default in unset if (make := nullary(default)) is not None]
+        made += [(key, NULL) for key in mapping.null_when_unset if key not in self.keys]
+        self.row_of = maker_of_rows([(key, name) for name, key in columns], made)
+        self.defaults = tuple((key, default) for key, default in unset if nullary(default) is None)
+        """The defaults of unset attributes that look at the row."""
+        self.left_out_when_none = tuple(key for key in self.keys if key in mapping.left_out_when_none)
+        self.default_when_none = {key: make for key, make in mapping.defaults if key in self.left_out_when_none}
+        filled = [*(key for key, _ in unset), *self.default_when_none]
+        self.filled = tuple((mapping.attributes[key], key) for key in filled)
+        """The attributes that get a default, by name and key."""
         self.related = not mapping.relationships.isdisjoint(given)
         self.names = given
         self.places = [(key, given.index(name)) for name, key in columns]
-        self.makes = plain
-        self.primary_key = tuple(key for key in mapping.primary_key if key in self.keys)
-        column_values = {*self.keys, *(key for key, _ in defaults), *(column.key for column in mapping.made_on_insert)}
-        self.expired = frozenset(name for name, key in mapping.columns if key not in column_values)
-        """What the row has, and the instance does not know: a plain NULL, for example."""
+        self.makes = made
 
     def pick(
         self, loaded: list[dict[str, Any]], keep: bool
@@ -60,22 +63,40 @@ class RowPlan:
             loaded: The instances' values.
             keep: Whether it is wanted what they have set.
         """
-        if self.primary_key or self.defaults:
-            return None
         state = self.names.index(STATE) if STATE in self.names else -1
-        return pick(loaded, self.names, state, self.places, self.makes, keep)
+        picked = pick(loaded, self.names, state, self.places, self.makes, keep)
+        if picked is not None:
+            left_out = self.left_out_when_none
+            if self.defaults or left_out:
+                for row in picked[1]:
+                    if self.defaults or any(row[key] is None for key in left_out):
+                        self.complete(row)
+        return picked
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an INSERT writes, by column key, with the client's defaults applied; see ``TableMapping``."""
+        """Return what an INSERT writes, by column key, with the client's defaults applied.
+
+        The rule is that of SQLAlchemy's flush (``_collect_insert_commands`` in its ``orm/persistence.py``): ``None``
+        lets a default serve, and an unset attribute without one is NULL, unless its type evaluates ``None``.
+        """
         column_values = self.row_of(values)
-        for key in self.primary_key:
-            if column_values[key] is None:
-                return self.mapping.column_values(values)
-        if self.defaults:
-            context = DefaultContext(column_values)
-            for key, default in self.defaults:
-                column_values[key] = default(context)
+        if self.defaults or self.left_out_when_none:
+            self.complete(column_values)
         return column_values
+
+    def complete(self, column_values: dict[str, Any]) -> None:
+        """Apply the defaults that look at the row, and leave out ``None`` where the database makes the value."""
+        due = list(self.defaults)
+        for key in self.left_out_when_none:
+            if column_values.get(key, 0) is None:
+                if key in self.default_when_none:
+                    due.append((key, self.default_when_none[key]))
+                else:
+                    del column_values[key]
+        if due:
+            context = DefaultContext(column_values)
+            for key, default in due:
+                column_values[key] = default(context)
 
 
 def plan_of(mapping: TableMapping, values: Iterable[str]) -> RowPlan:

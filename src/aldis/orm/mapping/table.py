@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Column, Integer, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
@@ -48,6 +48,10 @@ class DefaultContext:
         return self.current_parameters
 
 
+LISTENED: Final[set[type[Any]]] = set()
+"""The classes to whose rows' events aldis listens, and to those of the classes below them."""
+
+
 @dataclass(frozen=True, eq=False)
 class TableMapping:
     """A mapped class, read once."""
@@ -75,6 +79,12 @@ class TableMapping:
     """The keys of the primary key's columns."""
     made_on_insert: tuple[Column[Any], ...]
     """The columns that the database may fill in: keys, server defaults, SQL expressions, computed columns."""
+    null_when_unset: tuple[str, ...]
+    """The keys of the columns that an INSERT sets to NULL where the attribute was never set, as a flush does."""
+    left_out_when_none: frozenset[str]
+    """The keys of the columns that an INSERT leaves out where the attribute is ``None``: a default serves."""
+    readonly: frozenset[str]
+    """The attributes that are SQL expressions: a flush expires them."""
     made_on_update: tuple[Column[Any], ...]
     """The columns that the database may fill in when others are updated."""
     rowid: Column[Any] | None
@@ -111,20 +121,14 @@ class TableMapping:
         return all(key == name for key, name in self.attributes.items())
 
     @property
+    def own_listeners(self) -> int:
+        """How many listeners aldis itself has for each event of the mapper's rows; see ``session/listeners.py``."""
+        return sum(base in LISTENED for base in self.mapper.class_.__mro__)
+
+    @property
     def watches_expiry(self) -> bool:
         """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
         return bool(self.mapper.class_manager.dispatch.expire)
-
-    def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an INSERT of attribute ``values`` writes, by column key, with the client's defaults applied.
-
-        A primary key that is ``None`` is left to the database.
-        """
-        column_values = {key: values[name] for name, key in self.columns if name in values}
-        for key in self.primary_key:
-            if column_values.get(key, 0) is None:
-                del column_values[key]
-        return self.complete(column_values, self.defaults)
 
     def complete(
         self, column_values: dict[str, Any], defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
@@ -318,6 +322,17 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
         defaults=defaults,
         onupdates=clients_defaults(mapped, lambda column: column.onupdate),
         primary_key=primary_key,
+        null_when_unset=tuple(
+            column.key
+            for column in mapped
+            if not (column.primary_key or column.server_default or column.default or column.type.should_evaluate_none)
+        ),
+        left_out_when_none=frozenset(
+            column.key
+            for column in mapped
+            if (column.primary_key or column.server_default or column.default) and not column.type.should_evaluate_none
+        ),
+        readonly=frozenset(attribute.key for attribute in mapper.column_attrs).difference(name for name, _ in columns),
         made_on_insert=tuple(
             column
             for column in mapped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,14 +13,14 @@ from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
 from ..mapping.instance_state import Snapshot
-from ..mapping.plan import rows_of
+from ..mapping.plan import plan_of, rows_of
 from ..mapping.rowwise import mark
 
 if TYPE_CHECKING:
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["NOTHING_PASSED", "NewRows", "Row", "names_of"]
+__all__ = ["NOTHING_PASSED", "NewRows", "Row", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
 
@@ -78,7 +79,11 @@ class NewRows:
     the rows. What is kept here for each is seen by it once, and then left alone: tuples of plain values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mapping: TableMapping) -> None:
+        self.mapping = mapping
+        """The mapping of their class."""
+        self.is_related = False
+        """Receivers have touched a relationship of one."""
         self.numbers: list[int] = []
         """Where each stands among all rows of the operation."""
         self.instances: list[Any] = []
@@ -103,11 +108,10 @@ class NewRows:
         self.references: list[weakref.ref[InstanceState[Any]]] = []
         """The states, once the operation is over."""
 
-    def add(
-        self, number: int, instance: Any, state: InstanceState[Any], values: Mapping[str, Any], plan: RowPlan
-    ) -> None:
+    def add(self, number: int, instance: Any, state: InstanceState[Any], values: Mapping[str, Any]) -> None:
         """Add a row."""
         loaded = instance.__dict__
+        plan = plan_of(self.mapping, loaded)
         self.numbers.append(number)
         self.instances.append(instance)
         self.states.append(state)
@@ -116,11 +120,9 @@ class NewRows:
         self.given.append(plan.take_all(loaded))
         self.column_values.append(plan.column_values(loaded))
 
-    def add_plain(
-        self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]], mapping: TableMapping
-    ) -> None:
+    def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]]) -> None:
         """Add instances of one class, passed as they are, the first of which stands at ``first``."""
-        plans, given, column_values = rows_of(mapping, [instance.__dict__ for instance in instances])
+        plans, given, column_values = rows_of(self.mapping, [instance.__dict__ for instance in instances])
         self.numbers += range(first, first + len(states))
         self.instances += instances
         self.states += states
@@ -157,7 +159,7 @@ class NewRows:
         if self.skipped or not all(self.counts):
             places = [place for place in places if self.counts[place] and place not in self.skipped]
         states, plans = at(self.states, places), at(self.plans, places)
-        mapping = self.plans[0].mapping
+        mapping = self.mapping
         records = mark(
             at(self.instances, places),
             states,
@@ -171,9 +173,9 @@ class NewRows:
         self.committed = [None] * len(self)
         for place, record in zip(places, records, strict=True):
             self.committed[place] = record
-        if any(plan.expired for plan in set(plans)):
-            for state, plan in zip(states, plans, strict=True):
-                state.expired_attributes.update(plan.expired)
+        if mapping.readonly:
+            for state in states:
+                state.expired_attributes.update(mapping.readonly)
 
     def put_one_back(self, number: int, state: InstanceState[Any]) -> None:
         """Make the instance at a place, of that state, what it was."""
@@ -181,10 +183,12 @@ class NewRows:
         values = state.dict
         for name in [name for name in values if name not in plan.given]:
             del values[name]
+            state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
         if number < len(self.committed) and number not in self.skipped and self.counts[number]:
             record = self.committed[number]
-            state.committed_state = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
+            record = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
+            state.committed_state = {name: old for name, old in record.items() if name in plan.given}
             state.expired_attributes.clear()
             state.key = None
             state.modified = bool(state.committed_state)
@@ -221,3 +225,16 @@ class NewRows:
             for number, (instance, count) in enumerate(zip(self.instances, self.counts, strict=True))
             if count and number not in self.skipped
         ]
+
+
+def saved_in_order(batches: Sequence[NewRows]) -> list[Any]:
+    """Return the instances of the batches that were written, in the order in which they were given."""
+    if len(batches) == 1:
+        return batches[0].saved()
+    found = [
+        (number, instance)
+        for rows in batches
+        for place, (number, instance) in enumerate(zip(rows.numbers, rows.instances, strict=True))
+        if rows.counts[place] and place not in rows.skipped
+    ]
+    return [instance for _, instance in sorted(found, key=itemgetter(0))]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...progress import Progress
-from .operation import Bulk, Rows
+from .columns import saved_in_order
+from .operation import Bulk
+from .raw_values import Rows
 
 if TYPE_CHECKING:
     from ..database import Using
@@ -33,8 +35,9 @@ async def bulk_create(
         nonlocal number
         new = bulk.take_all(batch, number)
         number += len(batch)
-        await bulk.create(transaction, new)
-        answer.extend(new.saved())
+        for each in new:
+            await bulk.create(transaction, each)
+        answer.extend(saved_in_order(new))
 
     await bulk.run(rows, using, work)
     return answer

@@ -16,7 +16,8 @@ from ..mapping.instance_state import Snapshot
 from ..mapping.rowwise import are_alike
 from . import roads as writers
 from .columns import NewRows, Row
-from .operation import Bulk, Rows, check_fields
+from .operation import Bulk, check_fields
+from .raw_values import Rows
 from .update import updated_row
 
 if TYPE_CHECKING:
@@ -119,14 +120,14 @@ async def bulk_get_or_create(
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
         found = await lookup.find(transaction, keys, False)
-        new: dict[Any, int] = {}
-        rows = NewRows()
+        new: dict[Any, tuple[NewRows, int]] = {}
+        batches: dict[type[Any], NewRows] = {}
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key not in found and key not in new:
-                new[key] = len(new)
-                bulk.take(rows, row, number, create_params)
-        await bulk.create(transaction, rows)
-        found |= {key: rows.instances[place] for key, place in new.items() if rows.counts[place]}
+                new[key] = bulk.take(batches, row, number, create_params)
+        for each in batches.values():
+            await bulk.create(transaction, each)
+        found |= {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
         answer.extend(found[key] for key in keys if key in found)
 
     await bulk.run(rows, using, work)
@@ -161,21 +162,21 @@ async def bulk_update_or_create(
             answer.extend(upserted)
             return
         found = await lookup.find(transaction, keys, True)
-        new: dict[Any, int] = {}
+        new: dict[Any, tuple[NewRows, int]] = {}
         old: dict[Any, Row] = {}
-        rows = NewRows()
+        batches: dict[type[Any], NewRows] = {}
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key in found:
                 given = row if isinstance(row, Mapping) else instance_state(row).dict
                 old[key] = changed_row(number, bulk, found[key], given, update_fields, lookup.names, update_params)
             else:
-                new[key] = len(new)
-                bulk.take(rows, row, number, create_params)
-        await bulk.create(transaction, rows)
+                new[key] = bulk.take(batches, row, number, create_params)
+        for each in batches.values():
+            await bulk.create(transaction, each)
         await bulk.update(transaction, list(old.values()))
-        column_values = {key: rows.instances[place] for key, place in new.items() if rows.counts[place]}
-        column_values |= {key: row.instance for key, row in old.items() if not row.skipped}
-        answer.extend(column_values[key] for key in keys if key in column_values)
+        written = {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
+        written |= {key: row.instance for key, row in old.items() if not row.skipped}
+        answer.extend(written[key] for key in keys if key in written)
 
     await bulk.run(rows, using, work)
     return answer
@@ -250,11 +251,14 @@ def all_new(bulk: Bulk, batch: Sequence[Any], first: int) -> NewRows | None:
     create_params, columns = bulk.told[0], bulk.mapping.keys.keys()
     if not all(isinstance(row, Mapping) and row.keys() == batch[0].keys() for row in batch):
         return None
-    rows = NewRows()
+    batches: dict[type[Any], NewRows] = {}
     if columns >= {*batch[0], *(create_params or ())}:
         with suppress(TypeError):  # what is found need not have all that makes a new one
             for number, row in enumerate(batch, first):
-                bulk.take(rows, row, number, create_params)
+                bulk.take(batches, row, number, create_params)
+    if len(batches) != 1:
+        return None
+    (rows,) = batches.values()
     complete = len(rows.instances) == len(batch)
     return rows if complete and not bulk.has_to_flush(rows) and are_alike(rows.column_values) else None
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ...errors import ConfigurationError
 from ...progress import Progress, following
-from ..mapping.instance_state import Snapshot, has_expressions
-from ..mapping.plan import plan_of
-from ..mapping.rowwise import names
-from ..mapping.table import attribute, mapping_of
+from ..mapping.instance_state import Snapshot, has_expressions, take_attributes
+from ..mapping.rowwise import altered, names, values_of
+from ..mapping.table import TableMapping, attribute, mapping_of
 from ..meta import meta_of, operation
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
-from . import unit_of_work as flush
+from . import unit_of_work
 from .columns import NewRows, Row, names_of
 from .firing import Rows as Fired
 from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
-from .unit_of_work import needs_flush
+from .raw_values import Rows, batches, readable_twice
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
@@ -35,13 +34,10 @@ if TYPE_CHECKING:
     from ..transactions.rollback import Change
     from ..transactions.savepoints import Transaction
 
-__all__ = ["BATCH_SIZE", "Bulk", "Rows", "check_fields"]
+__all__ = ["BATCH_SIZE", "Bulk", "check_fields"]
 
 BATCH_SIZE: Final = 5000
 """Rows that are written at once, if the caller does not say."""
-
-Rows = Iterable[Any] | AsyncIterable[Any]
-"""What a bulk method takes: instances, or mappings of their attributes."""
 
 Told = tuple[tuple[ContextVar[Any], list[Any]], ...]
 """Context variables, each with its value for each row."""
@@ -108,14 +104,15 @@ class Bulk:
         work: Callable[[Transaction, list[Any]], Awaitable[None]],
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
-        told = self.told_of(rows)
+        raw_values = readable_twice(rows)
+        told = self.told_of(raw_values)
         async with operation(self.model, using, RollbackScope(changes=self)) as transaction:
             with current(self.queryset, None, None):
                 skipped = await fire(self.signals, "pre_bulk", self.model, *told)
                 if not skipped:
                     done = 0
                     with following(self.progress, rows, self.name) as tell:
-                        async for batch in batches(rows, self.batch_size):
+                        async for batch in batches(raw_values, self.batch_size):
                             await work(transaction, batch)
                             done += len(batch)
                             tell(done)
@@ -155,21 +152,18 @@ class Bulk:
                 yield Changed(row.state, row.before)
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
-        """Insert the rows, with their signals."""
-        refuse_twice(self.model, rows.instances)
+        """Insert rows of one class, with their signals."""
+        mapping = rows.mapping
+        refuse_twice(mapping.mapper.class_, rows.instances)
         self.batches.append(rows)
         await self.emit_before_insert(rows)
         rows.counts = [1] * len(rows.instances)
-        mapping, columns = self.mapping, set(map(frozenset, names(rows.column_values)))
+        columns = set(map(frozenset, names(rows.column_values)))
         for each in columns:
             mapping.refuse_unknown(each)
         if self.has_to_flush(rows):
-            self.refuse_conflicts_of_flush()
             rows.remember()
-            both = enumerate(zip(rows.instances, rows.column_values, strict=True))
-            await flush.write(
-                transaction, mapping, [pair for number, pair in both if number not in rows.skipped], False
-            )
+            await self.flush_new(transaction, rows)
         else:
             if self.ignore_conflicts:
                 for number, column_values in enumerate(rows.column_values):
@@ -190,6 +184,21 @@ class Bulk:
         self.created += sum(rows.counts)
         await self.emit_after_insert(rows)
 
+    async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
+        """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
+        both = enumerate(zip(rows.instances, rows.column_values, strict=True))
+        to_write = [(number, pair) for number, pair in both if number not in rows.skipped]
+        if not self.ignore_conflicts:
+            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False)
+            return
+        for number, pair in to_write:
+            state, before = rows.before[number]
+            try:
+                async with transaction.savepoint(RollbackScope(state, before)):
+                    await unit_of_work.write(transaction, rows.mapping, [pair], False)
+            except IntegrityError:
+                rows.counts[number] = 0
+
     def are_rows_heard(self) -> bool:
         """Tell whether anybody is told of single rows, or of how many were created."""
         names = ("pre_save", "post_save", "pre_update", "post_update", "post_bulk")
@@ -197,39 +206,34 @@ class Bulk:
 
     def has_to_flush(self, rows: NewRows) -> bool:
         """Tell whether new rows have to go through a flush; all of a batch do if one does."""
-        if self.mapping.reason is not None or self.mapping.watches_expiry:
+        mapping = rows.mapping
+        if mapping.reason is not None or mapping.watches_expiry or writers.is_watched(mapping, "insert"):
             return True
-        if any(plan.related for plan in set(rows.plans)):
+        if rows.is_related or any(plan.related for plan in set(rows.plans)):
             return True
-        if self.mapping.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
+        if mapping.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
             return True
         return has_expressions(rows.column_values)
 
-    def refuse_conflicts_of_flush(self) -> None:
-        """Refuse to ignore conflicts where rows go through SQLAlchemy's unit of work.
-
-        Raises:
-            ConfigurationError: The operation would have to.
-        """
-        if self.ignore_conflicts:
-            raise ConfigurationError(
-                f"{self.model.__name__} is column_values through SQLAlchemy's unit of work here, which cannot ignore "
-                "conflicts: leave ignore_conflicts out, or use bulk_get_or_create()."
-            )
-
-    async def update(self, transaction: Transaction, rows: list[Row]) -> None:
-        """Update the rows, with their signals."""
+    async def update(self, transaction: Transaction, rows: Sequence[Row]) -> None:
+        """Update the rows, with the signals of each one's own class."""
         refuse_twice(self.model, [row.instance for row in rows])
         self.changed += rows
-        await self.emit_before_update(rows)
+        for model, of_class in by_class(rows):
+            await self.update_class(transaction, mapping_of(model), of_class)
+
+    async def update_class(self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row]) -> None:
+        """Update rows of one class, with their signals."""
+        await self.emit_before_update(mapping, rows)
         to_write = [row for row in rows if not row.skipped]
-        if any(needs_flush(self.mapping, row.state, row.column_values) for row in to_write):
-            await flush.write(transaction, self.mapping, [(row.instance, row.column_values) for row in to_write], True)
+        if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write):
+            pairs = [(row.instance, row.column_values) for row in to_write]
+            await unit_of_work.write(transaction, mapping, pairs, True)
         else:
             changes = [(row.state, row.column_values) for row in to_write]
             await writers.update_many(
                 transaction,
-                self.mapping,
+                mapping,
                 changes,
                 self.there,
                 lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
@@ -237,23 +241,39 @@ class Bulk:
         for row in to_write:
             row.count = 1 if row.column_values else 0
         self.updated += sum(row.count or 0 for row in to_write)
-        await self.emit_after_update(rows)
+        await self.emit_after_update(mapping, rows)
 
     async def emit_before_insert(self, rows: NewRows) -> None:
-        """Fire ``pre_save`` for each row."""
-        signal, model, caller = self.signals.pre_save, self.model, self.queryset
+        """Fire ``pre_save`` for each row, and take over what receivers have set on the instances."""
+        mapping, caller = rows.mapping, self.queryset
+        model = mapping.mapper.class_
+        signal = meta_of(model).signals.pre_save
         if not is_heard(signal, model):
             return
+        loaded = [instance.__dict__ for instance in rows.instances]
+        was = values_of(loaded)
+        columns_before = values_of(rows.column_values)
         columns = (caller, rows.instances, rows.values, rows.column_values, False, False)
         series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
+        changed_instances = altered(loaded, *was)
+        if not changed_instances:
+            return
+        changed_columns = dict(altered(rows.column_values, *columns_before))
+        for number, before in changed_instances:
+            if number not in rows.skipped:
+                column_values, state = rows.column_values[number], rows.states[number]
+                was_written = changed_columns.get(number, column_values.copy())
+                take_attributes(mapping, state, before, was_written, column_values, False)
+                rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(state.dict)
 
     async def emit_after_insert(self, rows: NewRows) -> None:
         """Fire ``post_save`` for each row."""
-        signal, model, caller = self.signals.post_save, self.model, self.queryset
+        model, caller = rows.mapping.mapper.class_, self.queryset
+        signal = meta_of(model).signals.post_save
         if not is_heard(signal, model):
             return
         skipped = [False] * len(rows.instances)
@@ -264,12 +284,15 @@ class Bulk:
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
-    async def emit_before_update(self, rows: Sequence[Row]) -> None:
-        """Fire ``pre_update`` for each row."""
-        signal, model = self.signals.pre_update, self.model
+    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
+        """Fire ``pre_update`` for each row, and take over what receivers have set on the instances."""
+        model = mapping.mapper.class_
+        signal = meta_of(model).signals.pre_update
         if not is_heard(signal, model):
             return
         instances, values, column_values = columns_of(rows)
+        loaded = [instance.__dict__ for instance in instances]
+        was, columns_before = values_of(loaded), values_of(column_values)
         columns = (self.called_on(instances), instances, values, column_values, True, self.is_migration)
         series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):
@@ -277,12 +300,21 @@ class Bulk:
                 row = rows[number]
                 row.skipped, row.count = True, 0
                 row.put_back()
-        for row in rows:
-            self.mapping.refuse_unknown(row.column_values.keys())
+        for each in set(map(frozenset, names(column_values))):
+            mapping.refuse_unknown(each)
+        changed_instances = altered(loaded, *was)
+        if changed_instances:
+            changed_columns = dict(altered(column_values, *columns_before))
+            for number, before in changed_instances:
+                row = rows[number]
+                if not row.skipped:
+                    was_written = changed_columns.get(number, row.column_values.copy())
+                    take_attributes(mapping, row.state, before, was_written, row.column_values, True)
 
-    async def emit_after_update(self, rows: Sequence[Row]) -> None:
+    async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
         """Fire ``post_update`` for each row."""
-        signal, model = self.signals.post_update, self.model
+        model = mapping.mapper.class_
+        signal = meta_of(model).signals.post_update
         if not is_heard(signal, model):
             return
         instances, values, column_values = columns_of(rows)
@@ -310,26 +342,33 @@ class Bulk:
             error.add_note(f"aldis: at row {numbers[series.position]} of {self.name}")
             raise
 
-    def take_all(self, batch: Sequence[Any], first: int) -> NewRows:
-        """Take a batch of new rows; ``first`` is where it begins among all rows, see :meth:`take`."""
-        rows = NewRows()
-        if set(map(type, batch)) == {self.model}:
+    def take_all(self, batch: Sequence[Any], first: int) -> list[NewRows]:
+        """Take a batch of new rows, those of each class together; ``first`` is where it begins among all rows."""
+        types = set(map(type, batch))
+        if len(types) == 1 and issubclass(model := types.pop(), self.model):
             states = list(map(instance_state, batch))
             if not any(state.key or state.session_id for state in states):
-                rows.add_plain(first, batch, states, self.mapping)
-                return rows
+                rows = NewRows(mapping_of(model))
+                rows.add_plain(first, batch, states)
+                return [rows]
+        found: dict[type[Any], NewRows] = {}
         for number, row in enumerate(batch, first):
-            self.take(rows, row, number)
-        return rows
+            self.take(found, row, number)
+        return list(found.values())
 
-    def take(self, rows: NewRows, row: Any, number: int, extra: Mapping[str, Any] | None = None) -> None:
+    def take(
+        self, found: dict[type[Any], NewRows], row: Any, number: int, extra: Mapping[str, Any] | None = None
+    ) -> tuple[NewRows, int]:
         """Take a new instance, or make one of a mapping.
 
         Args:
-            rows: The batch that it is added to.
+            found: The batches that it is added to, by the class of their instances.
             row: The instance, or its attributes by name.
             number: Where it stands among all rows, for messages.
             extra: Further attributes, which the row's own go before.
+
+        Returns:
+            The batch that it was added to, and its place there.
 
         Raises:
             TypeError: It is neither.
@@ -350,14 +389,29 @@ class Bulk:
         if state.key is not None or state.session_id is not None:
             where = "is stored already" if state.session_id is None else "belongs to a session"
             raise ConfigurationError(f"row {number}, {instance!r}, {where}: {self.name} inserts new instances.")
-        loaded = instance.__dict__
         if extra and instance is row:
-            values = {name: value for name, value in extra.items() if name not in loaded}
+            values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
             for name, value in values.items():
                 setattr(instance, name, value)
             self.extended.append((state, before))
-        rows.add(number, instance, state, values, plan_of(self.mapping, loaded))
+        model = type(instance)
+        rows = found.get(model)
+        if rows is None:
+            rows = found[model] = NewRows(mapping_of(model))
+        rows.add(number, instance, state, values)
+        return rows, len(rows.instances) - 1
+
+
+def by_class(rows: Sequence[Row]) -> Iterable[tuple[type[Any], Sequence[Row]]]:
+    """Return the rows of each class, in their order."""
+    types = set(map(type, (row.instance for row in rows)))
+    if len(types) <= 1:
+        return [(model, rows) for model in types]
+    found: dict[type[Any], list[Row]] = {}
+    for row in rows:
+        found.setdefault(type(row.instance), []).append(row)
+    return found.items()
 
 
 def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -387,26 +441,3 @@ def check_fields(model: type[Any], names: Sequence[str], parameter: str) -> None
         attribute(model, name)
         if name not in mapping_of(model).keys:
             raise TypeError(f"{name!r} in {parameter} is no column of {model.__name__}.")
-
-
-async def batches(rows: Rows, size: int) -> AsyncIterator[list[Any]]:
-    """Read the rows, ``size`` at a time.
-
-    Raises:
-        TypeError: They are not iterable.
-    """
-    if isinstance(rows, AsyncIterable):
-        batch = []
-        async for row in rows:
-            batch.append(row)
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-        return
-    if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
-        raise TypeError(f"the rows are {rows!r}: give an iterable, or an async iterable, of instances or mappings.")
-    source = iter(rows)
-    while batch := list(islice(source, size)):
-        yield batch

@@ -6,19 +6,64 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ..mapping.instance_state import has_expressions
 from . import upsert as upserting
 from .core_sql import insert_unless_conflict
 from .insert_many import insert_many
 from .update_many import update_many
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState
+
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["insert_many", "insert_unless_conflict", "update_many", "upsert"]
+__all__ = [
+    "delete_needs_flush",
+    "insert_many",
+    "insert_unless_conflict",
+    "is_watched",
+    "needs_flush",
+    "update_many",
+    "upsert",
+]
 
 LOG: Final = logging.getLogger("aldis.writers")
 """Says, at DEBUG, which writer serves each batch, and why not a faster one."""
+
+
+def needs_flush(
+    mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any], is_update: bool
+) -> bool:
+    """Tell whether an instance is written by SQLAlchemy's unit of work.
+
+    Its mapper or somebody who listens to it asks for that, a relationship was touched, or a value is a SQL expression.
+    """
+    if mapping.reason is not None or is_watched(mapping, "update" if is_update else "insert"):
+        return True
+    if mapping.relationships:
+        touched = state.committed_state if is_update else state.dict
+        if not mapping.relationships.isdisjoint(touched):
+            return True
+    return has_expressions([column_values])
+
+
+def delete_needs_flush(mapping: TableMapping) -> bool:
+    """Tell whether an instance is deleted by SQLAlchemy's unit of work: a delete may concern other rows, too."""
+    return mapping.reason is not None or mapping.has_dependents or is_watched(mapping, "delete")
+
+
+def is_watched(mapping: TableMapping, kind: str) -> bool:
+    """Tell whether somebody else than aldis listens to the mapper's events of an INSERT, UPDATE or DELETE.
+
+    Args:
+        mapping: The mapping of the class.
+        kind: ``"insert"``, ``"update"`` or ``"delete"``.
+    """
+    events, own = mapping.mapper.dispatch, mapping.own_listeners
+    if len(getattr(events, f"before_{kind}")) > own or len(getattr(events, f"after_{kind}")) > own:
+        return True
+    return kind != "delete" and bool(mapping.mapper.class_manager.dispatch.refresh_flush)
 
 
 async def upsert(

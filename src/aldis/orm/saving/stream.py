@@ -13,8 +13,10 @@ from ..database import Database
 from ..meta import meta_of, operation
 from ..transactions.ambient import open_transaction
 from ..transactions.rollback import RollbackScope
+from .columns import saved_in_order
 from .firing import fire
-from .operation import Bulk, Rows, batches
+from .operation import Bulk
+from .raw_values import Rows, batches, readable_twice
 
 if TYPE_CHECKING:
     from ..database import Using
@@ -95,8 +97,9 @@ class Stream:
     async def saved(self) -> AsyncGenerator[list[Any], None]:
         """Save the rows between the bulk signals; yield each batch."""
         bulk = self.bulk
-        told = bulk.told_of(self.rows)
-        source = batches(self.rows, bulk.batch_size)
+        raw_values = readable_twice(self.rows)
+        told = bulk.told_of(raw_values)
+        source = batches(raw_values, bulk.batch_size)
         is_first, is_last, skipped = True, False, False
         with following(bulk.progress, self.rows, bulk.name) as tell:
             while not is_last:
@@ -129,9 +132,10 @@ class Stream:
         """Save a batch; return its instances, which nobody else keeps."""
         new = self.bulk.take_all(batch, self.read)
         with current(self.bulk.queryset, None, None):
-            await self.bulk.create(transaction, new)
+            for rows in new:
+                await self.bulk.create(transaction, rows)
         self.read += len(batch)
-        saved = new.saved()
+        saved = saved_in_order(new)
         self.bulk.let_go(scope)
         return saved
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
-from ..mapping.instance_state import Snapshot, has_expressions
+from ..mapping.instance_state import Snapshot, is_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,18 +22,7 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["delete", "needs_flush", "write"]
-
-
-def needs_flush(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> bool:
-    """Tell whether an instance has to be written through a flush, SQL expressions among its values included."""
-    if mapping.reason is not None:
-        return True
-    if mapping.relationships:
-        touched = state.dict if state.key is None else state.committed_state
-        if not mapping.relationships.isdisjoint(touched):
-            return True
-    return has_expressions([column_values])
+__all__ = ["delete", "write"]
 
 
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
@@ -63,14 +52,18 @@ async def write(
         is_update: They are stored already.
     """
     async with unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session:
+        filled = {}
         for instance, column_values in rows:
-            take_over(mapping, instance, column_values, is_update)
+            filled[id(instance)] = take_over(mapping, instance, column_values, is_update)
             session.add(instance)
         remember_related(transaction, session, {id(instance) for instance, _ in rows})
         count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
         await session.flush()
+        announce = mapping.mapper.class_manager.dispatch.refresh_flush
         for instance, _ in rows:
             state: InstanceState[Any] = instance_state(instance)
+            if announce and filled[id(instance)]:
+                announce(state, None, filled[id(instance)])
             unknown = [name for name in mapping.keys if name in state.expired_attributes]
             if unknown:
                 await session.refresh(instance, unknown)
@@ -110,18 +103,33 @@ async def delete(transaction: Transaction, instance: object) -> int:
     return 1
 
 
-def take_over(mapping: TableMapping, instance: object, column_values: dict[str, Any], is_update: bool) -> None:
-    """Give the instance what receivers have made of its column values, and take from it what they have taken out."""
+def take_over(mapping: TableMapping, instance: object, column_values: dict[str, Any], is_update: bool) -> list[str]:
+    """Give the instance its column values, and take from it the values that receivers have taken out.
+
+    Returns:
+        The names of the attributes that got a default, which SQLAlchemy does not announce: as in its own flush, nobody
+        has set them.
+    """
     state: InstanceState[Any] = instance_state(instance)
     if not is_update and state.key is not None:
         make_transient(instance)
+    filled: list[str] = []
     for key, value in column_values.items():
         name = mapping.attributes[key]
-        if name not in state.dict or state.dict[name] is not value:
+        if name in state.dict and state.dict[name] is value:
+            continue
+        if is_update or state.dict.get(name) is not None:
             setattr(instance, name, value)
+        elif value is not None:
+            if is_sql(value):
+                setattr(instance, name, value)
+            else:
+                state.dict[name] = value
+                filled.append(name)
     for name, key in mapping.columns:
         if key not in column_values and name in state.dict:
             if is_update and name in state.committed_state:
                 set_committed_value(instance, name, state.committed_state[name])
-            elif not is_update:
+            elif not is_update and state.dict[name] is not None:
                 del state.dict[name]
+    return filled

@@ -17,7 +17,8 @@ from ..mapping.table import TableMapping, attribute, mapping_of, refuse_unknown
 from ..meta import meta_of, operation
 from .columns import NOTHING_PASSED, Row
 from .firing import fire, telling
-from .operation import Bulk, Rows, check_fields
+from .operation import Bulk, check_fields
+from .raw_values import Rows
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Result

@@ -19,7 +19,7 @@ from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, SkipOperation
 from ...greenlets import wait_for
 from ..database import Database
-from ..mapping.instance_state import changes, foreign_keys, put_back, take_changes, takes_key
+from ..mapping.instance_state import changed, foreign_keys, put_back, take_changes, takes_key
 from ..mapping.plan import plan_of, rows_of, stored_rows_of
 from ..mapping.rowwise import altered, fill, values_of
 from ..mapping.table import TableMapping
@@ -154,7 +154,7 @@ class Flush:
             plan = plan_of(mapping, values)
             column_values, filled = plan.column_values(values), plan.filled
         else:
-            column_values = changes(mapping, state)
+            column_values = changed(mapping, state)
             if column_values or takes_key(mapping, state):
                 own = len(column_values)
                 mapping.complete(column_values, mapping.onupdates)
@@ -308,7 +308,7 @@ class Flush:
         """Take note that a row was written."""
         if not row.skipped:
             if row.is_update and row.kind != "delete":
-                row.column_values.update(changes(row.heard.mapping, row.state))
+                row.column_values.update(changed(row.heard.mapping, row.state))
             self.done.append(row)
 
     async def after(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm.interfaces import EXT_CONTINUE
 
 from ...context import DISABLED
 from ...greenlets import wait_for
+from ..mapping.table import LISTENED
 from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
 from .flush import LIMIT, Flush, endless
 from .row import ASKED, Asked, Row
@@ -138,6 +139,7 @@ def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
 
 def listen(model: type[Any]) -> None:
     """Listen to all sessions, and to the rows of the models that derive from a class."""
+    LISTENED.add(model)
     event.listen(Session, "before_flush", before_flush)
     event.listen(Session, "after_flush_postexec", after_flush)
     event.listen(Session, "do_orm_execute", on_statement)

@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ...context import current
 from ...greenlets import wait_for
 from ..mapping.instance_state import detach
+from ..mapping.plan import plan_of
 from ..mapping.table import mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
@@ -291,7 +292,7 @@ class InsertedRow:
         self.skipped = False
         for name, value in values.items():
             setattr(self.instance, name, value)
-        self.column_values = mapping.column_values(self.state.dict)
+        self.column_values = plan_of(mapping, self.state.dict).column_values(self.state.dict)
 
     def store(self, mapping: TableMapping, key: Sequence[Any]) -> None:
         """Take note of the key that the row got."""
