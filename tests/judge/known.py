@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from .columns import COLUMNS
 from .differences import Difference
 from .examples import Example, Row
-from .outcomes import UNLOADED
 from .pairs import Spec
 
 __all__ = ["KNOWN", "Known", "explained"]
@@ -57,54 +56,4 @@ def some_row_gives_none(example: Example) -> bool:
     return any(value == "None" and has_default(name) for row in example.rows for name, value in row.cells.items())
 
 
-KNOWN = [
-    Known(
-        "none_given",
-        "None, given for a column with a default, stores NULL: the default serves in a session",
-        lambda example, difference: (
-            (
-                difference.given == "None"
-                and has_default(difference.attribute)
-                and difference.field in {"stored", "attribute"}
-            )
-            or (difference.field == "error" and is_of_null(difference.ours) and some_row_gives_none(example))
-            or (difference.field == "rows" and some_row_gives_none(example))
-        ),
-        new("save", {"string_default": "None"}),
-        share=0.25,
-    ),
-    Known(
-        "unset_nullable",
-        "A nullable attribute that was never set is not loaded after an INSERT: it reads None after a flush",
-        lambda example, difference: (
-            difference.field == "attribute"
-            and difference.given == "unset"
-            and difference.ours == UNLOADED
-            and difference.theirs == "NoneType None"
-        ),
-        Example("aiosqlite", "save", (Row(),), Spec(columns=("string",))),
-        share=0.6,
-    ),
-    Known(
-        "unset_not_null",
-        "An unset attribute of a NOT NULL column is left out of the INSERT, which MariaDB tells of by another error",
-        lambda example, difference: difference.field == "error" and "(1364," in difference.ours,
-        Example("asyncmy", "save", (Row(),), Spec(columns=("string_not_null",))),
-    ),
-    Known(
-        "unset_by_type",
-        "The type is not asked what an unset attribute stores: a flush binds None",
-        lambda example, difference: difference.attribute == "none_as_dash" and difference.given == "unset",
-        Example("aiosqlite", "save", (Row(),), Spec(columns=("none_as_dash",))),
-    ),
-    Known(
-        "receivers_set",
-        "An attribute of the instance that a receiver of pre_save sets is not written",
-        lambda example, difference: (
-            (difference.field in {"stored", "attribute"} and difference.given == "set")
-            or (difference.field in {"error", "rows"} and example.receivers.startswith("set "))
-        ),
-        new("save", {"string": "'a'"}, receivers="set string", set_to="'b'"),
-        share=0.2,
-    ),
-]
+KNOWN: list[Known] = []

@@ -170,8 +170,10 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     if not committed:
         return {}
     found = {}
-    for name, key in mapping.columns:
-        if name in committed and name in values:
+    # One that changed is the common case; several are written in the order of the columns, as others of their batch.
+    columns = mapping.columns if len(committed) > 1 else [(name, mapping.keys.get(name)) for name in committed]
+    for name, key in columns:
+        if key is not None and name in committed and name in values:
             value, old = values[name], committed[name]
             if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
                 found[key] = value

@@ -281,4 +281,4 @@ def changed_row(
     values |= update_params or {}
     for name, value in values.items():
         setattr(instance, name, value)
-    return updated_row(number, mapping, instance, state, values, values, before)
+    return updated_row(number, instance, state, values, values, before)

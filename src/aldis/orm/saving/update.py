@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import ConfigurationError
 from ..database import Using, session_on
-from ..mapping.instance_state import Snapshot, store
-from ..mapping.table import TableMapping, attribute, mapping_of, refuse_unknown
+from ..mapping.instance_state import Snapshot, changed, store
+from ..mapping.table import attribute, mapping_of, refuse_unknown
 from ..meta import meta_of, operation
 from .columns import NOTHING_PASSED, Row
 from .firing import fire, telling
@@ -114,7 +114,7 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         TypeError: It is neither.
         ConfigurationError: The instance is not stored, or a session holds it.
     """
-    model, mapping = bulk.model, bulk.mapping
+    model = bulk.model
     values: Mapping[str, Any] = NOTHING_PASSED
     if not isinstance(row, model):
         if not isinstance(row, Mapping):
@@ -128,22 +128,22 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         where = "has not been saved" if state.session_id is None else "belongs to a session"
         raise ConfigurationError(f"row {number}, {row!r}, {where}: {bulk.name} updates stored instances.")
     before = Snapshot(state)
-    names = update_fields if update_fields is not None else tuple(state.committed_state)
-    return updated_row(number, mapping, row, state, values, names, before)
+    return updated_row(number, row, state, values, update_fields, before)
 
 
 def updated_row(
     number: int,
-    mapping: TableMapping,
     instance: Any,
     state: InstanceState[Any],
     values: Mapping[str, Any],
-    names: Iterable[str],
+    names: Collection[str] | None,
     before: Snapshot,
 ) -> Row:
-    """Return the row of an instance that is to be updated in the attributes ``names``."""
-    current = instance.__dict__
-    column_values = {mapping.keys[name]: current[name] for name in names if name in mapping.keys and name in current}
+    """Return the row of an instance that is to be updated, in the attributes ``names`` alone if these are given."""
+    mapping = mapping_of(type(instance))
+    column_values = changed(mapping, state)
+    if names is not None:
+        column_values = {key: value for key, value in column_values.items() if mapping.attributes[key] in names}
     if column_values:
         mapping.complete(column_values, mapping.onupdates)
     return Row(number, instance, state, values, column_values, before)

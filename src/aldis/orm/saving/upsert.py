@@ -9,7 +9,7 @@ but one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Index, UniqueConstraint
@@ -44,7 +44,7 @@ def reason_against(
     mapping: TableMapping,
     unique: Collection[str],
     given: Collection[str],
-    column_values: Collection[str],
+    column_values: Mapping[str, Any],
 ) -> str | None:
     """Return why rows cannot be written so, or ``None`` if they can.
 
@@ -53,7 +53,7 @@ def reason_against(
         mapping: The mapping of their class.
         unique: The keys of the columns that tell them apart.
         given: The keys of the columns that are updated.
-        column_values: The keys of the columns that an INSERT writes.
+        column_values: The values that an INSERT writes, by column key.
     """
     if dialect.name not in NAMING and not (getattr(dialect, "is_mariadb", False) and dialect.insert_returning):
         return "this database has none that returns its rows"
@@ -64,7 +64,9 @@ def reason_against(
         return f"no unique constraint is on {', '.join(sorted(unique))} alone"
     if dialect.name not in NAMING and any(key <= set(column_values) and key != set(unique) for key in keys):
         return "another unique constraint may be in the way"
-    missing = [column.key for column in mapping.table.columns if is_needed(column) and column.key not in column_values]
+    missing = [
+        column.key for column in mapping.table.columns if is_needed(column) and column_values.get(column.key) is None
+    ]
     return f"a new row would need {', '.join(missing)}" if missing else reason_of(mapping)
 
 
