@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -12,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ConfigurationError
+from ..greenlets import is_loop_running
 from ..masking import masked_text, masked_url
 from .databases.sqlite import roll_back_what_is_given_up
 from .transactions.ambient import open_transaction, outermost
@@ -124,8 +126,10 @@ class Database:
         """The engine, as long as the database is open.
 
         Raises:
-            ConfigurationError: It was closed.
+            ConfigurationError: It was closed, or a task of trio asks for it.
         """
+        if "trio" in sys.modules:
+            refuse_trio(self)
         if self._is_closed:
             raise ConfigurationError(
                 f"{self!r} was closed: `async with database:` opens it again, as does a new aldis.Database."
@@ -186,6 +190,25 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
         return
     async with target.open_engine.connect() as connection:
         yield connection
+
+
+def refuse_trio(database: Database) -> None:
+    """Refuse a task of trio, whose event loop the drivers cannot wait in; without it they fail deep inside.
+
+    Raises:
+        ConfigurationError: A task of trio runs, and no event loop of asyncio (trio-asyncio has one).
+    """
+    if is_loop_running():
+        return
+    try:
+        sys.modules["trio"].lowlevel.current_task()
+    except RuntimeError:
+        return
+    raise ConfigurationError(
+        f"{database!r} needs asyncio, as SQLAlchemy's drivers do, and this is a task of trio: signals work here "
+        "(Signal.send, send_async), models do not. Run what uses models on a loop of its own: "
+        "await trio.to_thread.run_sync(asyncio.run, main())."
+    )
 
 
 def url_of(target: str | URL) -> URL:
