@@ -189,6 +189,17 @@ def test_signals_import_nothing_of_sqlalchemy() -> None:
         assert f"'{absent}'" not in modules, absent
 
 
+def test_imports_leave_out_what_takes_long_and_is_seldom_needed() -> None:
+    seldom = {"difflib", "logging", "pathlib", "traceback"}
+    modules = set(run("-c", "import sys, aldis; aldis.Signal(); print(*sys.modules)").split())
+    assert not seldom & (modules - set(run("-c", "import sys, blinker; print(*sys.modules)").split()))
+    modules = set(run("-c", "import sys, aldis.orm; print(*sys.modules)").split())
+    assert "sqlalchemy.orm" in modules
+    assert not [each for each in modules if each.startswith("sqlalchemy.dialects.")], (
+        "each has a dozen drivers' modules"
+    )
+
+
 def test_public_names_are_all_there() -> None:
     for name in aldis.__all__:
         assert getattr(aldis, name) is not None or name == "slow_receiver_seconds"

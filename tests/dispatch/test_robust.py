@@ -156,7 +156,8 @@ async def test_receiver_that_waits_for_the_commit_raises_there(core) -> None:
         assert await signal.send_robust_async("shop") == [(fails, None)]
     finally:
         core.deferral.AFTER_COMMIT.reset(token)
-    with pytest.raises(ValueError, match="late"):
+    with pytest.raises(ExceptionGroup, match="the transaction is committed") as caught:
         await queue.run()
+    assert repr(caught.value.exceptions) == "(ValueError('late'),)"
     ((_, error),) = await signal.send_robust_async("shop")
     assert repr(error) == "ValueError('late')"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator
 from dis import findlinestarts
 from inspect import iscoroutinefunction
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,7 +25,7 @@ connect."""
 SAME_PLACE: Final = -1
 """Stands for the place of the connection before."""
 
-HERE: Final = str(Path(__file__).parent)
+HERE: Final = os.path.dirname(__file__)  # noqa: PTH120 - pathlib takes as long to import as all of this package
 
 PLACES: Final[dict[tuple[int, int], int]] = {}
 """The numbers of the places, by the id of the code object and the instruction in it."""

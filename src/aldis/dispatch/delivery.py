@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Seen", "WATCHERS", "Watched", "Watcher", "many", "send", "send_async", "stand_in"]
 
-LOG: Final = logging.getLogger("aldis")
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
@@ -181,7 +179,11 @@ def put_off(result: object, record: core.Receiver) -> bool:
 
 def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception:
     """Return an exception as a receiver's result; it is logged, since nobody has to look at it."""
-    LOG.error("receiver %s of %s raised", describe(receiver), name_of_signal(signal), exc_info=error)
+    import logging  # half of the time that this package takes to import
+
+    logging.getLogger("aldis").error(
+        "receiver %s of %s raised", describe(receiver), name_of_signal(signal), exc_info=error
+    )
     return error
 
 

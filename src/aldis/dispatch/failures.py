@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from threading import Lock
 from typing import Any, Final
@@ -13,7 +12,6 @@ from .receiver import describe, name_of_sender, name_of_signal, short_repr
 
 __all__ = ["ERRORS", "annotate", "count", "note_after_commit"]
 
-LOG: Final = logging.getLogger("aldis")
 
 ERRORS: Final[Counter[tuple[str, str]]] = Counter()
 """How often a receiver has raised, by the names of the signal (empty if it has none) and of the receiver."""
@@ -56,4 +54,6 @@ def note_after_commit(call: Call, error: Exception) -> None:
     advice = call.advice(error)
     if advice is not None:
         error.add_note(f"aldis: {advice}")
-    LOG.error("receiver %s raised, after the commit of %s", name, call, exc_info=error)
+    import logging  # half of the time that this package takes to import
+
+    logging.getLogger("aldis").error("receiver %s raised, after the commit of %s", name, call, exc_info=error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import sys
@@ -221,6 +220,8 @@ def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str,
         )
     for name in accepted.required:
         if name not in parameters:
+            import difflib
+
             near = difflib.get_close_matches(name, parameters, n=1, cutoff=0.0)
             raise SignalError(
                 f"{who}: it requires {name!r}, which the signal never sends; did you mean {near[0]!r}? {offer}."

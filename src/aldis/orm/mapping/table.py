@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -285,6 +284,8 @@ def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
 
 def hint(name: str, known: Iterable[str]) -> str:
     """Return what may have been meant by a name that is not known."""
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import ConfigurationError, ObjectNotFound, RowMismatchError
 from ..databases.sqlite import whole
@@ -226,10 +226,10 @@ async def insert_unless_conflict(
 
 def passing_over(dialect: str, mapping: TableMapping) -> Insert:
     """Return an INSERT that passes over rows that conflict."""
-    if dialect == "sqlite":
-        return sqlite.insert(mapping.table).on_conflict_do_nothing()
-    if dialect == "postgresql":
-        return postgresql.insert(mapping.table).on_conflict_do_nothing()
+    if dialect in {"sqlite", "postgresql"}:
+        # Imported here, as it brings the modules of all drivers of that database.
+        found: Insert = import_module(f"sqlalchemy.dialects.{dialect}").insert(mapping.table).on_conflict_do_nothing()
+        return found
     if dialect in {"mysql", "mariadb"}:
         return insert(mapping.table).prefix_with("IGNORE")
     raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: use bulk_get_or_create().")

@@ -22,7 +22,6 @@ from sqlalchemy import (
     insert,
     update,
 )
-from sqlalchemy.dialects.sqlite import DATETIME
 
 from ..mapping.rowwise import iso
 
@@ -194,7 +193,11 @@ def writer(dialect: Dialect, of: TypeEngine[Any]) -> Processor | None:
     """
     implementation = of.dialect_impl(dialect)
     process = implementation.bind_processor(dialect)
-    if type(implementation) is not DATETIME or process is None or [process(SAMPLE)] != iso([SAMPLE], process):
+    if dialect.name != "sqlite" or process is None:
+        return process
+    from sqlalchemy.dialects.sqlite import DATETIME  # which the dialect has imported
+
+    if type(implementation) is not DATETIME or [process(SAMPLE)] != iso([SAMPLE], process):
         return process
 
     return IsoText(process)
