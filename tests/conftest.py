@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from cores import core_of
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
+
+
+settings.register_profile("aldis", deadline=None)  # a second core at work makes an example late, and not wrong
+settings.load_profile("aldis")
 
 
 @pytest.fixture(params=["compiled", "pure"])
