@@ -42,62 +42,37 @@ cdef tuple unpack(object twin, str word, object self, PyObject *const *args, Py_
 cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     cdef tuple names = () if kwnames == NULL else <tuple>kwnames
     cdef tuple arguments
-    cdef object wrapper = None
+    cdef object function = None, wrapper = None
     cdef Py_ssize_t i
+    cdef int found = 0
     cdef Plan plan
-    cdef Call call
-    cdef PyObject **receivers
-    cdef PyObject *receiver = NULL
-    cdef list results = []
     if nargs != 1 or find_name(names, "_async_wrapper") >= 0:
         names, arguments, wrapper = unpack(pure_send, "_async_wrapper", self, args, nargs, kwnames)
         args = PySequence_Fast_ITEMS(arguments)
-    plan = plan_for(self, <object>args[0])
-    if plan.count == 0:
-        return results
-    if plan.watched is not None:
-        return plan.watched.send(<object>args[0], wrapper, keywords_of(names, args))
-    live, calls = plan.live(), plan.calls(names)
-    packed = Packed.__new__(Packed)
-    receivers = PySequence_Fast_ITEMS(live)
-    try:
-        for i in range(plan.count):
-            receiver = receivers[i]
-            if receiver == <PyObject *>None:
-                continue
-            call = <Call>PyTuple_GET_ITEM(calls, i)
-            target = <object>receiver
-            if call.is_async:
-                if wrapper is None:
-                    raise RuntimeError("Cannot send to a coroutine function.")
-                target = wrapper(target)
-            named = behind(<object>receiver) if call.stands_in else <object>receiver
-            results.append((named, call.call(<PyObject *>target, args, packed)))
-    except Exception as error:
-        annotate(error, self, <object>args[0], <object>receiver)
-        raise
-    return results
+    plan = (<Dispatch>self).heard(<object>args[0], &found)
+    if plan is None:
+        return []
+    if wrapper is None:
+        function = (<Dispatch>self).function(plan, SEND, names, found)
+    if function is None:
+        return self._send(plan, <object>args[0], wrapper, {names[i]: <object>args[i + 1] for i in range(len(names))})
+    return PyObject_Vectorcall(<PyObject *>function, args, len(names) + 1, NULL)
 
 
 cdef object c_send_async(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
-    cdef Sending sending = Sending.__new__(Sending)
-    sending.state = CLOSED  # until its arguments are known to fit
-    sending.names, sending.arguments, sending.wrapper = unpack(
-        pure_send_async, "_sync_wrapper", self, args, nargs, kwnames
-    )
-    sending.signal, sending.results, sending.state = self, [], CREATED
-    return sending
+    names, arguments, wrapper = unpack(pure_send_async, "_sync_wrapper", self, args, nargs, kwnames)
+    return sending(self, names, arguments, wrapper)
 
 
-cdef list bind(str emitter, tuple names, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
+cdef list bind(Emitter emitter, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     """Return the arguments of an emission in order: the signal, the sender, the values.
 
-    Arguments that do not fit are given to the pure twin of ``emitter``, whose error is then the same to the letter.
+    Arguments that do not fit are given to the pure twin of the emitter, whose error is then the same to the letter.
     """
     cdef tuple given = () if kwnames == NULL else <tuple>kwnames
-    cdef list bound = [MISSING] * (len(names) + 2)
+    cdef tuple names = ("signal", "sender") + emitter.names
+    cdef list bound = [MISSING] * len(names)
     cdef Py_ssize_t i, at
-    names = ("signal", "sender") + names
     fits = nargs + len(given) == len(names)
     if fits:
         for i in range(nargs):
@@ -111,16 +86,56 @@ cdef list bind(str emitter, tuple names, PyObject *const *args, Py_ssize_t nargs
     if not fits:
         positional = [<object>args[i] for i in range(nargs)]
         keywords = {given[i]: <object>args[nargs + i] for i in range(len(given))}
-        getattr(pure_emitters, emitter)(*positional, **keywords)
+        emitter.twin(*positional, **keywords)
     return bound
 
 
-cdef object emit_bound(str emitter, tuple names, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
-    """Emit with arguments as the caller gave them."""
-    if kwnames == NULL and nargs == PyTuple_GET_SIZE(names) + 2:
-        return emit(<object>args[0], args + 1, names, None)
-    bound = bind(emitter, names, args, nargs, kwnames)
-    return emit(bound[0], PySequence_Fast_ITEMS(bound) + 1, names, None)
+@cython.final
+cdef class Emitter:
+    """What an emitter's C function knows: the names of its values, and its twin in Python."""
+
+    cdef tuple names
+    cdef object twin
+    cdef object note
+    cdef object start
+    cdef object rest
+
+    cdef object emit(self, Dispatch signal, PyObject *const *args):
+        """Call the receivers; return ``None``, or what is to be awaited for the rest. ``args``: sender and values."""
+        cdef int found = 0
+        cdef object sender = <object>args[0]
+        cdef Plan plan = signal.heard(sender, &found)
+        cdef PyObject *yielded
+        cdef PySendResult outcome
+        if plan is None:
+            return None
+        function = signal.function(plan, FIRE, self.names, found)
+        try:
+            rest = PyObject_Vectorcall(<PyObject *>function, args, PyTuple_GET_SIZE(self.names) + 1, NULL)
+            if rest is None:
+                return None
+            if not PyCoro_CheckExact(rest):
+                return self.start(function, rest, sender)
+            outcome = PyIter_Send(<PyObject *>rest, <PyObject *>None, &yielded)
+            if outcome == PYGEN_ERROR:
+                reraise()
+            result = <object>yielded
+            Py_DECREF(yielded)
+            return None if outcome == PYGEN_RETURN else self.rest(rest, result, function, sender)
+        except Exception as error:
+            self.note(function, error, sender)
+            raise
+
+
+cdef object c_emit(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
+    cdef Emitter emitter = <Emitter>self
+    cdef list bound
+    if kwnames != NULL or nargs != PyTuple_GET_SIZE(emitter.names) + 2:
+        bound = bind(emitter, args, nargs, kwnames)
+        args, nargs = PySequence_Fast_ITEMS(bound), len(bound)
+    if isinstance(<object>args[0], Dispatch):
+        return emitter.emit(<Dispatch>args[0], args + 1)
+    return PyObject_Vectorcall(<PyObject *>emitter.twin, args, nargs, NULL)
 
 
 cdef PyMethodDef definitions[64]
@@ -131,6 +146,8 @@ cdef list texts = []
 cdef PyMethodDef *define(object twin, object text, void *function) except NULL:
     """Describe a C function to Python, with the docstring of its pure twin; ``text`` is its signature."""
     global defined
+    if defined == 64:
+        raise RuntimeError("there is no room for another C function")
     cdef PyMethodDef *definition = &definitions[defined]
     defined += 1
     name, doc = twin.__name__.encode(), f"{twin.__name__}{text}\n--\n\n{getdoc(twin)}".encode()
@@ -149,14 +166,17 @@ send_async = new_method(
 )
 
 
-cdef dict PARAMETERS = {}
+def new_emitter(twin, tuple names not None, note, start, rest):
+    """Return an emitter in C.
 
-
-cdef object new_emitter(str name, tuple names, void *function):
-    """Make a Python function of an emitter."""
-    PARAMETERS[name] = names
-    text = f"(signal, sender, {', '.join(names)})"
-    return PyCFunction_NewEx(define(getattr(pure_emitters, name), text, function), NULL, __name__)
-
-
-include "emitters.pyx"
+    Args:
+        twin: The same in Python.
+        names: The names of the values, in order.
+        note: Notes on an error at which receiver it came up: ``plans.note_of_last``.
+        start: Starts what is no coroutine: ``plans.start``.
+        rest: Awaits the rest of a coroutine that has begun: ``plans.rest``.
+    """
+    cdef Emitter emitter = Emitter.__new__(Emitter)
+    emitter.names, emitter.twin, emitter.note, emitter.start, emitter.rest = names, twin, note, start, rest
+    text = f"($self, signal, sender, {', '.join(names)})"
+    return PyCFunction_NewEx(define(twin, text, <void *>c_emit), emitter, "aldis.dispatch.emitters")

@@ -2,25 +2,98 @@
 
 cdef extern from *:
     """
-    #if PY_VERSION_HEX < 0x030D0000
-    static inline int aldis_deref(PyObject *ref, PyObject **out) {
-        PyObject *object = PyWeakref_GetObject(ref);
-        if (object == NULL) return -1;
-        *out = object == Py_None ? NULL : Py_NewRef(object);
-        return *out != NULL;
-    }
-    #else
-    #define aldis_deref PyWeakref_GetRef
-    #endif
     #define aldis_new_method(type, definition) PyDescr_NewMethod((PyTypeObject *)(type), definition)
     #define aldis_reraise() NULL
-    static void aldis_set_am_send(PyObject *type, void *function) {
-        ((PyTypeObject *)type)->tp_as_async->am_send = (sendfunc)function;
-        PyType_Modified((PyTypeObject *)type);
+
+    /* What a weak reference leads to, a new reference; NULL without an error where it is gone. */
+    static inline PyObject *aldis_deref(PyObject *reference) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject *found;
+        if (PyWeakref_GetRef(reference, &found) < 0) PyErr_Clear();
+        return found;
+    #else
+        PyObject *found = PyWeakref_GetObject(reference);
+        if (found == NULL) { PyErr_Clear(); return NULL; }
+        return found == Py_None ? NULL : Py_NewRef(found);
+    #endif
     }
+
+    /* A tuple of what weak references lead to; NULL where one is gone, without an error, or with one. */
+    static PyObject *aldis_take(PyObject *references) {
+        Py_ssize_t count = PyTuple_GET_SIZE(references);
+        PyObject *taken = PyTuple_New(count);
+        if (taken == NULL) return NULL;
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *found = aldis_deref(PyTuple_GET_ITEM(references, i));
+            if (found == NULL) { Py_DECREF(taken); return NULL; }
+            PyTuple_SET_ITEM(taken, i, found);
+        }
+        return taken;
+    }
+
+    enum { ALDIS_OTHER = 1, ALDIS_MONITORED = 2 };
+
+    /* Is the code of functions what it was? `sources` are functions, or weak references to them. */
+    static inline int aldis_look(PyObject *sources, PyObject *codes) {
+        int found = 0;
+        Py_ssize_t count = PyTuple_GET_SIZE(sources);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *source = PyTuple_GET_ITEM(sources, i);
+            PyObject *code = PyTuple_GET_ITEM(codes, i);
+            if (PyFunction_Check(source)) {
+                if (PyFunction_GET_CODE(source) != code) found |= ALDIS_OTHER;
+            } else {
+    #ifdef Py_GIL_DISABLED
+                PyObject *function = aldis_deref(source);
+                if (function != NULL && PyFunction_GET_CODE(function) != code) found |= ALDIS_OTHER;
+                Py_XDECREF(function);
+    #else
+                PyObject *function = ((PyWeakReference *)source)->wr_object;  /* nothing runs meanwhile: borrowed */
+                if (function != Py_None && PyFunction_Check(function) && PyFunction_GET_CODE(function) != code)
+                    found |= ALDIS_OTHER;
+    #endif
+            }
+    #if PY_VERSION_HEX >= 0x030C0000
+            _PyCoMonitoringData *data = ((PyCodeObject *)code)->_co_monitoring;
+            if (data != NULL) {
+                const unsigned char *local = (const unsigned char *)&data->local_monitors;
+                for (size_t byte = 0; byte < sizeof(data->local_monitors); byte++)
+                    if (local[byte]) found |= ALDIS_MONITORED;
+            }
+    #endif
+        }
+        return found;
+    }
+
+    /* Does a profiler look at what is called? -1: ask in Python. A change of monitoring has another version. */
+    #if PY_VERSION_HEX >= 0x030D0000
+    static uintptr_t aldis_version = 1;
+    static int aldis_tools = 0;
+    static inline int aldis_tools_are_on(void) {
+        uintptr_t version = PyThreadState_Get()->eval_breaker & ~(uintptr_t)0xff;
+        return version == aldis_version ? aldis_tools : -1;
+    }
+    static inline void aldis_note_tools(int are_on) {
+        aldis_tools = are_on;
+        aldis_version = PyThreadState_Get()->eval_breaker & ~(uintptr_t)0xff;
+    }
+    #else
+    static inline int aldis_tools_are_on(void) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return -1;
+    #else
+        return PyThreadState_Get()->cframe->use_tracing != 0;
+    #endif
+    }
+    static inline void aldis_note_tools(int are_on) {}
+    #endif
     """
-    int deref "aldis_deref"(object reference, PyObject **out) except -1
-    void set_am_send "aldis_set_am_send"(object type, void *function)
+    PyObject *take "aldis_take"(PyObject *references)
+    int look "aldis_look"(PyObject *sources, PyObject *codes) noexcept
+    int OTHER "ALDIS_OTHER"
+    int MONITORED "ALDIS_MONITORED"
+    int known_tools "aldis_tools_are_on"() noexcept
+    void note_tools "aldis_note_tools"(int are_on) noexcept
     PyObject *reraise "aldis_reraise"() except NULL  # the error that a call of the C API has set
     object new_method "aldis_new_method"(object type, PyMethodDef *definition)
 
@@ -32,13 +105,12 @@ cdef extern from "Python.h":
         int ml_flags
         const char *ml_doc
     int METH_FASTCALL, METH_KEYWORDS
-    object PyCFunction_NewEx(PyMethodDef *definition, PyObject *self, object module)
+    object PyCFunction_NewEx(PyMethodDef *definition, object self, object module)
 
     ctypedef enum PySendResult:
         PYGEN_RETURN, PYGEN_ERROR, PYGEN_NEXT
     PySendResult PyIter_Send(PyObject *iterator, PyObject *value, PyObject **result)
     object PyObject_Vectorcall(PyObject *callable, PyObject *const *args, size_t count, PyObject *names)
-    object PyMethod_New(object function, object self)
     PyObject *PyMethod_GET_FUNCTION(object method)
     PyObject *PyMethod_GET_SELF(object method)
     tuple PyTuple_New(Py_ssize_t size)
@@ -47,20 +119,11 @@ cdef extern from "Python.h":
     bint PyUnicode_Check(object value)
     bint PyLong_Check(object value)
     bint PyCoro_CheckExact(object value)
-    ctypedef struct PyFunctionObject:
-        PyObject *func_dict
-    bint PyFunction_Check(PyObject *value)
-    PyObject *PyFunction_GET_CODE(PyObject *function)
-    PyObject *PyDict_GetItemWithError(PyObject *mapping, PyObject *key)
     void PyErr_Clear()
-    dict PyDict_Copy(dict value)
+    PyObject *PyErr_Occurred()
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)
-    Py_ssize_t Py_REFCNT(PyObject *value)
     object PyLong_FromVoidPtr(void *address)
-    Py_ssize_t PyList_GET_SIZE(object value)
-    bint PyList_CheckExact(object value)
-    object PyContextVar_Set(object variable, object value)
     PyObject *PyList_GET_ITEM(object value, Py_ssize_t index)
     PyObject **PySequence_Fast_ITEMS(object value)
     void Py_DECREF(PyObject *value)

@@ -21,7 +21,6 @@ ROOT = HERE.parent
 WIDTH = 120
 
 RENDERINGS = {
-    "emitters.pyx": "cext/emitters.pyx",
     "pure_emitters.py": "src/aldis/dispatch/_pure_emitters.py",
     "emitters.py": "src/aldis/dispatch/emitters.py",
     "signals.py": "src/aldis/signals.py",

@@ -26,7 +26,7 @@ def test_more_deaths_than_the_recursion_limit_are_settled_by_the_next_who_takes_
 
     def hold() -> None:
         try:
-            with core.module.LEDGER:
+            with core.LEDGER:
                 inside.set()
                 leave.wait(10)
         except BaseException as error:
@@ -80,7 +80,7 @@ def test_one_thread_connects_while_another_lets_many_receivers_die(core) -> None
 
 
 def test_death_inside_the_lock_waits_until_its_thread_leaves_it(core) -> None:
-    ledger, signal, owner = core.module.LEDGER, core.Signal(), Owner()
+    ledger, signal, owner = core.LEDGER, core.Signal(), Owner()
     signal.connect(owner.receive)
     with ledger:
         with ledger:
@@ -91,7 +91,7 @@ def test_death_inside_the_lock_waits_until_its_thread_leaves_it(core) -> None:
 
 
 def test_exception_while_deaths_are_settled_releases_the_lock_and_loses_no_death(core) -> None:
-    ledger, done = core.module.LEDGER, []
+    ledger, done = core.LEDGER, []
 
     def interrupted() -> None:
         done.append("interrupted")

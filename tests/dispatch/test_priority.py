@@ -39,16 +39,19 @@ def test_receivers_of_any_and_of_the_sender_are_in_one_order(core) -> None:
     assert names_told(signal, "other") == ["any, first", "any"]
 
 
-def test_last_connect_decides_for_all_senders(core) -> None:
+def test_priority_is_that_of_the_connection_and_a_new_one_keeps_its_place(core) -> None:
     signal = core.Signal()
     late = receiver_named("late")
     signal.connect(receiver_named("first"), "shop", weak=False)
     signal.connect(late, "shop")
     assert names_told(signal) == ["first", "late"]
     signal.connect(late, "elsewhere", priority=1)
-    assert names_told(signal) == ["late", "first"]
-    signal.connect(late, "shop")
     assert names_told(signal) == ["first", "late"]
+    signal.connect(late, "shop", priority=1)
+    assert names_told(signal) == ["late", "first"]
+    signal.connect(receiver_named("last"), "shop", weak=False)
+    signal.connect(late, "shop")
+    assert names_told(signal) == ["first", "late", "last"]
 
 
 async def test_emitters_keep_it(core) -> None:

@@ -81,6 +81,18 @@ class Same(RuleBasedStateMachine):
             if place in side.receivers:
                 side.signal.connect(side.receivers[place], self.sender(which), weak)
 
+    @rule(place=places, which=senders, weak=st.booleans(), priority=st.integers(-1, 1), conditional=st.booleans())
+    def connect_with_options(self, place, which, weak, priority, conditional):
+        """The options are this connection's; blinker has none, and calls the same receivers."""
+        for side in self.sides:
+            if place in side.receivers:
+                receiver, sender = side.receivers[place], self.sender(which)
+                if side.name == "blinker":
+                    side.signal.connect(receiver, sender, weak)
+                else:
+                    when = (lambda values: values == 2) if conditional else None
+                    side.signal.connect(receiver, sender, weak, priority=priority, when=when)
+
     @rule(place=places, which=senders)
     def disconnect(self, place, which):
         for side in self.sides:
@@ -124,6 +136,12 @@ class Same(RuleBasedStateMachine):
             with side.signal.muted():
                 assert side.signal.send(self.sender(which), instance=1, values=2) == []
             assert not side.calls
+
+    @invariant()
+    def has_the_same_connections(self):
+        if hasattr(self, "sides"):
+            ours = [[each[3:] for each in core_of(side.name).connections(side.signal)] for side in self.sides[:2]]
+            assert ours[0] == ours[1]
 
     @invariant()
     def has_receivers(self):

@@ -72,7 +72,7 @@ def test_threads_lose_no_receiver_and_call_no_stale_one(core) -> None:
 
 
 def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core) -> None:
-    ledger = core.module.LEDGER
+    ledger = core.LEDGER
     signal = core.Signal()
 
     def receiver(sender):
@@ -93,7 +93,7 @@ def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_fork_while_another_thread_holds_the_lock_leaves_the_child_a_free_one(core) -> None:
-    ledger, entered, done = core.module.LEDGER, threading.Event(), threading.Event()
+    ledger, entered, done = core.LEDGER, threading.Event(), threading.Event()
 
     def hold() -> None:
         with ledger:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from types import CoroutineType
 from typing import Any, Final
 
-from ._pure import AS_THEY_STAND, BY_KEYWORD, NOBODY, iterator, plan_for, rest
-from .failures import annotate
+from .foreign import fire
+from .plans import note_of_last, start
 
 __all__ = [
     "post_bulk",
@@ -72,55 +71,38 @@ def pre_save(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_save(aldis.Signal(), object, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        values,
-        column_values,
-        is_update,
-        is_migration,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_SAVE or not plan.is_strong:
-        calls = plan.calls(PRE_SAVE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    values=values,
-                    column_values=column_values,
-                    is_update=is_update,
-                    is_migration=is_migration,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_SAVE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_SAVE,
+            (
+                instance,
+                model_instance,
+                values,
+                column_values,
+                is_update,
+                is_migration,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            values,
+            column_values,
+            is_update,
+            is_migration,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_SAVE: Final = (
@@ -175,59 +157,42 @@ def post_save(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_save(aldis.Signal(), object, None, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        values,
-        column_values,
-        is_update,
-        is_migration,
-        row_count,
-        operation_skipped,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_SAVE or not plan.is_strong:
-        calls = plan.calls(POST_SAVE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    values=values,
-                    column_values=column_values,
-                    is_update=is_update,
-                    is_migration=is_migration,
-                    row_count=row_count,
-                    operation_skipped=operation_skipped,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_SAVE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_SAVE,
+            (
+                instance,
+                model_instance,
+                values,
+                column_values,
+                is_update,
+                is_migration,
+                row_count,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            values,
+            column_values,
+            is_update,
+            is_migration,
+            row_count,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 PRE_UPDATE: Final = (
@@ -276,55 +241,38 @@ def pre_update(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_update(aldis.Signal(), object, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        values,
-        column_values,
-        is_update,
-        is_migration,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_UPDATE or not plan.is_strong:
-        calls = plan.calls(PRE_UPDATE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    values=values,
-                    column_values=column_values,
-                    is_update=is_update,
-                    is_migration=is_migration,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_UPDATE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_UPDATE,
+            (
+                instance,
+                model_instance,
+                values,
+                column_values,
+                is_update,
+                is_migration,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            values,
+            column_values,
+            is_update,
+            is_migration,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_UPDATE: Final = (
@@ -379,59 +327,42 @@ def post_update(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_update(aldis.Signal(), object, None, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        values,
-        column_values,
-        is_update,
-        is_migration,
-        row_count,
-        operation_skipped,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_UPDATE or not plan.is_strong:
-        calls = plan.calls(POST_UPDATE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    values=values,
-                    column_values=column_values,
-                    is_update=is_update,
-                    is_migration=is_migration,
-                    row_count=row_count,
-                    operation_skipped=operation_skipped,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_UPDATE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_UPDATE,
+            (
+                instance,
+                model_instance,
+                values,
+                column_values,
+                is_update,
+                is_migration,
+                row_count,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            values,
+            column_values,
+            is_update,
+            is_migration,
+            row_count,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 PRE_DELETE: Final = (
@@ -470,49 +401,32 @@ def pre_delete(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_delete(aldis.Signal(), object, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        injected_filters,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_DELETE or not plan.is_strong:
-        calls = plan.calls(PRE_DELETE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    injected_filters=injected_filters,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_DELETE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_DELETE,
+            (
+                instance,
+                model_instance,
+                injected_filters,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            injected_filters,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_DELETE: Final = (
@@ -554,51 +468,34 @@ def post_delete(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_delete(aldis.Signal(), object, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        model_instance,
-        row_count,
-        operation_skipped,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_DELETE or not plan.is_strong:
-        calls = plan.calls(POST_DELETE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    model_instance=model_instance,
-                    row_count=row_count,
-                    operation_skipped=operation_skipped,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_DELETE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_DELETE,
+            (
+                instance,
+                model_instance,
+                row_count,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            model_instance,
+            row_count,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 PRE_BULK: Final = (
@@ -649,57 +546,40 @@ def pre_bulk(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_bulk(aldis.Signal(), object, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        operation,
-        raw_values,
-        create_params,
-        update_params,
-        update_fields,
-        ignore_conflicts,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_BULK or not plan.is_strong:
-        calls = plan.calls(PRE_BULK)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    operation=operation,
-                    raw_values=raw_values,
-                    create_params=create_params,
-                    update_params=update_params,
-                    update_fields=update_fields,
-                    ignore_conflicts=ignore_conflicts,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_BULK)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_BULK,
+            (
+                instance,
+                operation,
+                raw_values,
+                create_params,
+                update_params,
+                update_fields,
+                ignore_conflicts,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            operation,
+            raw_values,
+            create_params,
+            update_params,
+            update_fields,
+            ignore_conflicts,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_BULK: Final = (
@@ -759,63 +639,46 @@ def post_bulk(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_bulk(aldis.Signal(), object, None, None, None, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        instance,
-        operation,
-        raw_values,
-        create_params,
-        update_params,
-        update_fields,
-        ignore_conflicts,
-        row_count_create,
-        row_count_update,
-        operation_skipped,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_BULK or not plan.is_strong:
-        calls = plan.calls(POST_BULK)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    instance=instance,
-                    operation=operation,
-                    raw_values=raw_values,
-                    create_params=create_params,
-                    update_params=update_params,
-                    update_fields=update_fields,
-                    ignore_conflicts=ignore_conflicts,
-                    row_count_create=row_count_create,
-                    row_count_update=row_count_update,
-                    operation_skipped=operation_skipped,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_BULK)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_BULK,
+            (
+                instance,
+                operation,
+                raw_values,
+                create_params,
+                update_params,
+                update_fields,
+                ignore_conflicts,
+                row_count_create,
+                row_count_update,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            operation,
+            raw_values,
+            create_params,
+            update_params,
+            update_fields,
+            ignore_conflicts,
+            row_count_create,
+            row_count_update,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 PRE_MIGRATE_UPGRADE: Final = (
@@ -857,51 +720,34 @@ def pre_migrate_upgrade(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        config,
-        revision,
-        sql,
-        tag,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_MIGRATE_UPGRADE or not plan.is_strong:
-        calls = plan.calls(PRE_MIGRATE_UPGRADE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    config=config,
-                    revision=revision,
-                    sql=sql,
-                    tag=tag,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_MIGRATE_UPGRADE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_MIGRATE_UPGRADE,
+            (
+                config,
+                revision,
+                sql,
+                tag,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            config,
+            revision,
+            sql,
+            tag,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 PRE_MIGRATE_REVISION: Final = (
@@ -958,61 +804,44 @@ def pre_migrate_revision(
         >>> from aldis.dispatch import emitters
         >>> emitters.pre_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        config,
-        message,
-        autogenerate,
-        sql,
-        head,
-        splice,
-        branch_label,
-        version_path,
-        revision_id,
-    )
-    recent, calls = plan.recent
-    if recent is not PRE_MIGRATE_REVISION or not plan.is_strong:
-        calls = plan.calls(PRE_MIGRATE_REVISION)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    config=config,
-                    message=message,
-                    autogenerate=autogenerate,
-                    sql=sql,
-                    head=head,
-                    splice=splice,
-                    branch_label=branch_label,
-                    version_path=version_path,
-                    revision_id=revision_id,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, PRE_MIGRATE_REVISION)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_MIGRATE_REVISION,
+            (
+                config,
+                message,
+                autogenerate,
+                sql,
+                head,
+                splice,
+                branch_label,
+                version_path,
+                revision_id,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            config,
+            message,
+            autogenerate,
+            sql,
+            head,
+            splice,
+            branch_label,
+            version_path,
+            revision_id,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_MIGRATE_UPGRADE: Final = (
@@ -1054,51 +883,34 @@ def post_migrate_upgrade(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_migrate(aldis.Signal(), "upgrade", None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        config,
-        revision,
-        sql,
-        tag,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_MIGRATE_UPGRADE or not plan.is_strong:
-        calls = plan.calls(POST_MIGRATE_UPGRADE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    config=config,
-                    revision=revision,
-                    sql=sql,
-                    tag=tag,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_MIGRATE_UPGRADE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_MIGRATE_UPGRADE,
+            (
+                config,
+                revision,
+                sql,
+                tag,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            config,
+            revision,
+            sql,
+            tag,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 POST_MIGRATE_REVISION: Final = (
@@ -1155,61 +967,44 @@ def post_migrate_revision(
         >>> from aldis.dispatch import emitters
         >>> emitters.post_migrate(aldis.Signal(), "revision", None, None, None, None, None, None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        config,
-        message,
-        autogenerate,
-        sql,
-        head,
-        splice,
-        branch_label,
-        version_path,
-        revision_id,
-    )
-    recent, calls = plan.recent
-    if recent is not POST_MIGRATE_REVISION or not plan.is_strong:
-        calls = plan.calls(POST_MIGRATE_REVISION)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    config=config,
-                    message=message,
-                    autogenerate=autogenerate,
-                    sql=sql,
-                    head=head,
-                    splice=splice,
-                    branch_label=branch_label,
-                    version_path=version_path,
-                    revision_id=revision_id,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, POST_MIGRATE_REVISION)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_MIGRATE_REVISION,
+            (
+                config,
+                message,
+                autogenerate,
+                sql,
+                head,
+                splice,
+                branch_label,
+                version_path,
+                revision_id,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            config,
+            message,
+            autogenerate,
+            sql,
+            head,
+            splice,
+            branch_label,
+            version_path,
+            revision_id,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None
 
 
 REVISION_APPLIED_UPGRADE: Final = (
@@ -1252,48 +1047,31 @@ def revision_applied_upgrade(
         >>> from aldis.dispatch import emitters
         >>> emitters.revision_applied(aldis.Signal(), "upgrade", None, None, None, None)
     """
-    try:  # plan_for(signal, sender), spelled out: that call costs as much as a third of a receiver
-        plan = NOBODY if signal.is_muted else signal._plans.get(id(sender)) or signal._find(sender)
-    except AttributeError:
-        plan = plan_for(signal, sender)
-    if not plan.receivers:
-        return None
-    arguments = (
-        sender,
-        revision_id,
-        down_revision,
-        connection,
-        seconds,
-    )
-    recent, calls = plan.recent
-    if recent is not REVISION_APPLIED_UPGRADE or not plan.is_strong:
-        calls = plan.calls(REVISION_APPLIED_UPGRADE)
-    receiver: Any = None
     try:
-        for receiver, way, call in calls:
-            if way is AS_THEY_STAND:
-                result = receiver(
-                    sender,
-                    revision_id=revision_id,
-                    down_revision=down_revision,
-                    connection=connection,
-                    seconds=seconds,
-                )
-            elif way is BY_KEYWORD:
-                result = call(receiver, arguments)
-            else:
-                result = receiver(*way(arguments))
-            if result is None:
-                continue
-            if type(result) is CoroutineType:
-                waiting = result.__await__()
-            elif call.is_async:
-                waiting = iterator(result)
-            else:
-                continue
-            for yielded in waiting:
-                return rest(signal, arguments, calls, receiver, waiting, yielded)
+        plan = signal.plan(sender, REVISION_APPLIED_UPGRADE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            REVISION_APPLIED_UPGRADE,
+            (
+                revision_id,
+                down_revision,
+                connection,
+                seconds,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            revision_id,
+            down_revision,
+            connection,
+            seconds,
+        )
+        return None if rest is None else start(plan, rest, sender)
     except Exception as error:
-        annotate(error, signal, sender, receiver)
+        note_of_last(plan, error, sender)
         raise
-    return None

@@ -73,6 +73,10 @@ class Connection(NamedTuple):
     """It is called once for many rows."""
     priority: int
     """Those of a higher one are called first."""
+    is_conditional: bool = False
+    """It has a condition: ``when=``."""
+    subclasses: bool = False
+    """It hears the classes below the sender too."""
 
     @property
     def name(self) -> str:
@@ -103,15 +107,17 @@ def connections(signal: Signal) -> Iterator[Connection]:
         [('Ada', True, False)]
     """
     for receiver_id, keys in list(signal._by_receiver.items()):
-        record = signal._records.get(receiver_id)
         reference = signal.receivers.get(receiver_id)
         receiver = None if reference is None else strong(reference)
-        if record is None or receiver is None:
+        if receiver is None:
             continue
         file, line = "?", 0
         for key, where in list(keys.items()):
             if where != SAME_PLACE:
                 file, line = file_and_line(where)
+            record = signal._record(key, receiver_id)
+            if record is None:
+                continue
             yield Connection(
                 receiver,
                 sender_of(signal, key),
@@ -122,6 +128,8 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 record.after_commit,
                 record.batched,
                 record.priority,
+                record.options.when is not None,
+                record.options.subclasses,
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from types import CoroutineType, TracebackType
+from types import CoroutineType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .batching import Batched
@@ -14,7 +14,7 @@ from .failures import annotate
 from .receiver import describe, name_of_signal
 
 if TYPE_CHECKING:
-    from . import core
+    from .records import Receiver
 
 __all__ = ["Seen", "WATCHERS", "Watched", "Watcher", "many", "send", "send_async", "stand_in"]
 
@@ -94,7 +94,7 @@ def many(signal: Any, sender: Any, rows: int) -> AbstractContextManager[None]:
     return surrounding_many(signal, sender, rows) if WATCHERS else NOTHING
 
 
-def stand_in(signal: Any, records: Sequence[core.Receiver]) -> Watched | None:
+def stand_in(signal: Any, records: Sequence[Receiver]) -> Watched | None:
     """Return what stands for all receivers of a plan; ``None`` where nobody watches."""
     return Watched(signal, records) if WATCHERS else None
 
@@ -104,18 +104,21 @@ class Watched(Everybody):
 
     __slots__ = ("records", "signal")
 
-    def __init__(self, signal: Any, records: Sequence[core.Receiver]) -> None:
+    def __init__(self, signal: Any, records: Sequence[Receiver]) -> None:
         self.signal = signal
         self.records = records
 
+    def fire_by_position(self, names: tuple[str, ...]) -> Callable[..., Coroutine[Any, Any, None] | None]:
+        """Return what fires as a plan does: called with the sender and the values of ``names``."""
+
+        def fire(sender: Any, /, *values: Any) -> Coroutine[Any, Any, None] | None:
+            return self(sender, **dict(zip(names, values, strict=True)))
+
+        return fire
+
     def __call__(self, sender: Any, /, **keywords: Any) -> Coroutine[Any, Any, None] | None:
         """Emit: start the receivers; return ``None``, or what is to be awaited for the rest."""
-        sending = send_async(self.signal, self.records, sender, None, keywords, either=True).__await__()
-        try:
-            yielded = next(sending)
-        except StopIteration:
-            return None
-        return rest(sending, yielded)
+        return started(send_async(self.signal, self.records, sender, None, keywords, either=True))
 
     def send(self, sender: Any, wrapper: Any, keywords: dict[str, Any]) -> list[tuple[Any, Any]]:
         """Send to plain functions."""
@@ -126,11 +129,59 @@ class Watched(Everybody):
         return await send_async(self.signal, self.records, sender, wrapper, keywords)
 
 
-async def rest(sending: Generator[Any, Any, Any], yielded: Any) -> None:
-    """Await the rest of a send that has begun."""
-    from ._pure import resume
+def started(awaitable: Any, note: Callable[[Exception], None] | None = None) -> Coroutine[Any, Any, None] | None:
+    """Start what a plan has returned; return ``None`` if it has finished, else what is to be awaited for the rest.
 
-    await resume(sending, yielded)
+    Args:
+        awaitable: What it has returned.
+        note: Notes on an error where it came up.
+    """
+    try:
+        waiting = type(awaitable).__await__(awaitable)
+    except AttributeError:
+        raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
+    for yielded in waiting:
+        return rest(waiting, yielded, note)
+    return None
+
+
+async def rest(waiting: Any, yielded: Any, note: Callable[[Exception], None] | None = None) -> None:
+    """Await the rest of what has begun, and yielded ``yielded``."""
+    try:
+        await resume(waiting, yielded)
+    except Exception as error:
+        if note is not None:
+            note(error)
+        raise
+
+
+@coroutine
+def resume(waiting: Any, yielded: Any) -> Generator[Any, Any, Any]:
+    """Go on with what was started before and yielded ``yielded``: ``yield from``, one step late."""
+    while True:
+        thrown: BaseException | None = None
+        value: Any = None
+        try:
+            value = yield yielded
+        except GeneratorExit:
+            if hasattr(waiting, "close"):
+                waiting.close()
+            raise
+        except BaseException as error:
+            if not hasattr(waiting, "throw"):
+                raise
+            thrown = error
+        try:
+            if thrown is not None:
+                yielded = waiting.throw(thrown)
+            elif value is None and hasattr(waiting, "__next__"):
+                yielded = waiting.__next__()
+            else:
+                yielded = waiting.send(value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            thrown = None
 
 
 class Seen(StandIn):
@@ -155,24 +206,36 @@ class Seen(StandIn):
             return await self.receiver(*args, **kwargs)
 
 
-Delivery = tuple[Any, Any, AbstractContextManager[Any], "core.Receiver"]
+Delivery = tuple[Any, Any, AbstractContextManager[Any], "Receiver"]
 """A receiver, what to call in its place, what surrounds the call, and its record."""
 
 
-def deliveries(signal: Any, records: Sequence[core.Receiver], sender: Any) -> Iterator[Delivery]:
-    """Yield the receivers that are alive, in order."""
+def deliveries(signal: Any, records: Sequence[Receiver], sender: Any, keywords: dict[str, Any]) -> Iterator[Delivery]:
+    """Yield the receivers that are alive and whose conditions hold, in order."""
     for record in records:
         receiver = record.itself()
         if receiver is None:
             continue
+        if record.options.when is not None and not is_wanted(signal, record, receiver, sender, keywords):
+            continue
         target: Any = Batched(receiver) if record.batched else receiver
         if record.after_commit:
-            yield receiver, Deferred(Seen(target, signal, sender, record.is_async)), NOTHING, record
+            seen = Seen(target, signal, sender, record.is_async) if WATCHERS else target
+            yield receiver, Deferred(seen), NOTHING, record
         else:
             yield receiver, target, surrounding("calling", signal, sender, receiver), record
 
 
-def put_off(result: object, record: core.Receiver) -> bool:
+def is_wanted(signal: Any, record: Receiver, receiver: Any, sender: Any, keywords: dict[str, Any]) -> bool:
+    """Judge the condition of a connection; an error of it names the receiver."""
+    try:
+        return record.is_wanted(sender, keywords)
+    except Exception as error:
+        annotate(error, signal, sender, receiver)
+        raise
+
+
+def put_off(result: object, record: Receiver) -> bool:
     """Tell whether a call was left for after the commit, so that there is nothing to await."""
     return result is None and record.after_commit
 
@@ -189,7 +252,7 @@ def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception
 
 def send(
     signal: Any,
-    records: Sequence[core.Receiver],
+    records: Sequence[Receiver],
     sender: Any,
     wrapper: Callable[..., Any] | None,
     keywords: dict[str, Any],
@@ -198,7 +261,7 @@ def send(
     """Call the receivers; return each with what it returned, or with ``keep`` raised."""
     results: list[tuple[Any, Any]] = []
     with surrounding("sending", signal, sender, len(records)):
-        for receiver, target, calling, record in deliveries(signal, records, sender):
+        for receiver, target, calling, record in deliveries(signal, records, sender, keywords):
             try:
                 with calling:
                     if record.is_async:
@@ -217,7 +280,7 @@ def send(
 
 async def send_async(
     signal: Any,
-    records: Sequence[core.Receiver],
+    records: Sequence[Receiver],
     sender: Any,
     wrapper: Callable[..., Any] | None,
     keywords: dict[str, Any],
@@ -227,7 +290,7 @@ async def send_async(
     """Await the receivers; with ``either`` plain functions are called without a wrapper."""
     results: list[tuple[Any, Any]] = []
     with surrounding("sending", signal, sender, len(records)):
-        for receiver, target, calling, record in deliveries(signal, records, sender):
+        for receiver, target, calling, record in deliveries(signal, records, sender, keywords):
             try:
                 with calling:
                     is_async = record.is_async

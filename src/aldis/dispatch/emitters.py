@@ -4,10 +4,123 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from . import backend
+from . import _pure_emitters, backend, core
+from .plans import note_of_last, rest_of_plan, start
 from .receiver import refuse_sender
+
+PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
+    "pre_save": (
+        "instance",
+        "model_instance",
+        "values",
+        "column_values",
+        "is_update",
+        "is_migration",
+    ),
+    "post_save": (
+        "instance",
+        "model_instance",
+        "values",
+        "column_values",
+        "is_update",
+        "is_migration",
+        "row_count",
+        "operation_skipped",
+    ),
+    "pre_update": (
+        "instance",
+        "model_instance",
+        "values",
+        "column_values",
+        "is_update",
+        "is_migration",
+    ),
+    "post_update": (
+        "instance",
+        "model_instance",
+        "values",
+        "column_values",
+        "is_update",
+        "is_migration",
+        "row_count",
+        "operation_skipped",
+    ),
+    "pre_delete": (
+        "instance",
+        "model_instance",
+        "injected_filters",
+    ),
+    "post_delete": (
+        "instance",
+        "model_instance",
+        "row_count",
+        "operation_skipped",
+    ),
+    "pre_bulk": (
+        "instance",
+        "operation",
+        "raw_values",
+        "create_params",
+        "update_params",
+        "update_fields",
+        "ignore_conflicts",
+    ),
+    "post_bulk": (
+        "instance",
+        "operation",
+        "raw_values",
+        "create_params",
+        "update_params",
+        "update_fields",
+        "ignore_conflicts",
+        "row_count_create",
+        "row_count_update",
+        "operation_skipped",
+    ),
+    "pre_migrate_upgrade": (
+        "config",
+        "revision",
+        "sql",
+        "tag",
+    ),
+    "pre_migrate_revision": (
+        "config",
+        "message",
+        "autogenerate",
+        "sql",
+        "head",
+        "splice",
+        "branch_label",
+        "version_path",
+        "revision_id",
+    ),
+    "post_migrate_upgrade": (
+        "config",
+        "revision",
+        "sql",
+        "tag",
+    ),
+    "post_migrate_revision": (
+        "config",
+        "message",
+        "autogenerate",
+        "sql",
+        "head",
+        "splice",
+        "branch_label",
+        "version_path",
+        "revision_id",
+    ),
+    "revision_applied_upgrade": (
+        "revision_id",
+        "down_revision",
+        "connection",
+        "seconds",
+    ),
+}
+"""What each emitter takes after the sender, in order."""
 
 if TYPE_CHECKING or backend == "pure":
     from ._pure_emitters import (
@@ -26,21 +139,24 @@ if TYPE_CHECKING or backend == "pure":
         revision_applied_upgrade,
     )
 else:
-    from ._compiled import (
-        post_bulk,
-        post_delete,
-        post_migrate_revision,
-        post_migrate_upgrade,
-        post_save,
-        post_update,
-        pre_bulk,
-        pre_delete,
-        pre_migrate_revision,
-        pre_migrate_upgrade,
-        pre_save,
-        pre_update,
-        revision_applied_upgrade,
-    )
+
+    def in_c(name: str) -> Callable[..., Any]:
+        """Return an emitter in C."""
+        return core.new_emitter(getattr(_pure_emitters, name), PARAMETERS[name], note_of_last, start, rest_of_plan)
+
+    post_bulk = in_c("post_bulk")
+    post_delete = in_c("post_delete")
+    post_migrate_revision = in_c("post_migrate_revision")
+    post_migrate_upgrade = in_c("post_migrate_upgrade")
+    post_save = in_c("post_save")
+    post_update = in_c("post_update")
+    pre_bulk = in_c("pre_bulk")
+    pre_delete = in_c("pre_delete")
+    pre_migrate_revision = in_c("pre_migrate_revision")
+    pre_migrate_upgrade = in_c("pre_migrate_upgrade")
+    pre_save = in_c("pre_save")
+    pre_update = in_c("pre_update")
+    revision_applied_upgrade = in_c("revision_applied_upgrade")
 
 __all__ = [
     "post_bulk",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from itertools import groupby
 from typing import Any
 
-from . import core, emitters
+from . import emitters
 from .batching import Batch
 from .deferral import Deferred
 from .delivery import WATCHERS, Seen
 from .failures import annotate
-from .signal import NamedSignal, Signal
+from .records import Receiver
+from .series import Series
 
 __all__ = ["Mixed"]
 
@@ -29,11 +30,11 @@ class Mixed:
         self,
         name: str,
         parameters: Sequence[str],
-        signal: Signal,
+        signal: Any,
         model: type[Any],
         columns: tuple[Any, ...],
         told: tuple[tuple[ContextVar[Any], list[Any]], ...],
-        receivers: Sequence[core.Receiver],
+        receivers: Sequence[Receiver],
     ) -> None:
         self.name = name
         self.parameters = parameters
@@ -47,73 +48,70 @@ class Mixed:
         self.rows = list(range(self.count))
         """Those that are not skipped."""
         self.parts = [
-            (is_batched, [(alive, each.after_commit) for each in part if (alive := each.itself()) is not None])
+            (is_batched, [(each, alive) for each in part if (alive := each.itself()) is not None])
             for is_batched, part in groupby(receivers, lambda each: each.batched)
         ]
-        self.series: core.Series | None = None
+        self.series: Series | None = None
         """The part that is going on, of receivers that are called for each row."""
         self.seen: list[int] = []
-        """The rows that it is fired for."""
+        """The rows that it, or the batch, is fired for."""
 
-    def go(self) -> Any:
-        """Fire the signal for the rows to come; ``None`` at the end, else what is to be awaited first."""
+    async def run(self) -> None:
+        """Fire the signal for the rows to come."""
         while self.rows:
             if self.series is not None:
                 try:
-                    rest = self.series.go()
+                    await self.series.run()
                 finally:
                     self.position = self.seen[max(self.series.position, 0)]
-                if rest is not None:
-                    return rest
                 self.series = None
             elif not self.parts:
-                return None
-            elif self.parts[0][0]:
-                receivers = self.parts[0][1]
-                if not receivers:
-                    self.parts.pop(0)
-                    continue
-                rest = self.send_batch(*receivers.pop(0))
-                if rest is not None:
-                    return rest
+                return
+            elif not self.parts[0][0]:
+                self.series = self.series_of([each for each, _alive in self.parts.pop(0)[1]])
+            elif self.parts[0][1]:
+                await self.send_batch(*self.parts[0][1].pop(0))
             else:
-                self.series = self.series_of(self.parts.pop(0)[1])
-        return None
+                self.parts.pop(0)
 
-    def series_of(self, receivers: list[tuple[Any, bool]]) -> core.Series:
+    def series_of(self, records: list[Receiver]) -> Series:
         """Return the part of receivers that are called for each row."""
-        part = NamedSignal(self.signal.name) if isinstance(self.signal, NamedSignal) else Signal()
-        for receiver, after_commit in receivers:
-            part.connect(receiver, weak=False, after_commit=after_commit)
         self.seen = self.rows.copy()
         columns = tuple([*map(each.__getitem__, self.seen)] if type(each) is list else each for each in self.columns)
         told = tuple((variable, [*map(values.__getitem__, self.seen)]) for variable, values in self.told)
-        return core.Series(getattr(emitters, self.name), part, self.sender, columns, told)
+        return Series(getattr(emitters, self.name), self.signal, self.sender, columns, told, records)
 
-    def send_batch(self, receiver: Any, after_commit: bool) -> Any:
-        """Call a batched receiver with all rows; return what is left to await."""
-        self.position = self.rows[0]
+    async def send_batch(self, record: Receiver, receiver: Any) -> None:
+        """Call a batched receiver with the rows that it wants."""
         for variable, _ in self.told:
             variable.set(None)
-        batch = Batch(self.parameters, self.columns, self.rows.copy())
-        target = Seen(receiver, self.signal, self.sender, iscoroutinefunction(receiver)) if WATCHERS else receiver
         try:
-            result = (Deferred(target) if after_commit else target)(self.sender, batch=batch)
+            self.seen = self.wanted_by(record)
+            if not self.seen:
+                return
+            self.position = self.seen[0]
+            batch = Batch(self.parameters, self.columns, self.seen)
+            target = Seen(receiver, self.signal, self.sender, record.is_async) if WATCHERS else receiver
+            result = (Deferred(target) if record.after_commit else target)(self.sender, batch=batch)
+            if isawaitable(result):
+                await result
         except Exception as error:
             annotate(error, self.signal, self.sender, receiver)
             raise
-        return self.awaited(result, receiver) if isinstance(result, Awaitable) else None
 
-    async def awaited(self, result: Awaitable[object], receiver: Any) -> None:
-        """Await a batched receiver."""
-        try:
-            await result
-        except Exception as error:
-            annotate(error, self.signal, self.sender, receiver)
-            raise
+    def wanted_by(self, record: Receiver) -> list[int]:
+        """Return the rows for which the condition of a batched receiver holds."""
+        if record.options.when is None:
+            return self.rows.copy()
+        wanted = []
+        for number, row in zip(self.rows, Batch(self.parameters, self.columns, self.rows), strict=True):
+            self.position = number
+            if record.is_wanted(self.sender, row):
+                wanted.append(number)
+        return wanted
 
     def skip(self) -> list[int]:
         """Leave out what a receiver has skipped: its row, or all of a batch; return their numbers."""
-        skipped = self.rows.copy() if self.series is None else [self.position]
+        skipped = self.seen if self.series is None else [self.position]
         self.rows = [number for number in self.rows if number not in skipped]
         return skipped

@@ -1,27 +1,29 @@
-"""What a receiver accepts: its signature, and from it the call plan of a send."""
+"""What a receiver accepts: read from its code, or from its signature where it has none of Python's."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import weakref
-from collections.abc import Callable, Iterable
-from types import FunctionType
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ..errors import SignalError
+from .code_facts import facts_of
 from .deferral import behind
 
 __all__ = [
+    "ANYTHING",
     "Accepts",
-    "Arrangement",
+    "Form",
     "accepts",
-    "arrange",
     "describe",
+    "functions_of",
     "name_of_sender",
     "name_of_signal",
-    "positional_twin",
+    "plain_function",
     "refuse_priority",
     "refuse_sender",
     "refuse_unknown",
@@ -33,14 +35,34 @@ __all__ = [
 LONGEST_REPR: Final = 100
 """Characters of a sender's or a signal's repr in a message."""
 
+MOST_FORMS: Final = 64
+"""Sets of keywords that are remembered for a signature; a caller that sends ``**row`` could have any number."""
 
-class Accepts(NamedTuple):
+
+class Form(NamedTuple):
+    """How the arguments of a send, ``(sender, *values)``, reach one receiver; all by their index, 0 the sender."""
+
+    positions: tuple[int, ...]
+    """Those that go by position."""
+    keywords: tuple[int, ...]
+    """Those that go by keyword."""
+    twin: tuple[int, ...] | None = None
+    """Those that go to the receiver's positional twin; ``None``: it has none for these keywords."""
+    packed: tuple[int, ...] | None = None
+    """Those that the twin gets as a dict, in the place of its ``kwargs``; ``None``: it takes no dict."""
+
+
+@dataclass(frozen=True, eq=False)
+class Accepts:
     """The parameters of a receiver, as far as a send is concerned with them."""
 
     takes_sender: bool
     """There is a positional parameter for the sender."""
     sender_name: str | None
-    """What the receiver calls that parameter; ``None`` for ``*args``."""
+    """What the receiver calls that parameter; ``None`` for ``*args``, or one that is positional only."""
+    given: frozenset[str]
+    """The names of the parameters that are given already, the sender's and a method's owner's. A keyword of the same
+    name is passed all the same: the call raises TypeError, as one by hand does."""
     positional: tuple[str, ...]
     """The parameters after the sender that may be given by position, in order."""
     keywords: frozenset[str]
@@ -51,13 +73,51 @@ class Accepts(NamedTuple):
     """All that have a name, the sender aside."""
     everything: bool
     """There is a ``**kwargs``: the receiver takes whatever is sent."""
-    is_wrapped: bool = False
-    """These are the parameters of a function inside, which a decorator calls."""
+    keyword_only: tuple[str, ...] = ()
+    """Of a plain function its keyword-only parameters, which its positional twin takes by position."""
+    may_have_twin: bool = False
+    forms: dict[tuple[str, ...], Form] = field(default_factory=dict, repr=False)
+
+    def form(self, names: tuple[str, ...]) -> Form:
+        """Return how a send of ``names`` reaches the receiver.
+
+        Example:
+            >>> accepts(lambda sender, values: None).form(("instance", "values"))
+            Form(positions=(0, 2), keywords=(), twin=None, packed=None)
+        """
+        found = self.forms.get(names)
+        if found is None:
+            if len(self.forms) >= MOST_FORMS:
+                self.forms.clear()
+            found = self.forms[names] = self._form(names)
+        return found
+
+    def _form(self, names: tuple[str, ...]) -> Form:
+        """A call by position costs about half of one by keyword: what can go by position does."""
+        where = {name: index for index, name in enumerate(names, 1)}
+        positions = [0]
+        for name in self.positional:
+            if name not in where:
+                break
+            positions.append(where.pop(name))
+        taken = [name for name in where if self.everything or name in self.keywords or name in self.given]
+        keywords = tuple(where[name] for name in taken)
+        is_whole = (
+            self.may_have_twin
+            and len(positions) - 1 == len(self.positional)
+            and self.given.isdisjoint(where)
+            and all(name in where for name in self.keyword_only)
+        )
+        if not is_whole:
+            return Form(tuple(positions), keywords)
+        by_position = (*positions, *(where.pop(name) for name in self.keyword_only))
+        return Form(tuple(positions), keywords, by_position, tuple(where.values()) if self.everything else None)
 
 
 ANYTHING = Accepts(
     takes_sender=True,
     sender_name=None,
+    given=frozenset(),
     positional=(),
     keywords=frozenset(),
     required=(),
@@ -67,24 +127,44 @@ ANYTHING = Accepts(
 """For a callable that does not tell its signature: called as blinker calls it."""
 
 
-class Arrangement(NamedTuple):
-    """How the arguments ``(sender, *values)`` of one send reach one receiver."""
+def plain_function(receiver: object) -> tuple[FunctionType, int] | None:
+    """Return the Python function that a call of ``receiver`` enters, and how many arguments are bound already.
 
-    order: tuple[int, ...] | None
-    """Which of them to pass, by index; ``None``: all of them, as they stand."""
-    positional: int
-    """How many of these go by position, the sender included."""
-    keywords: tuple[str, ...]
-    """The names of the rest."""
-    names_all: bool = False
-    """Every parameter of the receiver is sent: see :func:`positional_twin`."""
+    ``None`` for what is implemented in C, a partial, a class.
+    """
+    if type(receiver) is FunctionType:
+        return receiver, 0
+    if type(receiver) is MethodType:
+        return (receiver.__func__, 1) if type(receiver.__func__) is FunctionType else None
+    call = inspect.getattr_static(type(receiver), "__call__", None)
+    return (call, 1) if type(call) is FunctionType else None
+
+
+def functions_of(receiver: object) -> Iterator[FunctionType]:
+    """Yield the Python functions whose code decides how ``receiver`` is called: those that it wraps included."""
+    seen: set[int] = set()
+    while id(receiver) not in seen:
+        seen.add(id(receiver))
+        if (plain := plain_function(receiver)) is not None:
+            yield plain[0]
+            receiver = plain[0] if type(receiver) is MethodType else receiver
+        # Not by getattr: a mock has any attribute, a new one for each that is asked for.
+        inside: object
+        if isinstance(receiver, functools.partial):
+            inside = receiver.func
+        else:
+            inside = getattr(receiver, "__dict__", {}).get("__wrapped__")
+        if inside is None or not callable(inside):
+            return
+        receiver = inside
 
 
 def accepts(receiver: Callable[..., Any]) -> Accepts:
     """Return what ``receiver`` accepts.
 
-    A decorated function (``__wrapped__``) is called by the names of the function inside, and by keyword only, since
-    the decorator may fill a parameter of its own; what it *requires* is what the outermost function requires.
+    A plain function is read from its code: a ``__signature__`` may say something else. A decorated one
+    (``__wrapped__``, or a ``__signature__`` beside ``**kwargs``) is called by the names of the function inside, and by
+    keyword only, since the decorator may fill a parameter of its own; what it *requires*, the decorator does.
 
     Args:
         receiver: Any callable.
@@ -93,16 +173,73 @@ def accepts(receiver: Callable[..., Any]) -> Accepts:
         >>> accepts(lambda sender, instance, **kwargs: None).positional
         ('instance',)
     """
+    plain = plain_function(receiver)
+    if plain is None:
+        try:
+            return _read(inspect.signature(receiver).parameters.values())
+        except (ValueError, TypeError):
+            return ANYTHING
+    function, bound = plain
+    own = _read_code(function, bound)
+    told = receiver if bound and type(receiver) is not MethodType else function
+    attributes = getattr(told, "__dict__", {})
+    if not own.everything or not ("__wrapped__" in attributes or "__signature__" in attributes):
+        return own
     try:
-        outer = inspect.signature(receiver, follow_wrapped=False).parameters.values()
-        inner = inspect.signature(receiver).parameters.values() if hasattr(receiver, "__wrapped__") else outer
+        inner = _read(inspect.signature(receiver).parameters.values())
     except (ValueError, TypeError):
-        return ANYTHING
-    found = _read(inner)
-    return found if inner is outer else found._replace(positional=(), required=_read(outer).required, is_wrapped=True)
+        return own
+    if inner.everything and "__wrapped__" not in attributes:
+        return own
+    names = tuple(dict.fromkeys((*own.parameters, *inner.parameters)))
+    return replace(
+        inner,
+        takes_sender=own.takes_sender,
+        sender_name=own.sender_name,
+        given=own.given,
+        positional=(),
+        keywords=own.keywords | inner.keywords,
+        required=own.required,
+        parameters=names,
+        forms={},
+    )
+
+
+def _read_code(function: FunctionType, bound: int) -> Accepts:
+    """Read the parameters of a Python function of whose arguments the first ``bound`` are given already."""
+    facts = facts_of(function.__code__)
+    key = bound, len(function.__defaults__ or ()), tuple(function.__kwdefaults__ or ())
+    found = facts.accepted.get(key)
+    if found is None:
+        found = facts.accepted[key] = _accepts_of_code(function, bound)
+    return found
+
+
+def _accepts_of_code(function: FunctionType, bound: int) -> Accepts:
+    positional, only, keyword_only, variadic, everything = facts_of(function.__code__).parameters
+    defaults = len(function.__defaults__ or ())
+    required = [*positional[bound : len(positional) - defaults], *keyword_only]
+    required = [name for name in required if name not in (function.__kwdefaults__ or ())]
+    sender = positional[bound] if len(positional) > bound else None
+    rest = positional[bound + 1 :]
+    hidden = set(positional[bound + 1 : only])
+    """Positional-only parameters after the sender: a call by name leaves them to ``kwargs``."""
+    return Accepts(
+        takes_sender=sender is not None or variadic,
+        sender_name=None if only > bound else sender,
+        given=frozenset(positional[only : bound + 1]),
+        positional=() if everything and hidden else rest,
+        keywords=frozenset(name for name in (*rest, *keyword_only) if name not in hidden),
+        required=tuple(name for name in required if name != sender),
+        parameters=(*rest, *keyword_only),
+        everything=everything,
+        keyword_only=keyword_only,
+        may_have_twin=not variadic and not hidden and (everything or bool(keyword_only)),
+    )
 
 
 def _read(parameters: Iterable[inspect.Parameter]) -> Accepts:
+    """Read the parameters that a signature tells."""
     positional: list[str] = []
     keywords: set[str] = set()
     required: list[str] = []
@@ -123,78 +260,17 @@ def _read(parameters: Iterable[inspect.Parameter]) -> Accepts:
             if parameter.default is parameter.empty:
                 required.append(parameter.name)
     sender = positional[0] if positional else None
+    by_name = sender in keywords
     return Accepts(
         takes_sender=bool(positional) or variadic,
-        sender_name=sender,
+        sender_name=sender if by_name else None,
+        given=frozenset((sender,) if by_name and sender is not None else ()),
         positional=tuple(positional[1:]),
         keywords=frozenset(keywords - {sender}),
         required=tuple(name for name in required if name != sender),
         parameters=tuple(name for name in named if name != sender),
         everything=everything,
     )
-
-
-@functools.lru_cache(maxsize=4096)
-def arrange(accepted: Accepts, names: tuple[str, ...]) -> Arrangement:
-    """Plan the call of a receiver that accepts ``accepted`` by a send of ``names``.
-
-    What can go by position does: a call by position costs about half of one by keyword. A receiver with ``**kwargs``
-    whose first parameters are the first names gets the send's own argument array, untouched.
-
-    Args:
-        accepted: What :func:`accepts` found.
-        names: The keywords of the send, in the order of its arguments.
-
-    Example:
-        >>> arrange(accepts(lambda sender, values: None), ("instance", "values"))
-        Arrangement(order=(0, 2), positional=2, keywords=(), names_all=False)
-    """
-    where = {name: index for index, name in enumerate(names, 1)}
-    by_position = [0]
-    for name in accepted.positional:
-        if name not in where:
-            break
-        by_position.append(where.pop(name))
-    names_all = (
-        accepted.everything
-        and not accepted.is_wrapped
-        and len(by_position) - 1 == len(accepted.positional) == len(accepted.parameters)
-    )
-    if accepted.everything and by_position == list(range(len(by_position))):
-        return Arrangement(None, len(by_position), names[len(by_position) - 1 :], names_all)
-    by_keyword = [name for name in where if accepted.everything or name in accepted.keywords]
-    order = (*by_position, *(where[name] for name in by_keyword))
-    return Arrangement(order, len(by_position), tuple(by_keyword), names_all)
-
-
-def positional_twin(receiver: Callable[..., Any]) -> FunctionType | None:
-    """Return a copy of a function ``(sender, instance, **kwargs)`` that takes its ``kwargs`` as a dict, by position.
-
-    CPython looks for each keyword of a call among the parameters, twice, before it puts it into ``kwargs``, one by
-    one: 200 ns for six. A dict that was made once for all receivers is copied in 40, and a call by position takes 20.
-    The copy runs the same code (name, file, lines, closure), and is used only as long as the function's ``__code__``
-    is what it was. It hangs on the function itself, under ``__aldis_twin__``, so that it keeps nothing alive that the
-    function does not; :func:`functools.wraps` may carry it to another function, where ``__code__`` betrays it.
-
-    Args:
-        receiver: A receiver, or a bound method's function.
-
-    Returns:
-        The twin; ``None`` for what is no plain function with ``**kwargs`` and without ``*args``.
-    """
-    if type(receiver) is not FunctionType or sys.implementation.name != "cpython":
-        return None
-    code = receiver.__code__
-    if not code.co_flags & inspect.CO_VARKEYWORDS or code.co_flags & inspect.CO_VARARGS or code.co_kwonlyargcount:
-        return None
-    known = receiver.__dict__.get("__aldis_twin__")
-    if known is None or known[0] is not code:
-        copy = code.replace(co_argcount=code.co_argcount + 1, co_flags=code.co_flags & ~inspect.CO_VARKEYWORDS)
-        twin = FunctionType(copy, receiver.__globals__, receiver.__name__, None, receiver.__closure__)
-        twin.__qualname__, twin.__module__ = receiver.__qualname__, receiver.__module__
-        known = receiver.__dict__["__aldis_twin__"] = (code, twin)
-    twin_of_code: FunctionType = known[1]
-    return twin_of_code
 
 
 def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str, parameters: tuple[str, ...]) -> None:

@@ -1,25 +1,20 @@
-"""``Signal``, a ``blinker.Signal``: the bookkeeping of who is connected, the cold path of dispatch."""
+"""``Signal``, a ``blinker.Signal``: what its users call."""
 
 from __future__ import annotations
 
-import sys
-import weakref
-from collections.abc import Callable, Generator, Hashable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, TypeVar, cast, overload
 
 import blinker
 from blinker import ANY
-from blinker._utilities import make_ref
 
 from ..errors import SignalError
 from . import core, delivery
-from .connections import FEW, SAME_PLACE, place_of
-from .delivery import stand_in
-from .ledger import LEDGER, Bucket
-from .receiver import ANYTHING, Accepts, accepts, describe, refuse_priority, refuse_unknown
-from .sender import refuse_unknowable
+from .bookkeeping import ANY_KEY, Bookkeeping
+from .conditions import condition_of
+from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
+from .records import PLAIN, Options, Receiver
 
 __all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
@@ -37,11 +32,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 Q = ParamSpec("Q")
 Wrapper: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-ANY_KEY: Final = core.ANY_KEY
 sender_key = core.sender_key
 
 
-class Signal(core.Dispatch, blinker.Signal, Generic[P]):
+class Signal(Bookkeeping, Generic[P]):
     """A signal: whoever connects is called, in the order of connection, whenever it is sent.
 
     All that :class:`blinker.Signal` does, it does. On top of that, receivers run in the order in which they were
@@ -60,8 +54,6 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
         >>> _ = order_paid.send("shop", amount=5, currency="EUR")
         thank you for 5
     """
-
-    _parameters: Mapping[str | None, tuple[str, ...]] | None = None
 
     if TYPE_CHECKING:
 
@@ -133,14 +125,7 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
     def __init__(self, doc: str | None = None) -> None:
         if doc:
             self.__doc__ = doc
-        self.receivers: dict[Any, weakref.ref[Callable[..., Any]] | Callable[..., Any]] = {}
-        self._records: dict[Any, core.Receiver] = {}
-        self._by_receiver: dict[Any, Bucket] = {}  # type: ignore[assignment]
-        # A sender's receiver stands at 2n, n being the number of receivers that were connected to ANY before it,
-        # and the n-th of these at 2n + 1: the order across both is kept by numbers that many entries share.
-        self._by_sender: dict[Any, Bucket] = {}  # type: ignore[assignment]
-        self._connected_to_any = 0
-        self._weak_senders: dict[Any, weakref.ref[Any]] = {}
+        self._begin()
 
     @cached_property
     def receiver_connected(self) -> Signal:
@@ -161,6 +146,8 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
         after_commit: bool = False,
         batched: bool = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> F:
         """Call ``receiver`` whenever ``sender`` sends this signal.
 
@@ -171,19 +158,27 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             weak: Keep only a weak reference: the receiver is disconnected when nothing else holds it. A function that
                 was defined inside another needs ``weak=False``, or it is gone when the other returns.
             after_commit: Call it when the transaction that the signal was sent in has committed, and never if it rolls
-                back; outside a transaction at once. As with ``weak``, the last connect decides, for all senders.
+                back; outside a transaction at once.
             batched: Call it once for many rows, as ``(sender, batch)``: a sequence with the keywords of each row. A
-                send that is not of many rows is a batch of one. The last connect decides.
+                send that is not of many rows is a batch of one.
             priority: Receivers of a higher priority are called first; those of the same one in the order in which they
-                were connected. The last connect decides.
+                were connected.
+            when: Call it only where this holds: a plain function of the signal's parameters, by name, ``sender`` among
+                them, judged when the signal is sent. Of many rows a batched receiver gets those for which it holds.
+            subclasses: The sender is a class: listen to it and to all classes below it, present and future.
+
+        ``weak`` is the receiver's: the last connect decides. The other options belong to the connection, of this
+        receiver and this sender: connected again, it has other options and keeps its place. A receiver that hears a
+        sender by several connections is called once, by the nearest: the sender itself, then the classes above it in
+        their order, then :data:`ANY`.
 
         Returns:
             The receiver, so that ``@signal.connect`` decorates.
 
         Raises:
             SignalError: The receiver is not callable or cannot be weakly referenced, the sender is gone or cannot be
-                known again, the priority is no integer, or (lifecycle signals) the receiver requires a parameter that
-                is never sent.
+                known again, the priority is no integer, the condition is no plain function, or (lifecycle signals) the
+                receiver or its condition requires a parameter that is never sent.
 
         Example:
             >>> import aldis
@@ -201,39 +196,16 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             )
         if priority != 0 and type(priority) is not int:
             refuse_priority(priority)
-        key = ANY_KEY if sender is ANY else sender_key(sender)
-        if type(key) is not int:
-            refuse_unknowable(sender)
-        receiver_id = sender_key(receiver)
-        with LEDGER:
-            bucket = self._by_sender.get(key)
-            if bucket is None and key != ANY_KEY:
-                refuse_unknowable(sender)
-            record = self._records.get(receiver_id)
-            if (
-                record is None
-                or record.is_weak is not weak
-                or (
-                    (after_commit or batched or priority or not record.is_plain)
-                    and (record.after_commit, record.batched, record.priority) != (after_commit, batched, priority)
+        options = PLAIN
+        if after_commit or batched or priority or when is not None or subclasses:
+            condition = None if when is None else condition_of(when)
+            options = Options(bool(after_commit), bool(batched), int(priority), condition, bool(subclasses))
+            if subclasses and not isinstance(sender, type):
+                raise SignalError(
+                    f"subclasses=True needs a class as the sender, not {name_of_sender(sender)}: it is for all classes "
+                    "below it."
                 )
-            ):
-                self._admit(receiver_id, receiver, weak, sender, after_commit, batched, int(priority))
-            elif self._parameters is not None and not batched:
-                self._check(receiver, record.accepts, sender)
-            if bucket is None:
-                bucket = self._open(key, sender)
-            if receiver_id not in bucket:
-                place = 2 * self._connected_to_any
-                if sender is ANY:
-                    place += 1
-                    self._connected_to_any += 1
-                bucket[receiver_id] = place
-                keys = self._by_receiver.get(receiver_id)
-                if keys is None:
-                    keys = self._by_receiver[receiver_id] = Bucket()
-                keys[key] = SAME_PLACE if len(keys) >= FEW else place_of(sys._getframe(1))
-            self._forget(key)
+        self._connect(receiver, sender, weak, options)
         if "receiver_connected" in self.__dict__ and self.receiver_connected.receivers:
             try:
                 self.receiver_connected.send(self, receiver=receiver, sender=sender, weak=weak)
@@ -242,52 +214,16 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
                 raise
         return receiver
 
-    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any, names: tuple[str, ...] = ()) -> None:
-        """Refuse a receiver that could never be called; only for a signal that knows its parameters."""
-        raise NotImplementedError
-
-    def _admit(
-        self,
-        receiver_id: Hashable,
-        receiver: Callable[..., Any],
-        weak: bool,
-        sender: Any,
-        after_commit: bool,
-        batched: bool,
-        priority: int,
-    ) -> None:
-        """Record the receiver, once for all of its senders; as in blinker, the last connect decides on ``weak``."""
-        record = self._records.get(receiver_id)
-        accepted = accepts(receiver) if record is None or record.batched else record.accepts
-        if self._parameters is not None:
-            self._check(receiver, accepted, sender, ("batch",) if batched else ())
-        if batched:
-            accepted = ANYTHING  # what stands for it in the plans
-        reference: Any = receiver
-        if weak:
-            try:
-                reference = make_ref(receiver, self._make_cleanup_receiver(receiver_id))
-            except TypeError:
-                raise SignalError(
-                    f"cannot connect {describe(receiver)} weakly: a {type(receiver).__name__} takes no weak "
-                    "references. Connect it with weak=False."
-                ) from None
-        self.receivers[receiver_id] = reference
-        self._records[receiver_id] = core.Receiver(receiver, reference, accepted, after_commit, batched, priority)
-        for key in list(self._by_receiver.get(receiver_id, ())):
-            self._forget(key)
-
-    def _open(self, key: Hashable, sender: Any) -> Bucket:
-        """Make room for a sender's receivers. It is watched, so that no other object at its address passes for it."""
-        if key != ANY_KEY and key not in self._weak_senders:
-            # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
-            with suppress(TypeError):
-                self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
-        bucket = self._by_sender[key] = Bucket()
-        return bucket
-
     def connect_via(
-        self, sender: Any, weak: bool = False, *, after_commit: bool = False, batched: bool = False, priority: int = 0
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[F], F]:
         """Connect the decorated function to ``sender``; by default strongly.
 
@@ -297,22 +233,33 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             after_commit: As in :meth:`connect`.
             batched: As in :meth:`connect`.
             priority: As in :meth:`connect`.
+            when: As in :meth:`connect`.
+            subclasses: As in :meth:`connect`.
 
         Raises:
             SignalError: As :meth:`connect`.
 
         Example:
             >>> import aldis
-            >>> saved = aldis.Signal()
-            >>> @saved.connect_via("Ada")
-            ... def log(sender):
-            ...     print("saved by", sender)
-            >>> _ = saved.send("Ada"), saved.send("Bob")
-            saved by Ada
+            >>> paid = aldis.Signal()
+            >>> @paid.connect_via("shop", when=lambda amount: amount > 100)
+            ... def thank(sender, amount):
+            ...     print("thank you for", amount)
+            >>> _ = paid.send("shop", amount=5), paid.send("shop", amount=500)
+            thank you for 500
         """
 
         def decorator(receiver: F) -> F:
-            return self.connect(receiver, sender, weak, after_commit=after_commit, batched=batched, priority=priority)
+            return self.connect(
+                receiver,
+                sender,
+                weak,
+                after_commit=after_commit,
+                batched=batched,
+                priority=priority,
+                when=when,
+                subclasses=subclasses,
+            )
 
         return decorator
 
@@ -354,6 +301,7 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             [ValueError('no'), 'yes']
         """
         records = () if self.is_muted else self._find(sender).receivers
+        self._renew(records)
         if _async_wrapper is None:
             for record in records:
                 if record.is_async and (receiver := record.itself()) is not None:
@@ -394,6 +342,7 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
             [ValueError('no'), 'yes']
         """
         records = () if self.is_muted else self._find(sender).receivers
+        self._renew(records)
         return await delivery.send_async(self, records, sender, _sync_wrapper, kwargs, keep=True, either=True)
 
     def receivers_for(self, sender: Any) -> Generator[Callable[..., Any], None, None]:
@@ -432,92 +381,6 @@ class Signal(core.Dispatch, blinker.Signal, Generic[P]):
         self._disconnect(sender_key(receiver), ANY_KEY if sender is ANY else sender_key(sender))
         if "receiver_disconnected" in self.__dict__ and self.receiver_disconnected.receivers:
             self.receiver_disconnected.send(self, receiver=receiver, sender=sender)
-
-    def _disconnect(self, receiver_id: Hashable, sender_id: Hashable) -> None:
-        with LEDGER:
-            if sender_id == ANY_KEY:
-                gone = (self.receivers.pop(receiver_id, None), self._records.pop(receiver_id, None))
-                for key in self._by_receiver.pop(receiver_id, ()):
-                    self._leave(key, receiver_id)
-                del gone
-            else:
-                self._leave(sender_id, receiver_id)
-                self._by_receiver.get(receiver_id, Bucket()).pop(sender_id, None)
-
-    def _leave(self, key: Hashable, receiver_id: Hashable) -> None:
-        bucket = self._by_sender.get(key)
-        if bucket is not None and bucket.pop(receiver_id, None) is not None:
-            self._forget(key)
-
-    def _make_plan(self, key: Any) -> core.Plan:
-        """Make the plan of a sender, or that of :data:`ANY`, and keep it until somebody connects or disconnects."""
-        with LEDGER:
-            own = self._by_sender.get(key)
-            if not own:
-                self._drop_unless_any(key)
-                key, own = ANY_KEY, self._by_sender.get(ANY_KEY, Bucket())
-            places = own if key == ANY_KEY else {**own, **self._any_before(own)}
-            order = sorted(places, key=places.__getitem__) if key != ANY_KEY else list(places)
-            found = [self._records.get(receiver_id) for receiver_id in order]
-            records = [record for record in found if record is not None]
-            if any(record.priority for record in records):
-                records.sort(key=lambda record: -record.priority)
-            plan = core.Plan(records, stand_in(self, records))
-            self._plans[key] = plan
-            return plan
-
-    def _drop_unless_any(self, key: Hashable) -> None:
-        if key != ANY_KEY:
-            self._drop(key)
-
-    def _any_before(self, own: Bucket) -> dict[Hashable, int]:
-        """Return the receivers of :data:`ANY`; one that is connected both ways stands where it stood first."""
-        # A copy: an object's __del__ may connect or disconnect while this loops, in this very thread.
-        everybody = self._by_sender.get(ANY_KEY, Bucket()).copy()
-        return {each: min(place, own.get(each, place)) for each, place in everybody.items()}
-
-    def _make_cleanup_receiver(self, receiver_id: Hashable) -> Callable[[weakref.ref[Callable[..., Any]]], None]:
-        def cleanup(reference: weakref.ref[Callable[..., Any]]) -> None:
-            def strike() -> None:
-                # Another receiver may have its id by now.
-                if self.receivers.get(receiver_id) is reference:
-                    self._disconnect(receiver_id, ANY_KEY)
-
-            if not sys.is_finalizing():
-                LEDGER.deaths.append(strike)
-                LEDGER.strike_out()
-
-        return cleanup
-
-    def _make_cleanup_sender(self, sender_id: Hashable) -> Callable[[weakref.ref[Any]], None]:
-        def cleanup(reference: weakref.ref[Any]) -> None:
-            def strike() -> None:
-                if self._weak_senders.get(sender_id) is reference:
-                    del self._weak_senders[sender_id]
-                    for receiver_id in self._by_sender.pop(sender_id, ()):
-                        self._by_receiver.get(receiver_id, Bucket()).pop(sender_id, None)
-
-            if not sys.is_finalizing():
-                self._drop(sender_id)  # at once: the address may be another object's before the ledger is settled
-                LEDGER.deaths.append(strike)
-                LEDGER.strike_out()
-
-        return cleanup
-
-    def _cleanup_bookkeeping(self) -> None:
-        """Let go of what is kept for senders and receivers that are not connected any more."""
-        with LEDGER:
-            for mapping in (self._by_sender, self._by_receiver):
-                for ident, bucket in list(mapping.items()):
-                    if not bucket:
-                        del mapping[ident]
-
-    def _clear_state(self) -> None:
-        """Disconnect all receivers and senders. Useful for tests."""
-        with LEDGER:
-            for mapping in (self._weak_senders, self.receivers, self._records, self._by_sender, self._by_receiver):
-                mapping.clear()
-            self._forget(ANY_KEY)
 
 
 class NamedSignal(Signal, blinker.NamedSignal):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -560,9 +423,22 @@ class LifecycleSignal(NamedSignal):
         self.parameters: tuple[str, ...] = tuple(dict.fromkeys(name for names in parameters.values() for name in names))
         """The names of all that it may send beside the sender."""
 
-    def _check(self, receiver: Callable[..., Any], accepted: Accepts, sender: Any, names: tuple[str, ...] = ()) -> None:
+        if set(parameters) == {None}:
+            self._names = self.parameters
+
+    def _names_of(self, sender: Any) -> tuple[str, ...]:
+        names = None if self._parameters is None else self._parameters.get(sender)
+        if names is None:
+            refuse_sender(self.name, sender, [each for each in self._parameters or () if each is not None])
+        return names
+
+    def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
         own = self._parameters.get(sender) if self._parameters and isinstance(sender, str) else None
-        refuse_unknown(receiver, accepted, self.name, names or own or self.parameters)
+        names = own or self.parameters
+        accepted = accepts(receiver) if record is None else record.own_parameters
+        refuse_unknown(receiver, accepted, self.name, ("batch",) if options.batched else names)
+        if options.when is not None:
+            options.when.refuse_unknown(self.name, names)
 
 
 class Namespace(blinker.Namespace):

@@ -11,8 +11,9 @@ from .signal import Signal
 
 __all__ = ["Connected"]
 
-FLAT: Final = ("receivers", "_records", "_weak_senders")
+FLAT: Final = ("receivers", "_records", "_weak_senders", "_bases")
 NESTED: Final = ("_by_receiver", "_by_sender")
+OPTIONS: Final = "_special"
 
 
 class Connected:
@@ -40,6 +41,7 @@ class Connected:
             self.kept |= {
                 name: {key: Bucket(bucket) for key, bucket in getattr(signal, name).items()} for name in NESTED
             }
+            self.kept[OPTIONS] = {key: dict(records) for key, records in signal._special.items()}
 
     def restore(self) -> None:
         """Connect those that were, in their order, and disconnect all others; who died meanwhile stays away."""
@@ -50,7 +52,8 @@ class Connected:
             for name, kept in self.kept.items():
                 mapping = getattr(signal, name)
                 mapping.clear()
-                mapping.update(kept if name in FLAT else {key: Bucket(bucket) for key, bucket in kept.items()})
+                copied = Bucket if name in NESTED else dict
+                mapping.update(kept if name in FLAT else {key: copied(each) for key, each in kept.items()})
             for receiver_id, reference in list(signal.receivers.items()):
                 if strong(reference) is None:
                     signal._disconnect(receiver_id, core.ANY_KEY)

@@ -8,9 +8,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ...context import DISABLED, current
-from ...dispatch import core, emitters
+from ...dispatch import emitters
 from ...dispatch.delivery import many
 from ...dispatch.mixed import Mixed
+from ...dispatch.series import Series
 from ...dispatch.signal import Signal
 from ...errors import SkipOperation
 from ...signals import LIFECYCLE
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "are_heard", "fire", "fire_each", "is_heard", "rows_of_signal", "skipped_of", "telling"]
 
-Rows: TypeAlias = "core.Series | Mixed"
+Rows: TypeAlias = Series | Mixed
 """One signal, to be fired for many rows."""
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
@@ -112,14 +113,13 @@ def rows_of_signal(
         receivers = signal._find(model).receivers
         if any(receiver.batched for receiver in receivers):
             return Mixed(name, PARAMETERS[name], signal, model, columns, told, receivers)
-    return core.Series(EMITTERS[name], signal, model, columns, told)
+    return Series(EMITTERS[name], signal, model, columns, told)
 
 
 async def fire_each(rows: Rows) -> None:
     """Fire a signal for the rows to come."""
     with many(rows.signal, rows.sender, rows.count - rows.position - 1):
-        while (rest := rows.go()) is not None:
-            await rest
+        await rows.run()
 
 
 async def skipped_of(rows: Rows) -> AsyncIterator[int]:

@@ -1,0 +1,131 @@
+"""Conditions of connections: ``connect(..., when=condition)``, judged when the signal is sent."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..errors import SignalError
+from .receiver import Form, describe, short_repr
+
+__all__ = ["Condition", "condition_of"]
+
+
+class Condition:
+    """A condition, and which of the signal's parameters it takes; combined by ``&``, ``|`` and ``~``.
+
+    Args:
+        function: A plain function of some of the signal's parameters, by their names, ``sender`` among them.
+
+    Raises:
+        SignalError: It is not callable, a coroutine function, or has a parameter that cannot be given by name.
+
+    Example:
+        >>> is_large = Condition(lambda amount: amount > 100)
+        >>> (is_large & ~Condition(lambda sender: sender == "test")).holds("shop", {"amount": 500})
+        True
+    """
+
+    __slots__ = ("everything", "function", "parameters", "required")
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        if not callable(function):
+            raise SignalError(
+                f"when={short_repr(function)}: a condition is a function of the signal's parameters, "
+                f"and a {type(function).__name__} is not callable."
+            )
+        if inspect.iscoroutinefunction(function):
+            raise SignalError(
+                f"when={describe(function)}: a condition is a plain function; a coroutine function cannot be judged "
+                "when the signal is sent. Ask in the receiver instead."
+            )
+        self.function = function
+        try:
+            signature = inspect.signature(function).parameters.values()
+        except (ValueError, TypeError):
+            raise SignalError(
+                f"when={describe(function)}: it does not tell which parameters it takes. Give a function that does: "
+                "lambda values: ..."
+            ) from None
+        kinds = inspect.Parameter
+        named = [each for each in signature if each.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
+        self.parameters: tuple[str, ...] = tuple(each.name for each in named)
+        self.required: tuple[str, ...] = tuple(each.name for each in named if each.default is kinds.empty)
+        self.everything = any(each.kind is kinds.VAR_KEYWORD for each in signature)
+        nameless = [
+            each.name for each in signature if each.kind is kinds.POSITIONAL_ONLY and each.default is kinds.empty
+        ]
+        if nameless:
+            raise SignalError(
+                f"when={describe(function)}: {nameless[0]!r} can be given by position only, and a condition gets the "
+                "signal's parameters by name."
+            )
+
+    def form(self, names: tuple[str, ...]) -> Form:
+        """Return how a send of ``names`` reaches the function: all by name, ``sender`` being the sender."""
+        where = {"sender": 0, **{name: index for index, name in enumerate(names, 1)}}
+        taken = where if self.everything else [name for name in self.parameters if name in where]
+        return Form((), tuple(where[name] for name in taken))
+
+    def keywords(self, sender: Any, keywords: dict[str, Any]) -> dict[str, Any]:
+        """Return what the function takes of a send."""
+        sent = {"sender": sender, **keywords}
+        return sent if self.everything else {name: sent[name] for name in self.parameters if name in sent}
+
+    def holds(self, sender: Any, keywords: dict[str, Any]) -> bool:
+        """Tell whether it holds for a send."""
+        return bool(self.function(**self.keywords(sender, keywords)))
+
+    def refuse_unknown(self, signal: str, parameters: Iterable[str]) -> None:
+        """Refuse a condition that needs a parameter which a signal never sends.
+
+        Raises:
+            SignalError: It does.
+        """
+        sent = ("sender", *parameters)
+        for name in self.required:
+            if name not in sent:
+                near = difflib.get_close_matches(name, sent, n=1, cutoff=0.0)
+                raise SignalError(
+                    f"when={describe(self.function)} cannot judge {signal!r}: it requires {name!r}, which the signal "
+                    f"never sends; did you mean {near[0]!r}? {signal} sends: {', '.join(sent)}."
+                )
+
+    def __and__(self, other: Callable[..., object] | Condition) -> Condition:
+        return self._with(other, lambda mine, theirs: mine() and theirs())
+
+    def __or__(self, other: Callable[..., object] | Condition) -> Condition:
+        return self._with(other, lambda mine, theirs: mine() or theirs())
+
+    def __invert__(self) -> Condition:
+        return self._with(self, lambda mine, _theirs: not mine())
+
+    def _with(
+        self, other: Callable[..., object] | Condition, judge: Callable[[Callable[[], bool], Callable[[], bool]], bool]
+    ) -> Condition:
+        second = condition_of(other)
+
+        def function(**sent: Any) -> bool:
+            sender = sent.pop("sender", None)
+            return judge(lambda: self.holds(sender, sent), lambda: second.holds(sender, sent))
+
+        function.__qualname__ = function.__name__ = f"{describe(self.function)} with {describe(second.function)}"
+        both = Condition(function)
+        both.parameters = tuple(dict.fromkeys(("sender", *self.parameters, *second.parameters)))
+        both.required = tuple(dict.fromkeys((*self.required, *second.required)))
+        both.everything = self.everything or second.everything
+        return both
+
+    def __call__(self, **keywords: Any) -> bool:
+        """Judge the parameters of a send, given by name."""
+        return self.holds(keywords.pop("sender", None), keywords)
+
+    def __repr__(self) -> str:
+        return f"<Condition {describe(self.function)}>"
+
+
+def condition_of(when: Callable[..., object] | Condition) -> Condition:
+    """Return what ``when`` was given as a condition."""
+    return when if isinstance(when, Condition) else Condition(when)

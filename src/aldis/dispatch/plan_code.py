@@ -1,0 +1,404 @@
+"""The code of plans: Python functions with one call site a receiver, rendered, and compiled once for all alike.
+
+Nothing of a user's is in the text but keywords that are safe names; receivers, conditions and weak references are
+cells of the function, where the garbage collector sees them.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import CellType, CodeType, CoroutineType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final
+
+from . import core
+from .deferral import behind
+from .failures import annotate
+from .records import Receiver
+from .sites import Arguments, Site, site_of
+
+if TYPE_CHECKING:
+    import weakref
+
+__all__ = [
+    "FIRE",
+    "INDENT",
+    "MOST_CODES",
+    "SEND",
+    "SEND_ASYNC",
+    "Context",
+    "PlanCode",
+    "living",
+    "make_function",
+    "renew",
+]
+
+FIRE: Final = core.FIRE
+"""Call plain functions and coroutine functions; return ``None``, or what is to be awaited."""
+SEND: Final = core.SEND
+"""Call plain functions; return each with its result."""
+SEND_ASYNC: Final = core.SEND_ASYNC
+"""Await coroutine functions; return each with its result."""
+
+OWN_CODE: Final = 64
+"""So many plans of one shape have a code object each, which the interpreter specialises for their receivers; that
+costs 500 bytes. The others share one."""
+MOST_CODES: Final = 512
+
+GLOBALS: Final[dict[str, Any]] = {
+    "__builtins__": {"Exception": Exception, "type": type},
+    "__name__": __name__,
+    "__tracebackhide__": True,  # pytest leaves such frames out
+    "behind": behind,
+    "coroutine": CoroutineType,
+    "method": MethodType,
+}
+
+INDENT: Final = "    "
+MANY: Final = 3
+"""So many weak references are cheaper to take all at once, in C, than one by one in the plan."""
+
+
+class Context:
+    """What a plan needs where it is not fast: at an error, a dead receiver, a plain function that returns a coroutine.
+
+    Args:
+        reference: A weak reference to the signal.
+        records: The receivers that the plan calls, in order.
+        names: The names of the values.
+        kind: What the plan does.
+        plan_code: Its code.
+    """
+
+    __slots__ = ("kind", "names", "plan_code", "records", "reference")
+
+    def __init__(
+        self,
+        reference: weakref.ref[Any],
+        records: Sequence[Receiver],
+        names: tuple[str, ...],
+        kind: int,
+        plan_code: PlanCode,
+    ) -> None:
+        self.reference, self.records, self.names, self.kind, self.plan_code = reference, records, names, kind, plan_code
+
+    def note(self, error: Exception, sender: Any) -> None:
+        """Note on an error which receiver has raised it: the line of the plan's own frame tells which."""
+        # Its entry is the first of the traceback: the handler that calls this is in that frame.
+        traceback = error.__traceback__
+        position = None if traceback is None else self.plan_code.lines.get(traceback.tb_lineno)
+        if position is not None:
+            self.note_at(error, sender, position)
+
+    def note_at(self, error: Exception, sender: Any, position: int) -> None:
+        """Note on an error that the receiver at a position has raised it."""
+        receiver = self.records[position].itself()
+        if receiver is not None:
+            annotate(error, self.reference(), sender, receiver)
+
+    def again(self, *arguments: Any) -> Any:
+        """Make the send by a new plan: a receiver has died, or its code is another."""
+        signal = self.reference()
+        if renew(self.records) and signal is not None:
+            signal._forget(core.ANY_KEY)
+        return make_function(self.reference, self.records, self.names, self.kind)(*arguments)
+
+    async def again_async(self, *arguments: Any) -> Any:
+        """Do :meth:`again` for a plan that is awaited."""
+        result = self.again(*arguments)
+        return await result if type(result) is CoroutineType else result
+
+    async def rest(self, waiting: Any, position: int, arguments: tuple[Any, ...], targets: tuple[Any, ...]) -> None:
+        """Await what a plain function at ``position`` has returned, and call the receivers after it."""
+        keywords = dict(zip(self.names, arguments[1:], strict=True))
+        try:
+            await waiting
+            for record, target in zip(self.records[position + 1 :], targets[position + 1 :], strict=True):
+                position += 1
+                if not record.is_wanted(arguments[0], keywords):
+                    continue
+                result = record.deliver(target, arguments[0], keywords)
+                if type(result) is CoroutineType or (result is not None and record.is_async):
+                    await result
+        except Exception as error:
+            self.note_at(error, arguments[0], position)
+            raise
+
+
+class PlanCode:
+    """The text of plans that differ in their receivers only, compiled.
+
+    Args:
+        kind: What the plans do.
+        names: The names of the values.
+        sites: The call sites, in order.
+    """
+
+    numbers = count()
+
+    def __init__(self, kind: int, names: tuple[str, ...], sites: Sequence[Site]) -> None:
+        self.lines: dict[int, int] = {}
+        """Which line of the text calls the receiver at which position."""
+        self.refs: list[tuple[str, int]] = []
+        """The weak references, in the order in which a snapshot takes them."""
+        self.cells: dict[str, tuple[str, int]] = {}
+        """The letter and the position of each cell, by its name."""
+        self.awaits = kind == SEND_ASYNC or (kind == FIRE and self.needs_await(sites))
+        self.names, self.kind, self.sites = names, kind, sites
+        self.text = self.text_of()
+        self.filename = f"<aldis plan {next(self.numbers)}>"
+        # Tracebacks show the call. A modification time of None keeps the entry through linecache.checkcache().
+        linecache.cache[self.filename] = len(self.text), None, self.text.splitlines(True), self.filename
+        module = compile(self.text, self.filename, "exec", dont_inherit=True)
+        make = next(each for each in module.co_consts if isinstance(each, CodeType))
+        self.code = next(each for each in make.co_consts if isinstance(each, CodeType))
+        self.wanted = [self.cells[name] for name in self.code.co_freevars]
+        self.count = 0
+        self.returns_coroutine = not self.awaits and kind == FIRE and any(each.parts.is_async for each in sites)
+        """Its last receiver is the only coroutine function, and its coroutine is what the plan returns."""
+
+    @staticmethod
+    def needs_await(sites: Sequence[Site]) -> bool:
+        """Tell whether a plan is a coroutine function: not if it can return the coroutine of its last receiver."""
+        waiting = [each for each in sites if each.parts.is_async]
+        return bool(waiting) and not (len(waiting) == 1 and waiting[0] is sites[-1] and not sites[-1].parts.may_wait)
+
+    def cell(self, letter: str, position: int) -> str:
+        """Return the name of a cell."""
+        name = f"{letter}{position}"
+        self.cells[name] = letter, position
+        return name
+
+    def text_of(self) -> str:
+        """Return the text of a function that only serves to be compiled: in it, the plan."""
+        values = ", ".join(f"a{index}" for index in range(len(self.names) + 1))
+        head = [*self.take_receivers(values), *self.pack_keywords(), "try:"]
+        body = self.body(values, first=len(head) + 3)
+        tail = ["except Exception as error:", f"{INDENT}{self.cell('context', 0)}.note(error, a0)", f"{INDENT}raise"]
+        lines = [*head, *(f"{INDENT}{line}" for line in body), *tail]
+        cells = ", ".join(dict.fromkeys(self.cells))
+        begin = f"def make({cells}):\n{INDENT}{'async ' * self.awaits}def plan({values}):\n"
+        return begin + "".join(f"{INDENT * 2}{line}\n" for line in lines) + f"{INDENT}return plan\n"
+
+    def take_receivers(self, values: str) -> list[str]:
+        """Return the lines that dereference weakly referenced receivers, for as long as the send takes."""
+        found: list[tuple[str, str]] = []
+        for position, site in enumerate(self.sites):
+            if site.parts.weak == "live":
+                found.append((f"r{position}", f"{self.cell('l', position)}()"))
+            else:
+                for letter in site.parts.weak:
+                    self.refs.append((letter, position))
+        many = core.Snapshot is not None and len(self.refs) >= MANY
+        lines = []
+        if not many:
+            found += [(f"{each}{position}", f"{self.cell('w' + each, position)}()") for each, position in self.refs]
+        lines += [f"{name} = {value}" for name, value in found]
+        gone = [f"{name} is None" for name, _ in found]
+        if many:
+            lines.append(f"taken = {self.cell('snapshot', 0)}()")
+            gone.append("taken is None")
+        if core.ASKS_IN_PLAN:
+            gone += self.code_is_another()
+        if gone:
+            lines.append(f"if {' or '.join(gone)}:")
+            lines.append(f"{INDENT}{self.when_gone(values)}")
+        if many:
+            lines.append(f"{', '.join(f'{each}{position}' for each, position in self.refs)} = taken")
+        return lines
+
+    def when_gone(self, values: str) -> str:
+        """Return the statement for a receiver that has died since the plan was made."""
+        again = "await context0.again_async" if self.awaits else "context0.again"
+        return f"return {again}({values})"
+
+    def code_is_another(self) -> list[str]:
+        """Return what asks, where no C does it, whether the receivers' code is what it was."""
+        found = []
+        for position, site in enumerate(self.sites):
+            if site.parts.asks == "function":
+                function = f"r{position}" if site.parts.weak else self.cell("f", position)
+                found.append(f"{function}.__code__ is not {self.cell('q', position)}")
+            elif site.parts.asks:
+                found.append(f"not {self.cell('asked', position)}()")
+        return found
+
+    def pack_keywords(self) -> list[str]:
+        """Return the lines that make the dicts of the twins: one for all that take the same names."""
+        self.packs: dict[int, str] = {}
+        self.made: dict[tuple[int, ...], str] = {}
+        users: dict[str, list[int]] = {}
+        for position, site in enumerate(self.sites):
+            packed = site.parts.form.packed
+            if site.parts.has_twin and packed is not None:
+                pack = self.made.setdefault(packed, f"k{len(self.made)}")
+                users.setdefault(pack, []).append(position)
+        for pack, positions in users.items():
+            for position in positions:
+                # Who may change or keep it gets a copy; the last of all may have it itself.
+                keeps = self.sites[position].parts.use == "keeps" and self.is_needed_after(position, positions)
+                self.packs[position] = f"{pack}.copy()" if keeps else pack
+        return [f"{pack} = {self.dict_of(packed)}" for packed, pack in self.made.items()]
+
+    def is_needed_after(self, position: int, positions: Sequence[int]) -> bool:
+        """Tell whether a dict is needed after the call at a position; ``positions`` are those that get it."""
+        return position != positions[-1]
+
+    def dict_of(self, packed: tuple[int, ...]) -> str:
+        """Return the text of the dict of some values by their names."""
+        return f"{{{', '.join(f'{self.names[index - 1]!r}: a{index}' for index in packed)}}}"
+
+    def call(self, position: int) -> str:
+        """Return the text of the call of the receiver at a position."""
+        site = self.sites[position]
+        parts = site.parts
+        arguments = Arguments(self.names)
+        name = f"{site.callee}{position}"
+        if not parts.weak:
+            self.cell("r", position)
+        given = [f"o{position}"] if "o" in parts.weak else []
+        if parts.has_twin:
+            given += arguments.of_twin(parts.form, self.packs.get(position))
+        else:
+            given += arguments.of(parts.form)
+        return f"{name}({', '.join(given)})"
+
+    def body(self, values: str, first: int) -> list[str]:
+        """Return the lines of the calls, and note which line is whose; ``first`` is the number of the first line."""
+        if self.kind != FIRE:
+            lines = ["return ["]
+            for position in range(len(self.sites)):
+                called = f"{'await ' * self.awaits}{self.call(position)}"
+                self.lines[first + len(lines)] = position
+                lines.append(f"{INDENT}({self.result_name(position)}, {called}),")
+            return [*lines, "]"]
+        lines = []
+        targets = ", ".join(self.target(position) for position in range(len(self.sites)))
+        for position, site in enumerate(self.sites):
+            indent = ""
+            if site.parts.condition is not None:
+                given = ", ".join(Arguments(self.names).of(site.parts.condition))
+                self.lines[first + len(lines)] = position
+                lines.append(f"if {self.cell('c', position)}({given}):")
+                indent = INDENT
+            self.lines[first + len(lines)] = position
+            called = self.call(position)
+            lines.append(indent + self.statement(position, site.parts, called, values, targets))
+        return lines or ["pass"]
+
+    def statement(self, position: int, parts: Any, called: str, values: str, targets: str) -> str:
+        """Return the statement that calls one receiver of a plan that fires, and awaits it where that is needed."""
+        if parts.is_async:
+            if not self.awaits:
+                return f"return {called}"
+            return f"if (x := {called}) is not None: await x" if parts.may_wait else f"await {called}"
+        if parts.returns_nothing:
+            return called
+        then = "await x" if self.awaits else f"return context0.rest(x, {position}, ({values},), ({targets},))"
+        return f"if (x := {called}) is not None and type(x) is coroutine: {then}"
+
+    def target(self, position: int) -> str:
+        """Return what :meth:`Context.rest` calls as the receiver at a position, by name."""
+        parts = self.sites[position].parts
+        if not parts.weak:
+            return self.cell("r" if not parts.has_twin else "n", position)
+        return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
+
+    def result_name(self, position: int) -> str:
+        """Return the receiver as a result names it: what was connected, whatever is called in its place."""
+        parts = self.sites[position].parts
+        if parts.weak == "live":
+            return f"behind(r{position})"
+        if parts.weak:
+            return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
+        return self.cell("n", position)
+
+    def function(self, reference: weakref.ref[Any], records: Sequence[Receiver]) -> Callable[..., Any]:
+        """Return a plan of this shape for some receivers."""
+        code = self.code
+        if self.count < OWN_CODE:
+            code = code.replace()
+            self.count += 1
+        context = Context(reference, records, self.names, self.kind, self)
+        cells = tuple([CellType(self.value(letter, position, context)) for letter, position in self.wanted])
+        return FunctionType(code, GLOBALS, "plan", None, cells)
+
+    def value(self, letter: str, position: int, context: Context) -> Any:
+        """Return what a cell holds."""
+        if letter == "context":
+            return context
+        if letter == "snapshot":
+            return core.Snapshot(tuple([weak_reference(context.records[at], each) for each, at in self.refs])).take
+        record = context.records[position]
+        if letter.startswith("w"):
+            return weak_reference(record, letter[1])
+        if letter == "r" and self.sites[position].parts.has_twin:
+            return record.strong_twin()
+        return CELLS[letter](record)
+
+
+CELLS: Final[dict[str, Callable[[Receiver], Any]]] = {
+    "r": Receiver.live,
+    "n": Receiver.itself,
+    "l": lambda record: record.live,
+    "c": lambda record: None if record.options.when is None else record.options.when.function,
+    "asked": lambda record: record.is_as_read,
+    "f": lambda record: record.sources[0],
+    "q": lambda record: record.codes[0],
+}
+"""What a cell of a receiver holds, by its letter."""
+
+
+def renew(records: Sequence[Receiver]) -> bool:
+    """Read the receivers again whose code is another than it was; tell whether there were any."""
+    found = False
+    for record in records:
+        if not record.is_as_read() and (receiver := record.itself()) is not None:
+            record.renew(receiver)
+            found = True
+    return found
+
+
+def weak_reference(record: Receiver, letter: str) -> Any:
+    """Return one of the weak references that lead to a receiver: to it, to its owner, or to its twin."""
+    if letter == "t":
+        return record.weak_twin()
+    if not record.is_method:
+        return record.reference
+    return record.sources[0] if letter == "r" else record.owner
+
+
+CODES: Final[dict[Any, PlanCode]] = {}
+"""By kind, names and sites; the one that was made first goes first when there are too many."""
+
+
+def plan_code_of(kind: int, names: tuple[str, ...], sites: tuple[Site, ...]) -> PlanCode:
+    """Return the shape of a plan, compiled."""
+    key = kind, names, sites
+    found = CODES.get(key)
+    if found is None:
+        if len(CODES) >= MOST_CODES:
+            oldest = CODES.pop(next(iter(CODES)))
+            linecache.cache.pop(oldest.filename, None)
+        found = CODES[key] = PlanCode(kind, names, sites)
+    return found
+
+
+def living(records: Sequence[Receiver]) -> tuple[list[Receiver], list[Callable[..., Any]]]:
+    """Return the records of the receivers that are alive, and the receivers, so that they stay so for a while."""
+    found = [(record, receiver) for record in records if (receiver := record.itself()) is not None]
+    return [record for record, _ in found], [receiver for _, receiver in found]
+
+
+def make_function(
+    reference: weakref.ref[Any],
+    records: Sequence[Receiver],
+    names: tuple[str, ...],
+    kind: int,
+    with_twins: bool = True,
+) -> Callable[..., Any]:
+    """Return a new plan for those of the receivers that are alive."""
+    records, _held = living(records)
+    sites = tuple([site_of(record, names, with_twins) for record in records])
+    return plan_code_of(kind, names, sites).function(reference, records)

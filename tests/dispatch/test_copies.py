@@ -1,0 +1,110 @@
+"""Copies of signals: ``copy``, ``deepcopy`` and ``pickle`` do what they do with blinker's, on both cores."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+
+import blinker
+import pytest
+
+import aldis
+
+
+class Sender:
+    """A sender that is known by identity."""
+
+
+def receiver(sender, **kwargs):
+    return "heard"
+
+
+def one_more(sender, **kwargs):
+    return "one more"
+
+
+def results(signal, sender="shop"):
+    return sorted(value for _, value in signal.send(sender, a=1))
+
+
+def both(core):
+    return blinker.Signal, core.Signal
+
+
+def test_shallow_copy_shares_the_receivers(core) -> None:
+    for kind in both(core):
+        signal = kind()
+        signal.connect(receiver)
+        copied = copy.copy(signal)
+        for _ in range(4):
+            assert results(signal) == results(copied) == ["heard"]
+        copied.connect(one_more)
+        assert results(signal) == results(copied) == ["heard", "one more"]
+        signal.disconnect(receiver)
+        assert results(signal) == results(copied) == ["one more"]
+
+
+def test_deep_copy_has_the_receivers_and_goes_its_own_way(core) -> None:
+    sender = Sender()
+    for kind in both(core):
+        signal = kind()
+        signal.connect(receiver, sender)
+        signal.connect(one_more, "shop", weak=False)
+        copied = copy.deepcopy(signal)
+        assert type(copied) is kind
+        for _ in range(4):
+            assert results(copied, sender) == ["heard"]
+            assert results(copied) == ["one more"]
+        copied.disconnect(receiver)
+        copied.connect(receiver, "shop")
+        assert results(copied) == ["heard", "one more"]
+        assert results(signal) == ["one more"]
+        assert results(signal, sender) == ["heard"]
+
+
+def test_deep_copy_keeps_options_and_notes_deaths(core) -> None:
+    signal = core.Signal()
+    sender = Sender()
+
+    def passing(sender, **kwargs):
+        return "passing"
+
+    signal.connect(receiver, sender)
+    signal.connect(passing, sender, priority=5, when=lambda a: a == 1)
+    copied = copy.deepcopy(signal)
+    assert [value for _, value in copied.send(sender, a=1)] == ["passing", "heard"]
+    assert [value for _, value in copied.send(sender, a=2)] == ["heard"]
+    del passing
+    gc.collect()
+    assert [value for _, value in copied.send(sender, a=1)] == ["heard"]
+    assert len(copied.receivers) == 1
+    del sender
+    gc.collect()
+    assert not copied._by_sender
+
+
+def test_pickle_of_a_signal(core) -> None:
+    kinds = both(core) if core.backend == aldis.backend else (blinker.Signal,)
+    for kind in kinds:  # a name leads to the classes of the core that runs
+        signal = kind()
+        signal.connect(receiver, weak=False)
+        assert results(pickle.loads(pickle.dumps(signal))) == ["heard"]
+        signal.connect(receiver, weak=True)
+        with pytest.raises(TypeError, match="cannot pickle 'weakref"):
+            pickle.dumps(signal)
+
+
+def test_copies_of_lifecycle_signals_know_their_parameters(core) -> None:
+    signal = core.LifecycleSignal("paid", {None: ("amount",)})
+    signal.connect(receiver)
+    for copied in (copy.copy(signal), copy.deepcopy(signal)):
+        assert copied.name == "paid"
+        assert copied.plan("shop")("shop", 5) is None
+        with pytest.raises(core.SignalError, match="did you mean 'amount'"):
+            copied.connect(lambda sender, amout: None, weak=False)
+    muted = core.Signal()
+    muted.connect(receiver)
+    muted.is_muted = True
+    assert copy.copy(muted).is_muted
+    assert copy.deepcopy(muted).send("shop") == []
