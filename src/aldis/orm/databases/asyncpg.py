@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from .copying import DRAW, LOOK
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
+    from .copying import Copying
     from .postgresql import ArrayColumn
 
 __all__ = ["AsyncpgDriver", "driver_for"]
@@ -205,6 +207,44 @@ class AsyncpgDriver:
                 return [], int(status.rpartition(" ")[2])
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), sql, None, is_of_driver=True)
+
+    async def copy(self, transaction: Transaction, copying: Copying, arrays: list[list[Any]]) -> Sequence[int] | None:
+        """COPY rows into a table, if the catalog says that this stores what an INSERT stores.
+
+        Args:
+            transaction: The transaction, whose due statements go first.
+            copying: Where to, and as what.
+            arrays: The columns of the rows.
+
+        Returns:
+            The keys that were drawn, none where the rows have theirs; ``None`` if nothing was written.
+
+        Raises:
+            DBAPIError: As SQLAlchemy raises it.
+        """
+        driver = self.driver
+        copy_in = getattr(driver._protocol, "copy_in", None)
+        if copy_in is None:  # a later asyncpg, rebuilt
+            return None
+        async with self.adapter._execute_mutex:
+            try:
+                control = (*transaction.control(), copying.lock)
+                self.ahead.send("; ".join(control))
+                transaction.settled()
+                found = await driver.fetchrow(LOOK, copying.table, copying.names, copying.types, copying.key)
+                if found is None or found[2] != len(copying.names) or (copying.key is not None and found[0] is None):
+                    return None
+                keys: Sequence[int] = ()
+                if copying.key is not None:
+                    keys = [row[0] for row in await driver.fetch(DRAW, found[0], len(arrays[0]))]
+                described = await driver.prepare(copying.describing(found[1]))
+                records = zip(*arrays, *([keys] if keys else []), strict=True)
+                await copy_in(copying.statement, None, None, records, described._state, None)
+            except BaseException as error:
+                await raise_as_sqlalchemy(
+                    transaction.connection, self.cause_of(error), copying.statement, None, is_of_driver=True
+                )
+        return keys
 
     async def run_each(
         self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["Outcome", "concerns_values", "raise_as_sqlalchemy"]
+__all__ = ["Outcome", "concerns_values", "lacks_rights", "raise_as_sqlalchemy"]
 
 UNRELATED_STATES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """Classes of SQLSTATE of which no value is the cause: connections, deadlocks, locks, resources, an administrator."""
@@ -88,3 +88,8 @@ def concerns_values(error: Exception) -> bool:
         return code & 0xFF not in UNRELATED_CODES
     first = original.args[0] if getattr(original, "args", ()) else None
     return first not in UNRELATED_ERRNOS
+
+
+def lacks_rights(error: Exception) -> bool:
+    """Tell whether a statement failed for want of a right (PostgreSQL's ``insufficient_privilege``)."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == "42501"

@@ -17,7 +17,8 @@ from sqlalchemy import insert
 from ..databases.aiosqlite import AiosqliteDriver
 from ..databases.asyncmy import AsyncmyDriver
 from ..databases.asyncpg import AsyncpgDriver
-from ..databases.outcome import concerns_values
+from ..databases.copying import FEWEST, Copying, copying_of
+from ..databases.outcome import concerns_values, lacks_rights
 from ..databases.postgresql import NotForArrays, insert_over_arrays
 from ..databases.psycopg import PsycopgDriver
 from ..databases.sqlite import whole
@@ -56,7 +57,7 @@ class Together:
         proof: What proves the order of the rows that come back.
     """
 
-    __slots__ = ("prepared", "proof", "reason", "refused_at")
+    __slots__ = ("copying", "prepared", "proof", "reason", "refused_at")
 
     def __init__(
         self,
@@ -67,6 +68,8 @@ class Together:
         self.reason = reason
         self.prepared: Any = prepared
         self.proof = proof or Proof()
+        self.copying: Copying | None = None
+        """How the rows may be copied instead, on PostgreSQL."""
         self.refused_at: Any = None
         """What the schema's version was, on SQLite, when the keys of a batch were not those that they had to be."""
 
@@ -157,7 +160,12 @@ def together_of(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) 
         returns = [*missing, *[mapping.table.c[key] for key in proof.given]]
         if dialect.name == "postgresql":
             statement = insert_over_arrays(dialect, mapping.table, keys, returns)
-            return Together(None, PreparedArrays(dialect, statement, returns), proof)
+            together = Together(None, PreparedArrays(dialect, statement, returns), proof)
+            if not missing or [column.key for column in missing] == [proof.generated]:
+                names = [mapping.table.c[key].name for key in keys]
+                key = missing[0].name if missing else None
+                together.copying = copying_of(dialect, mapping.table, statement, names, key)
+            return together
         prepared = plain_insert(dialect, mapping, keys, returns)
         return Together(None, prepared, proof) if not prepared.constants else Together("the statement has parameters")
     except (NotForArrays, Unprepared) as error:
@@ -223,9 +231,45 @@ async def insert_arrays(
         sql = prepared.sql(driver.placeholder, driver.kinds(prepared.statement.columns, arrays))
     except NotForArrays as error:
         raise Refused(str(error)) from error
+    is_long = len(rows) >= FEWEST and together.copying is not None
+    if is_long and isinstance(driver, AsyncpgDriver) and await copy_arrays(transaction, driver, together, rows, arrays):
+        return "COPY"
     returns = bool(prepared.returns)
     await attempted(transaction, together, lambda: driver.run_arrays(transaction, sql, arrays, returns), rows)
     return "one INSERT over arrays"
+
+
+async def copy_arrays(
+    transaction: Transaction,
+    driver: AsyncpgDriver,
+    together: Together,
+    rows: Sequence[dict[str, Any]],
+    arrays: list[list[Any]],
+) -> bool:
+    """Insert rows by COPY; tell whether that was done.
+
+    Raises:
+        Refused: A row was refused; nothing was written.
+    """
+    assert together.copying is not None
+    with Attempt(transaction) as attempt:
+        try:
+            keys = await driver.copy(transaction, together.copying, arrays)
+        except REFUSALS as error:
+            if not concerns_values(error):
+                raise
+            await attempt.undo()
+            if not lacks_rights(error):
+                raise Refused("the database refused a row") from error
+            together.copying = None  # the rights on columns are no rights to lock the table
+            return False
+        if keys is None:
+            return False
+    key = together.proof.generated
+    if key is not None:
+        for row, number in zip(rows, keys, strict=True):
+            row[key] = number
+    return True
 
 
 async def insert_values(
