@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import SkipOperation
 from ..progress import Progress
+from .database import Database
 from .mapping.instance_state import Snapshot
 from .meta import operation
 from .query import Query
@@ -22,6 +23,7 @@ from .saving.operation import BATCH_SIZE
 from .saving.raw_values import Rows
 from .saving.stream import bulk_create_stream
 from .saving.update import bulk_update, update_rows
+from .transactions.ambient import open_transaction
 
 if TYPE_CHECKING:
     from .model import Model
@@ -30,6 +32,17 @@ if TYPE_CHECKING:
 __all__ = ["QuerySet"]
 
 M = TypeVar("M", bound="Model")
+
+DEADLOCKS: Final = 100
+"""How often ``update_or_create()`` begins again: MariaDB gives up all but one of those that insert one new key at once.
+
+A duplicate key is locked there for a read first (its manual, "InnoDB Lock Modes"), which the UPDATE then waits for.
+"""
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Tell whether MySQL or MariaDB has rolled a transaction back to end a deadlock."""
+    return getattr(error.orig, "args", (None,))[:1] == (1213,)
 
 
 class QuerySet(Query[M]):
@@ -315,14 +328,27 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it: there is nothing to return.
         """
+        return await self._get_or_create(defaults, equals, is_update=False)
+
+    async def _get_or_create(
+        self, defaults: Mapping[str, Any] | None, equals: Mapping[str, Any], is_update: bool
+    ) -> tuple[M, bool]:
+        """Return the one instance that has these values, or create it; one that is to be updated is locked at once.
+
+        A lock that is taken for a read first, and for the write later, is a deadlock of two that have both read.
+        """
+        # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state.
+        locking = self._with(self.select.with_for_update(read=not is_update))
         found = await self.get_or_none(**equals)
         if found is not None:
-            return found, False
+            if is_update:  # the row is there, and its lock no lock of a gap, which others could hold as well
+                found = await locking.get_or_none(**equals)
+            if found is not None:
+                return found, False
         try:
             created = await self.create(**{**equals, **(defaults or {})})
         except IntegrityError:
-            # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state.
-            found = await self._with(self.select.with_for_update(read=True)).get_or_none(**equals)
+            found = await locking.get_or_none(**equals)
             if found is None:
                 raise
             return found, False
@@ -343,12 +369,20 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it, and there is nothing to return.
         """
-        async with self._operation() as transaction:
-            connection = transaction.connection
-            found, created = await self.using(connection).get_or_create(defaults, **equals)
-            if not created:
-                await found.update(using=connection, **(defaults or {}))
-            return found, created
+        target = self._target
+        is_own = isinstance(target, Database) and open_transaction(target) is None
+        for left in reversed(range(DEADLOCKS)):
+            try:
+                async with self._operation() as transaction:
+                    here = self.using(transaction.connection)
+                    found, created = await here._get_or_create(defaults, equals, is_update=True)
+                    if not created:
+                        await found.update(using=transaction.connection, **(defaults or {}))
+                    return found, created
+            except OperationalError as error:
+                if not is_own or not left or not is_deadlock(error):
+                    raise
+        raise AssertionError("unreachable")
 
     async def update(self, **values: Any) -> int:
         """Update all rows with one statement. Fires the update signals once, with no ``model_instance``.
