@@ -99,6 +99,20 @@ class RedisTransport(Transport):
         self.readers += [StreamReader(self, receiver, number, take) for number in range(LANES)]
         self.shown.append(self.readers[-LANES].subscriber(BLOCK_MILLISECONDS))
 
+    def options(self, receiver: Receiver) -> dict[str, Any]:
+        """Return the options of a subscriber, with a parser that takes any entry of a stream."""
+        return {**super().options(receiver), "parser": self.parse}
+
+    async def parse(self, entry: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Parse an entry of a stream; one that FastStream cannot parse is taken for an empty one.
+
+        FastStream would never acknowledge it: it would be read again for ever, and what comes after it with it.
+        """
+        try:
+            return await parse(entry)
+        except Exception:
+            return await parse({**entry, "data": {b"__data__": b"{}"}})
+
     async def begin(self) -> None:
         """Leave it to whoever holds a lane to read it: FastStream would start to at once."""
         for each in self.shown:
