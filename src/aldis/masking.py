@@ -7,11 +7,17 @@ from typing import Final
 
 __all__ = ["masked_text", "masked_url"]
 
-SECRET: Final = re.compile(r"(?i)([?&][^=&\s]*(?:pass|pwd|secret|token|key|credential)[^=&\s]*=)[^&\s]*")
-"""A parameter of a URL that may be a secret, such as ``?password=`` or ``?ssl_keyfile=``."""
+PARAMETER: Final = re.compile(r"([?&]([^=&?\s]{1,100})=)[^&\s]*")
+"""A parameter of a URL's query."""
 
-USER: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:([^\s/@:]*):)?\S*@")
-"""The user and the password of a URL, up to the last ``@``: a password may contain one. NATS takes a token alone."""
+SECRETS: Final = ("pass", "pwd", "secret", "token", "key", "credential")
+"""The parts of a parameter's name that tell of a secret, such as ``?password=`` or ``?ssl_keyfile=``."""
+
+USER: Final = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,40}://)(?:([^\s/@:]*):)?\S*@")
+"""The user and the password of a URL, up to the last ``@``: a password may contain one. NATS takes a token alone.
+
+A scheme begins at one place of a word only: to look for it at each letter takes a minute for a long word.
+"""
 
 PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[^\s\]]*\]|[^\s@:/?]*)(:[0-9]+)?([/?,]\S*)?")
 """A URL without a user; where the port is no number, it may be a password."""
@@ -48,4 +54,8 @@ def masked_text(text: str) -> str:
         scheme, user = found.groups()
         return f"{scheme}***@" if user is None else f"{scheme}{user}:***@"
 
-    return SECRET.sub(r"\1***", USER.sub(without_password, text))
+    def without_secret(found: re.Match[str]) -> str:
+        name = found[2].lower()
+        return f"{found[1]}***" if any(each in name for each in SECRETS) else found[0]
+
+    return PARAMETER.sub(without_secret, USER.sub(without_password, text))

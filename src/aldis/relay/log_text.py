@@ -46,4 +46,5 @@ def error_line(error: BaseException) -> str:
         ('ValueError: no such lamp', 'KeyError')
     """
     text = str(error.orig if isinstance(error, DBAPIError) else error)
-    return printable(masked_text(f"{type(error).__name__}: {text}").removesuffix(": "), LONGEST_ERROR)
+    line = masked_text(f"{type(error).__name__}: {text[: 2 * LONGEST_ERROR]}").removesuffix(": ")
+    return printable(line, LONGEST_ERROR)
