@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,21 @@ import pytest
 
 if TYPE_CHECKING:
     from .testing import Signals
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Iterator[None]:
+    """Record which receivers write which models, for ``aldis signals --graph --watch``."""
+    folder = os.environ.get("ALDIS_RECORDING")
+    if not folder:
+        return (yield)
+    from .recording import Recorder
+
+    with Recorder() as recorder:
+        try:
+            return (yield)
+        finally:
+            recorder.write(folder)
 
 
 @pytest.fixture

@@ -65,6 +65,22 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "receiver": ("--receiver", {"metavar": "NAME", "help": "The receiver; all by default"}),
+    "graph": (
+        "--graph",
+        {
+            "nargs": "?",
+            "const": "-",
+            "metavar": "FILE",
+            "help": "Draw models and receivers: Mermaid, to standard output or a file; FILE.svg by Graphviz",
+        },
+    ),
+    "watch": (
+        "--watch",
+        {
+            "metavar": "COMMAND",
+            "help": "Run this command, which runs pytest, and draw the models that receivers wrote meanwhile",
+        },
+    ),
     "metrics": ("--metrics", {"metavar": "PORT", "help": "Serve metrics for Prometheus on this port of 127.0.0.1"}),
 }
 """The flags that Alembic does not have, by parameter."""

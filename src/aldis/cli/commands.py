@@ -185,12 +185,18 @@ def list_templates(config: Config) -> None:
     config.print_stdout("%s - %s", TEMPLATE, synopsis)
 
 
-def signals(config: Config, json: bool = False) -> None:
-    """List every signal with its receivers, and where each was connected."""
+def signals(config: Config, graph: str | None = None, watch: str | None = None, json: bool = False) -> None:
+    """List every signal with its receivers, and where each was connected; or draw them."""
+    from .graph import draw
     from .listing import json_lines, text_lines
 
     with reported(json):
+        if watch and not graph:
+            raise CommandError("--watch is for --graph: it shows which receiver writes which model.")
         loaded = import_project(config)
+        if graph:
+            draw(graph, watch)
+            return
         for line in map(json_module.dumps, json_lines(loaded)) if json else text_lines(loaded):
             print(line)  # noqa: T201
 
