@@ -86,8 +86,11 @@ async def test_each_row_gets_its_own_values(models, ways, Kept, is_watched) -> N
     for number, row in enumerate(some):
         change(row, number)
     await Kept.query.bulk_update(some)
+    # Two statements: of the rows whose body is None as before, that column is not written.
     expected = "SQLAlchemy's executemany" if is_watched else WAYS[driver_of(models)]
-    assert f"{len(some)} rows of kept: updated by {expected}" in ways()
+    found = [way for way in ways() if "not updated in one statement" not in way]
+    assert len(found) == 2
+    assert all(way.endswith(f"updated by {expected}") for way in found)
     stored = await rows_of(Kept)
     for row in rows:
         known = {name: value for name, value in row.__dict__.items() if name in stored[row.id]}

@@ -10,6 +10,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from sqlalchemy import Numeric
+
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
@@ -46,6 +48,9 @@ KINDS_OF_TYPES: Final[dict[type[Any] | None, str]] = {
 }
 """What psycopg says of a value that SQLAlchemy binds without a type; a string's is the table's column's."""
 
+LIMITS: Final = (2**15, 2**31, 2**63)
+"""What integers of two, four and eight bytes go to."""
+
 PLAIN: Final = frozenset({*KINDS_OF_TYPES, UUID, date, datetime, str, time})
 """Types that psycopg takes in an array as it takes them alone."""
 
@@ -68,6 +73,8 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
         kind = types.pop() if types else None
         if column.cast is None:
             of_type = "bytea" if kind is not None and is_binary(kind) else KINDS_OF_TYPES.get(kind)
+            if kind is int:
+                of_type = kind_of_integers(column, values)
             if kind is not None and of_type is None:
                 raise NotForArrays(f"SQLAlchemy binds values of {column.type!r} without a type")
             kinds.append(of_type)
@@ -78,6 +85,22 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
             raise NotForArrays(f"values of {column.name} are naive and aware")
         kinds.append(column.cast)
     return tuple(kinds)
+
+
+def kind_of_integers(column: ArrayColumn, values: Sequence[int | None]) -> str:
+    """Return the SQL type of integers that have none of SQLAlchemy's: psycopg sends each as the smallest that holds it.
+
+    Raises:
+        NotForArrays: They have several, and what PostgreSQL takes one for it need not take another for (``money``).
+    """
+    sizes = {
+        next((size for size, limit in enumerate(LIMITS) if -limit <= value < limit), len(LIMITS))
+        for value in values
+        if value is not None
+    }
+    if len(sizes) > 1 and not isinstance(column.type, Numeric):
+        raise NotForArrays(f"SQLAlchemy binds values of {column.type!r} without a type")
+    return ("int2", "int4", "int8", "numeric")[max(sizes)]
 
 
 def is_binary(kind: type[Any]) -> bool:

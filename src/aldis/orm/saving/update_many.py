@@ -67,13 +67,27 @@ async def update_many(
         DBAPIError: As SQLAlchemy raises it, of the one row that the database refused.
     """
     changes = [(place, row) for place, row in enumerate(rows) if row[1]]
-    for _, run in groupby(changes, lambda change: tuple(change[1][1])):
-        batch = list(run)
+    for batch in alike(mapping, changes):
         places = [place for place, _ in batch]
         of_batch = None if note is None else (lambda number, places=places: note(places[number]))
         await update_alike(transaction, mapping, [row for _, row in batch], there, of_batch)
     for _, (state, column_values) in changes:
         renew(mapping, state, column_values)
+
+
+def alike(mapping: TableMapping, changes: list[tuple[int, Change]]) -> list[list[tuple[int, Change]]]:
+    """Return rows that change the same columns together, in the order of the first of them.
+
+    Only those that follow each other, where it matters which is updated first.
+    """
+    changed: set[str] = set().union(*[column_values for _, (_, column_values) in changes])
+    is_once = len({state.identity for _, (state, _) in changes}) == len(changes)
+    if not is_once or not mapping.unique_keys.isdisjoint(changed):
+        return [list(run) for _, run in groupby(changes, lambda change: frozenset(change[1][1]))]
+    found: dict[frozenset[str], list[tuple[int, Change]]] = {}
+    for change in changes:
+        found.setdefault(frozenset(change[1][1]), []).append(change)
+    return list(found.values())
 
 
 async def update_alike(
