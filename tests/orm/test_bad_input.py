@@ -81,7 +81,7 @@ async def test_row_that_is_no_row(models) -> None:
         (query.bulk_update_or_create, {"unique_fields": ["name"]}),
     ):
         name = method.__name__
-        with pytest.raises(TypeError, match=rf"row 0 is <.*Log.*>: {name} takes instances of User"):
+        with pytest.raises(TypeError, match=rf"row 1 is <.*Log.*>: {name} takes instances of User"):
             await method([models.Log(text="x")], **options)
         for nothing in (None, "ada", {"name": "x"}, 5):
             with pytest.raises(TypeError, match="the rows are .*: give an iterable"):
@@ -89,22 +89,22 @@ async def test_row_that_is_no_row(models) -> None:
         with pytest.raises(ValueError, match="batch_size is 0; it takes a number of rows, from 1"):
             await method([], batch_size=0, **options)
     with pytest.raises(
-        aldis.ConfigurationError, match="row 1, .*, is stored already: bulk_create inserts new instances"
+        aldis.ConfigurationError, match="row 2, .*, is stored already: bulk_create inserts new instances"
     ):
         await query.bulk_create([User(name="b"), ada])
-    with pytest.raises(aldis.ConfigurationError, match="row 0, .*, has not been saved: bulk_update updates stored"):
+    with pytest.raises(aldis.ConfigurationError, match="row 1, .*, has not been saved: bulk_update updates stored"):
         await query.bulk_update([User(name="b")])
     with pytest.raises(
-        aldis.ConfigurationError, match="row 0, {'name': 'b'}, has no id: bulk_update finds a row by its"
+        aldis.ConfigurationError, match="row 1, {'name': 'b'}, has no id: bulk_update finds a row by its"
     ):
         await query.bulk_update([{"name": "b"}])
     with pytest.raises(
-        aldis.ConfigurationError, match="row 0, .*, has no name, by which bulk_get_or_create tells rows"
+        aldis.ConfigurationError, match="row 1, .*, has no name, by which bulk_get_or_create tells rows"
     ):
         await query.bulk_get_or_create([{"mail": "b"}], unique_fields=["name"])
     with pytest.raises(aldis.ConfigurationError, match="was given twice: each is one row"):
         await query.bulk_create([new := User(name="b"), new])
-    with pytest.raises(aldis.ConfigurationError, match="row 1, .*, has the unique values of another in its batch"):
+    with pytest.raises(aldis.ConfigurationError, match="row 2, .*, has the unique values of another in its batch"):
         await query.bulk_update_or_create([{"name": "b"}, {"name": "b"}], unique_fields=["name"])
     with pytest.raises(aldis.ObjectNotFound, match=r"User \(77,\) cannot be updated: its row is gone"):
         await query.bulk_update([{"id": ada.id, "name": "x"}, {"id": 77, "name": "y"}])

@@ -134,7 +134,7 @@ async def test_exception_undoes_all_and_names_the_receiver(models, is_async) -> 
         await models.User.query.bulk_create(rows(5), batch_size=2)
     assert "fails" in caught.value.__notes__[0]
     assert "of the signal 'post_save'" in caught.value.__notes__[0]
-    assert caught.value.__notes__[1] == "aldis: at row 4 of bulk_create"
+    assert caught.value.__notes__[1] == "aldis: at row 5 of bulk_create"
     assert await models.stored() == []
 
 

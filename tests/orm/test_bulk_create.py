@@ -158,14 +158,14 @@ async def test_bad_rows_are_refused(models) -> None:
     user = models.User(name="a")
     with pytest.raises(ValueError, match="batch_size is 0"):
         await query.bulk_create([user], batch_size=0)
-    with pytest.raises(TypeError, match="row 1 is 5: bulk_create takes instances of User"):
+    with pytest.raises(TypeError, match="row 2 is 5: bulk_create takes instances of User"):
         await query.bulk_create([user, 5])
     with pytest.raises(TypeError, match="'nam' is an invalid keyword argument for User"):
         await query.bulk_create([{"nam": "a"}])
     with pytest.raises(aldis.ConfigurationError, match="was given twice"):
         await query.bulk_create([user, user])
     await user.save()
-    with pytest.raises(aldis.ConfigurationError, match=r"row 1, .* is stored already"):
+    with pytest.raises(aldis.ConfigurationError, match=r"row 2, .* is stored already"):
         await query.bulk_create([models.User(name="b"), user])
     assert len(await models.stored()) == 1
 
@@ -197,18 +197,18 @@ async def test_row_and_receiver_that_failed_are_named(models, when) -> None:
         await models.User.query.bulk_create([{"name": name} for name in "abcd"], batch_size=2)
     receiver, row = caught.value.__notes__
     assert "picky" in receiver
-    assert row == "aldis: at row 2 of bulk_create"
+    assert row == "aldis: at row 3 of bulk_create"
     with aldis.signals_disabled():
         users = await models.User.query.bulk_create([{"name": name} for name in "abcd"])
     for user in users:
         user.mail = "x"
     with pytest.raises(ValueError, match="not c") as caught:
         await models.User.query.bulk_update(users)
-    assert caught.value.__notes__[-1] == "aldis: at row 2 of bulk_update"
+    assert caught.value.__notes__[-1] == "aldis: at row 3 of bulk_update"
     with pytest.raises(ValueError, match="not c") as caught:
         rows = [{"name": name, "mail": "x"} for name in "xyzc"]
         await models.User.query.bulk_update_or_create(rows, unique_fields=["name"])
-    assert caught.value.__notes__[-1] == "aldis: at row 3 of bulk_update_or_create"
+    assert caught.value.__notes__[-1] == "aldis: at row 4 of bulk_update_or_create"
 
 
 async def test_progress(models, capsys) -> None:

@@ -98,8 +98,8 @@ async def test_commits_every_so_many_rows_and_tells_where_to_go_on(models) -> No
     assert (seen, await stored_names(models)) == (list("abcde"), list("abcd"))
     assert caught.value.rows_committed == 4
     assert caught.value.__notes__[-2:] == [
-        "aldis: at row 5 of bulk_create",
-        "aldis: 4 rows were committed before; go on with row 4",
+        "aldis: at row 6 of bulk_create",
+        "aldis: 4 rows were committed before; go on with row 5",
     ]
     models.Base.meta.signals.post_save.disconnect(picky, models.User)
     rest = rows(*names[caught.value.rows_committed :])
@@ -140,7 +140,7 @@ async def test_bad_input(models) -> None:
         ):
             async with models.User.query.bulk_create_stream([], commit_every=1):
                 pass
-    with pytest.raises(TypeError, match="row 1 is 7: bulk_create takes instances of User"):
+    with pytest.raises(TypeError, match="row 2 is 7: bulk_create takes instances of User"):
         async with models.User.query.bulk_create_stream([{"name": "a"}, 7]) as batches:
             async for _ in batches:
                 pass
@@ -199,6 +199,6 @@ async def test_update_in_batches_is_undone_as_one(models) -> None:
     models.User.meta.signals.post_update.connect(receiver, models.User)
     with pytest.raises(ValueError, match="no") as caught:
         await models.User.query.bulk_update(users, batch_size=5)
-    assert caught.value.__notes__[-1] == "aldis: at row 17 of bulk_update"
+    assert caught.value.__notes__[-1] == "aldis: at row 18 of bulk_update"
     assert {row["email_address"] for row in await models.stored()} == {"old"}
     assert [(user.mail, inspect(user).modified) for user in users] == [("new", True)] * 20

@@ -409,11 +409,11 @@ async def test_failure_in_a_later_batch_undoes_the_earlier_ones(models) -> None:
 
 
 async def test_bad_row_is_named(models) -> None:
-    with pytest.raises(TypeError, match="row 41 is 5: bulk_create takes instances of User"):
+    with pytest.raises(TypeError, match="row 42 is 5: bulk_create takes instances of User"):
         await models.User.query.bulk_create([*({"name": f"u{number}"} for number in range(41)), 5], batch_size=20)
     assert await models.stored() == []
     stored = await models.User.query.create(name="ada")
-    with pytest.raises(aldis.ConfigurationError, match="row 1, .* is stored already"):
+    with pytest.raises(aldis.ConfigurationError, match="row 2, .* is stored already"):
         await models.User.query.bulk_create([{"name": "x"}, stored])
 
 

@@ -62,16 +62,16 @@ class Lookup:
             values = instance_state(row).dict
         else:
             raise TypeError(
-                f"row {number} is {row!r}: {self.bulk.name} takes instances of {self.bulk.model.__name__} or mappings "
-                "of its attributes."
+                f"row {number + 1:,} is {row!r}: {self.bulk.name} takes instances of {self.bulk.model.__name__} or "
+                "mappings of its attributes."
             )
         values = {**extra, **values} if extra else values
         found = tuple(values.get(name) for name in self.names)
         if None in found:
             name = self.names[found.index(None)]
             raise ConfigurationError(
-                f"row {number}, {row!r}, has no {name}, by which {self.bulk.name} tells rows apart: give it, or name "
-                "other unique_fields."
+                f"row {number + 1:,}, {row!r}, has no {name}, by which {self.bulk.name} tells rows apart: give it, or "
+                "name other unique_fields."
             )
         return found
 
@@ -194,8 +194,8 @@ def refuse_alike(bulk: Bulk, keys: Sequence[tuple[Any, ...]], batch: Sequence[An
     for number, (key, row) in enumerate(zip(keys, batch, strict=True), first):
         if key in known:
             raise ConfigurationError(
-                f"row {number}, {row!r}, has the unique values of another in its batch: which of them is to be kept? "
-                "Give each once."
+                f"row {number + 1:,}, {row!r}, has the unique values of another in its batch: which of them is to be "
+                "kept? Give each once."
             )
         known.add(key)
 

@@ -339,7 +339,7 @@ class Bulk:
         try:
             yield
         except Exception as error:
-            error.add_note(f"aldis: at row {numbers[series.position]} of {self.name}")
+            error.add_note(f"aldis: at row {numbers[series.position] + 1:,} of {self.name}")
             raise
 
     def take_all(self, batch: Sequence[Any], first: int) -> list[NewRows]:
@@ -382,13 +382,13 @@ class Bulk:
             instance = self.model(**values)
         else:
             raise TypeError(
-                f"row {number} is {row!r}: {self.name} takes instances of {self.model.__name__} or mappings of its "
-                "attributes."
+                f"row {number + 1:,} is {row!r}: {self.name} takes instances of {self.model.__name__} or mappings of "
+                "its attributes."
             )
         state: InstanceState[Any] = instance_state(instance)
         if state.key is not None or state.session_id is not None:
             where = "is stored already" if state.session_id is None else "belongs to a session"
-            raise ConfigurationError(f"row {number}, {instance!r}, {where}: {self.name} inserts new instances.")
+            raise ConfigurationError(f"row {number + 1:,}, {instance!r}, {where}: {self.name} inserts new instances.")
         if extra and instance is row:
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)

@@ -78,7 +78,9 @@ class Stream:
         except Exception as error:
             if self.commit_every is not None:
                 error.rows_committed = self.committed  # type: ignore[attr-defined]
-                error.add_note(f"aldis: {self.committed} rows were committed before; go on with row {self.committed}")
+                error.add_note(
+                    f"aldis: {self.committed} rows were committed before; go on with row {self.committed + 1:,}"
+                )
             raise
 
     def refuse_transaction(self) -> None:

@@ -119,14 +119,14 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
     if not isinstance(row, model):
         if not isinstance(row, Mapping):
             raise TypeError(
-                f"row {number} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its "
+                f"row {number + 1:,} is {row!r}: {bulk.name} takes instances of {model.__name__}, or mappings of its "
                 "attributes with the primary key."
             )
         values, row = row, instance_of_key(bulk, row, number)
     state: InstanceState[Any] = instance_state(row)
     if state.key is None or state.session_id is not None:
         where = "has not been saved" if state.session_id is None else "belongs to a session"
-        raise ConfigurationError(f"row {number}, {row!r}, {where}: {bulk.name} updates stored instances.")
+        raise ConfigurationError(f"row {number + 1:,}, {row!r}, {where}: {bulk.name} updates stored instances.")
     before = Snapshot(state)
     return updated_row(number, row, state, values, update_fields, before)
 
@@ -156,7 +156,8 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
     missing = [name for name in names if values.get(name) is None]
     if missing:
         raise ConfigurationError(
-            f"row {number}, {dict(values)!r}, has no {', '.join(missing)}: {bulk.name} finds a row by its primary key."
+            f"row {number + 1:,}, {dict(values)!r}, has no {', '.join(missing)}: {bulk.name} finds a row by its "
+            "primary key."
         )
     instance = mapping.mapper.class_manager.new_instance()
     store(instance, {name: values[name] for name in names})
