@@ -15,10 +15,12 @@ import pytest
 from sqlalchemy import JSON, Computed, DateTime, Double, Enum, Identity, Numeric, String, Uuid, event, inspect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
-from aldis.orm.saving.prepared import writer
+from aldis.orm.mapping.table import mapping_of
+from aldis.orm.saving.prepared import MOST, writer
 
 ROWS = 60
 """Enough for the writers that are for many rows only."""
@@ -443,3 +445,38 @@ async def test_many_bulks_in_a_transaction_are_put_back_and_keep_nobody_alive(mo
                 False,
             )
     assert await models.stored() == []
+
+
+async def test_what_is_kept_for_rows_of_any_columns_is_bounded(models) -> None:
+    columns = [f"c{number}" for number in range(9)]
+    Wide = type(
+        "Wide",
+        (models.Base,),
+        {
+            "__tablename__": "wide",
+            "__annotations__": {"id": Mapped[int], **dict.fromkeys(columns, Mapped[int | None])},
+            "id": mapped_column(primary_key=True),
+        },
+    )
+    await create(models, Wide)
+    async with models.database.transaction():
+        for number in range(1, MOST + 51):  # each bit is a column
+            names = [name for place, name in enumerate(columns) if number >> place & 1]
+            await Wide.query.bulk_create([dict.fromkeys(names, number)] * 2)
+    statements = mapping_of(Wide).prepared
+    assert [len(known) for known in statements.values()] == [MOST]
+    assert await Wide.query.count() == 2 * (MOST + 50)
+
+
+async def test_value_that_cannot_be_sent_leaves_the_connection_in_step(models) -> None:
+    async with models.database.transaction():
+        for write in (
+            lambda: models.User(name="\ud800").save(),
+            lambda: models.User.query.bulk_create([{"name": "a"}, {"name": "\ud800"}, {"name": "c"}]),
+        ):
+            with pytest.raises((UnicodeError, DBAPIError)):
+                await write()
+            user = await models.User.query.create(name=f"after {write.__code__.co_firstlineno}")
+            assert (await models.User.query.get(id=user.id)).name == user.name
+        await models.User.query.bulk_create([{"name": f"u{number}"} for number in range(ROWS)])
+        assert await models.User.query.count() == ROWS + 2

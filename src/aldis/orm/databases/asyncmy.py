@@ -105,8 +105,10 @@ class AsyncmyDriver:
         if not control:
             await driver.query(sql)
         else:
-            for each in (*control, sql):
-                await driver._execute_command(COM_QUERY, each.encode(driver._encoding, "surrogateescape"))
+            # Encoded before any is sent: an error in between would leave an answer unread, and all later ones mixed up.
+            commands = [each.encode(driver._encoding, "surrogateescape") for each in (*control, sql)]
+            for command in commands:
+                await driver._execute_command(COM_QUERY, command)
             failure: BaseException | None = None
             for _ in control:
                 driver._next_seq_id = 1
