@@ -53,7 +53,7 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
     if plan is None:
         return []
     if wrapper is None:
-        function = (<Dispatch>self).function(plan, SEND, names, found)
+        function = (<Dispatch>self).function(plan, OF_SEND, names, found)
     if function is None:
         return self._send(plan, <object>args[0], wrapper, {names[i]: <object>args[i + 1] for i in range(len(names))})
     return PyObject_Vectorcall(<PyObject *>function, args, len(names) + 1, NULL)
@@ -109,7 +109,7 @@ cdef class Emitter:
         cdef PySendResult outcome
         if plan is None:
             return None
-        function = signal.function(plan, FIRE, self.names, found)
+        function = signal.function(plan, OF_FIRE, self.names, found)
         try:
             rest = PyObject_Vectorcall(<PyObject *>function, args, PyTuple_GET_SIZE(self.names) + 1, NULL)
             if rest is None:
