@@ -36,6 +36,15 @@ class Driver(Protocol):
         """Run the statements that are due for the transaction, and then a prepared one."""
         ...
 
+    async def run_each(
+        self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]
+    ) -> list[Outcome] | None:
+        """Run a prepared statement for each of many rows, in as few trips as there can be.
+
+        ``None`` where each has to be run alone, since the driver would not say what became of each.
+        """
+        ...
+
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
         """Run a ROLLBACK TO SAVEPOINT."""
 

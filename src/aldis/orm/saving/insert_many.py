@@ -335,7 +335,7 @@ async def insert_each(
     """
     driver = await driver_of(transaction)
     prepared = None if driver is None else prepared_insert(transaction.sync.dialect, mapping, tuple(rows[0]))
-    if driver is None or prepared is None or not hasattr(driver, "run_each"):
+    if driver is None or prepared is None:
         return False
     try:
         parameters = prepared.all_parameters(rows)
