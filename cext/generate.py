@@ -41,7 +41,11 @@ def call_of(parameters: tuple[Parameter, ...]) -> str:
     line = f"    def __call__(self, sender: Any, /{named}) -> object: ..."
     if len(line) <= WIDTH:
         return line
-    return f"    def __call__(\n        self, sender: Any, /{named}\n    ) -> object: ..."
+    line = f"        self, sender: Any, /{named}"
+    if len(line) > WIDTH:
+        names = ["self", "sender: Any", "/", "*", *(f"{each.name}: {each.type}" for each in parameters)]
+        line = "\n".join(f"        {name}," for name in names)
+    return f"    def __call__(\n{line}\n    ) -> object: ..."
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,8 @@ class Signal:
 
     @property
     def choices(self) -> tuple[tuple[Parameter, ...], ...]:
-        """The few parameters that a receiver may name instead of all: up to two of them."""
-        return tuple(chain.from_iterable(combinations(self.parameters, count) for count in range(3)))
+        """The few parameters that a receiver may name instead of all: up to three of them."""
+        return tuple(chain.from_iterable(combinations(self.parameters, count) for count in range(4)))
 
     @property
     def by_sender(self) -> bool:

@@ -2,7 +2,7 @@
 # What the lifecycle signals are for a type checker: signals that know the parameters of their receivers.
 #
 # A receiver takes everything (``**kwargs``), or names what it uses: there is a type
-# for each two parameters that one may name. One that names more is not checked here, but when it is connected.
+# for each three parameters that one may name. One that names more is not checked here, but when it is connected.
 
 # pyright: reportIncompatibleMethodOverride=false
 
@@ -93,6 +93,88 @@ class ColumnValuesIsMigration(Protocol):
 class IsUpdateIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, is_update: bool, is_migration: bool) -> object: ...
 
+class InstanceModelInstanceValues(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, values: Mapping[str, Any]) -> object: ...
+
+class InstanceModelInstanceColumnValues(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, model_instance: Any, column_values: dict[str, Any]
+    ) -> object: ...
+
+class InstanceModelInstanceIsUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, is_update: bool) -> object: ...
+
+class InstanceModelInstanceIsMigration(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, is_migration: bool) -> object: ...
+
+class InstanceValuesColumnValues(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], column_values: dict[str, Any]
+    ) -> object: ...
+
+class InstanceValuesIsUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], is_update: bool) -> object: ...
+
+class InstanceValuesIsMigration(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], is_migration: bool) -> object: ...
+
+class InstanceColumnValuesIsUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], is_update: bool) -> object: ...
+
+class InstanceColumnValuesIsMigration(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], is_migration: bool
+    ) -> object: ...
+
+class InstanceIsUpdateIsMigration(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, is_update: bool, is_migration: bool) -> object: ...
+
+class ModelInstanceValuesColumnValues(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], column_values: dict[str, Any]
+    ) -> object: ...
+
+class ModelInstanceValuesIsUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], is_update: bool
+    ) -> object: ...
+
+class ModelInstanceValuesIsMigration(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], is_migration: bool
+    ) -> object: ...
+
+class ModelInstanceColumnValuesIsUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], is_update: bool
+    ) -> object: ...
+
+class ModelInstanceColumnValuesIsMigration(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], is_migration: bool
+    ) -> object: ...
+
+class ModelInstanceIsUpdateIsMigration(Protocol):
+    def __call__(self, sender: Any, /, *, model_instance: Any, is_update: bool, is_migration: bool) -> object: ...
+
+class ValuesColumnValuesIsUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], is_update: bool
+    ) -> object: ...
+
+class ValuesColumnValuesIsMigration(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], is_migration: bool
+    ) -> object: ...
+
+class ValuesIsUpdateIsMigration(Protocol):
+    def __call__(self, sender: Any, /, *, values: Mapping[str, Any], is_update: bool, is_migration: bool) -> object: ...
+
+class ColumnValuesIsUpdateIsMigration(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, is_migration: bool
+    ) -> object: ...
+
 class RowCount(Protocol):
     def __call__(self, sender: Any, /, *, row_count: int | None) -> object: ...
 
@@ -138,6 +220,162 @@ class IsMigrationOperationSkipped(Protocol):
 class RowCountOperationSkipped(Protocol):
     def __call__(self, sender: Any, /, *, row_count: int | None, operation_skipped: bool) -> object: ...
 
+class InstanceModelInstanceRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, row_count: int | None) -> object: ...
+
+class InstanceModelInstanceOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, operation_skipped: bool) -> object: ...
+
+class InstanceValuesRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], row_count: int | None
+    ) -> object: ...
+
+class InstanceValuesOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], operation_skipped: bool
+    ) -> object: ...
+
+class InstanceColumnValuesRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], row_count: int | None
+    ) -> object: ...
+
+class InstanceColumnValuesOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], operation_skipped: bool
+    ) -> object: ...
+
+class InstanceIsUpdateRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, is_update: bool, row_count: int | None) -> object: ...
+
+class InstanceIsUpdateOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, is_update: bool, operation_skipped: bool) -> object: ...
+
+class InstanceIsMigrationRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, is_migration: bool, row_count: int | None) -> object: ...
+
+class InstanceIsMigrationOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, is_migration: bool, operation_skipped: bool) -> object: ...
+
+class InstanceRowCountOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, row_count: int | None, operation_skipped: bool) -> object: ...
+
+class ModelInstanceValuesRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], row_count: int | None
+    ) -> object: ...
+
+class ModelInstanceValuesOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], operation_skipped: bool
+    ) -> object: ...
+
+class ModelInstanceColumnValuesRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], row_count: int | None
+    ) -> object: ...
+
+class ModelInstanceColumnValuesOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], operation_skipped: bool
+    ) -> object: ...
+
+class ModelInstanceIsUpdateRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, model_instance: Any, is_update: bool, row_count: int | None) -> object: ...
+
+class ModelInstanceIsUpdateOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, model_instance: Any, is_update: bool, operation_skipped: bool) -> object: ...
+
+class ModelInstanceIsMigrationRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, model_instance: Any, is_migration: bool, row_count: int | None) -> object: ...
+
+class ModelInstanceIsMigrationOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, is_migration: bool, operation_skipped: bool
+    ) -> object: ...
+
+class ModelInstanceRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class ValuesColumnValuesRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], row_count: int | None
+    ) -> object: ...
+
+class ValuesColumnValuesOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], operation_skipped: bool
+    ) -> object: ...
+
+class ValuesIsUpdateRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_update: bool, row_count: int | None
+    ) -> object: ...
+
+class ValuesIsUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_update: bool, operation_skipped: bool
+    ) -> object: ...
+
+class ValuesIsMigrationRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_migration: bool, row_count: int | None
+    ) -> object: ...
+
+class ValuesIsMigrationOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_migration: bool, operation_skipped: bool
+    ) -> object: ...
+
+class ValuesRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class ColumnValuesIsUpdateRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, row_count: int | None
+    ) -> object: ...
+
+class ColumnValuesIsUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, operation_skipped: bool
+    ) -> object: ...
+
+class ColumnValuesIsMigrationRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_migration: bool, row_count: int | None
+    ) -> object: ...
+
+class ColumnValuesIsMigrationOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_migration: bool, operation_skipped: bool
+    ) -> object: ...
+
+class ColumnValuesRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class IsUpdateIsMigrationRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, is_update: bool, is_migration: bool, row_count: int | None) -> object: ...
+
+class IsUpdateIsMigrationOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, is_update: bool, is_migration: bool, operation_skipped: bool) -> object: ...
+
+class IsUpdateRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_update: bool, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class IsMigrationRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_migration: bool, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
 class InjectedFilters(Protocol):
     def __call__(self, sender: Any, /, *, injected_filters: list[Any] | None) -> object: ...
 
@@ -146,6 +384,11 @@ class InstanceInjectedFilters(Protocol):
 
 class ModelInstanceInjectedFilters(Protocol):
     def __call__(self, sender: Any, /, *, model_instance: Any, injected_filters: list[Any] | None) -> object: ...
+
+class InstanceModelInstanceInjectedFilters(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, model_instance: Any, injected_filters: list[Any] | None
+    ) -> object: ...
 
 class Operation(Protocol):
     def __call__(self, sender: Any, /, *, operation: str) -> object: ...
@@ -238,6 +481,251 @@ class UpdateParamsIgnoreConflicts(Protocol):
 class UpdateFieldsIgnoreConflicts(Protocol):
     def __call__(self, sender: Any, /, *, update_fields: Sequence[str] | None, ignore_conflicts: bool) -> object: ...
 
+class InstanceOperationRawValues(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, operation: str, raw_values: Any) -> object: ...
+
+class InstanceOperationCreateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, operation: str, create_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class InstanceOperationUpdateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, operation: str, update_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class InstanceOperationUpdateFields(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, operation: str, update_fields: Sequence[str] | None
+    ) -> object: ...
+
+class InstanceOperationIgnoreConflicts(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, operation: str, ignore_conflicts: bool) -> object: ...
+
+class InstanceRawValuesCreateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, raw_values: Any, create_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class InstanceRawValuesUpdateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, raw_values: Any, update_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class InstanceRawValuesUpdateFields(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, raw_values: Any, update_fields: Sequence[str] | None
+    ) -> object: ...
+
+class InstanceRawValuesIgnoreConflicts(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, raw_values: Any, ignore_conflicts: bool) -> object: ...
+
+class InstanceCreateParamsUpdateParams(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        instance: Any,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+    ) -> object: ...
+
+class InstanceCreateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        instance: Any,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class InstanceCreateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, create_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class InstanceUpdateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        instance: Any,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class InstanceUpdateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class InstanceUpdateFieldsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_fields: Sequence[str] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class OperationRawValuesCreateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, raw_values: Any, create_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class OperationRawValuesUpdateParams(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, raw_values: Any, update_params: Mapping[str, Any] | None
+    ) -> object: ...
+
+class OperationRawValuesUpdateFields(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, raw_values: Any, update_fields: Sequence[str] | None
+    ) -> object: ...
+
+class OperationRawValuesIgnoreConflicts(Protocol):
+    def __call__(self, sender: Any, /, *, operation: str, raw_values: Any, ignore_conflicts: bool) -> object: ...
+
+class OperationCreateParamsUpdateParams(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        operation: str,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+    ) -> object: ...
+
+class OperationCreateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        operation: str,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class OperationCreateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, create_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class OperationUpdateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        operation: str,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class OperationUpdateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class OperationUpdateFieldsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_fields: Sequence[str] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class RawValuesCreateParamsUpdateParams(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        raw_values: Any,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+    ) -> object: ...
+
+class RawValuesCreateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        raw_values: Any,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class RawValuesCreateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, create_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class RawValuesUpdateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        raw_values: Any,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class RawValuesUpdateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_params: Mapping[str, Any] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class RawValuesUpdateFieldsIgnoreConflicts(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_fields: Sequence[str] | None, ignore_conflicts: bool
+    ) -> object: ...
+
+class CreateParamsUpdateParamsUpdateFields(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+    ) -> object: ...
+
+class CreateParamsUpdateParamsIgnoreConflicts(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+    ) -> object: ...
+
+class CreateParamsUpdateFieldsIgnoreConflicts(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+    ) -> object: ...
+
+class UpdateParamsUpdateFieldsIgnoreConflicts(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+    ) -> object: ...
+
 class RowCountCreate(Protocol):
     def __call__(self, sender: Any, /, *, row_count_create: int | None) -> object: ...
 
@@ -329,6 +817,567 @@ class RowCountCreateOperationSkipped(Protocol):
 class RowCountUpdateOperationSkipped(Protocol):
     def __call__(self, sender: Any, /, *, row_count_update: int | None, operation_skipped: bool) -> object: ...
 
+class InstanceOperationRowCountCreate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, operation: str, row_count_create: int | None) -> object: ...
+
+class InstanceOperationRowCountUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, operation: str, row_count_update: int | None) -> object: ...
+
+class InstanceOperationOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, operation: str, operation_skipped: bool) -> object: ...
+
+class InstanceRawValuesRowCountCreate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, raw_values: Any, row_count_create: int | None) -> object: ...
+
+class InstanceRawValuesRowCountUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, raw_values: Any, row_count_update: int | None) -> object: ...
+
+class InstanceRawValuesOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, raw_values: Any, operation_skipped: bool) -> object: ...
+
+class InstanceCreateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, create_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class InstanceCreateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, create_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class InstanceCreateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, create_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class InstanceUpdateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class InstanceUpdateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class InstanceUpdateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class InstanceUpdateFieldsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_fields: Sequence[str] | None, row_count_create: int | None
+    ) -> object: ...
+
+class InstanceUpdateFieldsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_fields: Sequence[str] | None, row_count_update: int | None
+    ) -> object: ...
+
+class InstanceUpdateFieldsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, update_fields: Sequence[str] | None, operation_skipped: bool
+    ) -> object: ...
+
+class InstanceIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, ignore_conflicts: bool, row_count_create: int | None
+    ) -> object: ...
+
+class InstanceIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, ignore_conflicts: bool, row_count_update: int | None
+    ) -> object: ...
+
+class InstanceIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, ignore_conflicts: bool, operation_skipped: bool) -> object: ...
+
+class InstanceRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, row_count_create: int | None, row_count_update: int | None
+    ) -> object: ...
+
+class InstanceRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, row_count_create: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class InstanceRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, row_count_update: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class OperationRawValuesRowCountCreate(Protocol):
+    def __call__(self, sender: Any, /, *, operation: str, raw_values: Any, row_count_create: int | None) -> object: ...
+
+class OperationRawValuesRowCountUpdate(Protocol):
+    def __call__(self, sender: Any, /, *, operation: str, raw_values: Any, row_count_update: int | None) -> object: ...
+
+class OperationRawValuesOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, operation: str, raw_values: Any, operation_skipped: bool) -> object: ...
+
+class OperationCreateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, create_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class OperationCreateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, create_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class OperationCreateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, create_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class OperationUpdateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class OperationUpdateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class OperationUpdateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class OperationUpdateFieldsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_fields: Sequence[str] | None, row_count_create: int | None
+    ) -> object: ...
+
+class OperationUpdateFieldsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_fields: Sequence[str] | None, row_count_update: int | None
+    ) -> object: ...
+
+class OperationUpdateFieldsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, update_fields: Sequence[str] | None, operation_skipped: bool
+    ) -> object: ...
+
+class OperationIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, ignore_conflicts: bool, row_count_create: int | None
+    ) -> object: ...
+
+class OperationIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, ignore_conflicts: bool, row_count_update: int | None
+    ) -> object: ...
+
+class OperationIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, ignore_conflicts: bool, operation_skipped: bool
+    ) -> object: ...
+
+class OperationRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, row_count_create: int | None, row_count_update: int | None
+    ) -> object: ...
+
+class OperationRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, row_count_create: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class OperationRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, operation: str, row_count_update: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesCreateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, create_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class RawValuesCreateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, create_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class RawValuesCreateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, create_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesUpdateParamsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_params: Mapping[str, Any] | None, row_count_create: int | None
+    ) -> object: ...
+
+class RawValuesUpdateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_params: Mapping[str, Any] | None, row_count_update: int | None
+    ) -> object: ...
+
+class RawValuesUpdateParamsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_params: Mapping[str, Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesUpdateFieldsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_fields: Sequence[str] | None, row_count_create: int | None
+    ) -> object: ...
+
+class RawValuesUpdateFieldsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_fields: Sequence[str] | None, row_count_update: int | None
+    ) -> object: ...
+
+class RawValuesUpdateFieldsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, update_fields: Sequence[str] | None, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, ignore_conflicts: bool, row_count_create: int | None
+    ) -> object: ...
+
+class RawValuesIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, ignore_conflicts: bool, row_count_update: int | None
+    ) -> object: ...
+
+class RawValuesIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, ignore_conflicts: bool, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, row_count_create: int | None, row_count_update: int | None
+    ) -> object: ...
+
+class RawValuesRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, row_count_create: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class RawValuesRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, raw_values: Any, row_count_update: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class CreateParamsUpdateParamsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class CreateParamsUpdateParamsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class CreateParamsUpdateParamsOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_params: Mapping[str, Any] | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class CreateParamsUpdateFieldsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class CreateParamsUpdateFieldsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class CreateParamsUpdateFieldsOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class CreateParamsIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class CreateParamsIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class CreateParamsIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class CreateParamsRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        row_count_create: int | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class CreateParamsRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        row_count_create: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class CreateParamsRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        create_params: Mapping[str, Any] | None,
+        row_count_update: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateParamsUpdateFieldsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class UpdateParamsUpdateFieldsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class UpdateParamsUpdateFieldsOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        update_fields: Sequence[str] | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateParamsIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class UpdateParamsIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class UpdateParamsIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        ignore_conflicts: bool,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateParamsRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        row_count_create: int | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class UpdateParamsRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        row_count_create: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateParamsRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_params: Mapping[str, Any] | None,
+        row_count_update: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateFieldsIgnoreConflictsRowCountCreate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+        row_count_create: int | None,
+    ) -> object: ...
+
+class UpdateFieldsIgnoreConflictsRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_fields: Sequence[str] | None,
+        ignore_conflicts: bool,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class UpdateFieldsIgnoreConflictsOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, update_fields: Sequence[str] | None, ignore_conflicts: bool, operation_skipped: bool
+    ) -> object: ...
+
+class UpdateFieldsRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_fields: Sequence[str] | None,
+        row_count_create: int | None,
+        row_count_update: int | None,
+    ) -> object: ...
+
+class UpdateFieldsRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_fields: Sequence[str] | None,
+        row_count_create: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class UpdateFieldsRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        update_fields: Sequence[str] | None,
+        row_count_update: int | None,
+        operation_skipped: bool,
+    ) -> object: ...
+
+class IgnoreConflictsRowCountCreateRowCountUpdate(Protocol):
+    def __call__(
+        self, sender: Any, /, *, ignore_conflicts: bool, row_count_create: int | None, row_count_update: int | None
+    ) -> object: ...
+
+class IgnoreConflictsRowCountCreateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, ignore_conflicts: bool, row_count_create: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class IgnoreConflictsRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, ignore_conflicts: bool, row_count_update: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class RowCountCreateRowCountUpdateOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, row_count_create: int | None, row_count_update: int | None, operation_skipped: bool
+    ) -> object: ...
+
 PreSaveReceivers: TypeAlias = (
     PreSaveReceiver[Any]
     | SenderAlone
@@ -353,7 +1402,26 @@ PreSaveReceivers: TypeAlias = (
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
     | IsUpdateIsMigration
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceValues
+    | InstanceModelInstanceColumnValues
+    | InstanceModelInstanceIsUpdate
+    | InstanceModelInstanceIsMigration
+    | InstanceValuesColumnValues
+    | InstanceValuesIsUpdate
+    | InstanceValuesIsMigration
+    | InstanceColumnValuesIsUpdate
+    | InstanceColumnValuesIsMigration
+    | InstanceIsUpdateIsMigration
+    | ModelInstanceValuesColumnValues
+    | ModelInstanceValuesIsUpdate
+    | ModelInstanceValuesIsMigration
+    | ModelInstanceColumnValuesIsUpdate
+    | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceIsUpdateIsMigration
+    | ValuesColumnValuesIsUpdate
+    | ValuesColumnValuesIsMigration
+    | ValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateIsMigration
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
@@ -443,7 +1511,62 @@ PostSaveReceivers: TypeAlias = (
     | IsMigrationRowCount
     | IsMigrationOperationSkipped
     | RowCountOperationSkipped
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceValues
+    | InstanceModelInstanceColumnValues
+    | InstanceModelInstanceIsUpdate
+    | InstanceModelInstanceIsMigration
+    | InstanceModelInstanceRowCount
+    | InstanceModelInstanceOperationSkipped
+    | InstanceValuesColumnValues
+    | InstanceValuesIsUpdate
+    | InstanceValuesIsMigration
+    | InstanceValuesRowCount
+    | InstanceValuesOperationSkipped
+    | InstanceColumnValuesIsUpdate
+    | InstanceColumnValuesIsMigration
+    | InstanceColumnValuesRowCount
+    | InstanceColumnValuesOperationSkipped
+    | InstanceIsUpdateIsMigration
+    | InstanceIsUpdateRowCount
+    | InstanceIsUpdateOperationSkipped
+    | InstanceIsMigrationRowCount
+    | InstanceIsMigrationOperationSkipped
+    | InstanceRowCountOperationSkipped
+    | ModelInstanceValuesColumnValues
+    | ModelInstanceValuesIsUpdate
+    | ModelInstanceValuesIsMigration
+    | ModelInstanceValuesRowCount
+    | ModelInstanceValuesOperationSkipped
+    | ModelInstanceColumnValuesIsUpdate
+    | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceColumnValuesRowCount
+    | ModelInstanceColumnValuesOperationSkipped
+    | ModelInstanceIsUpdateIsMigration
+    | ModelInstanceIsUpdateRowCount
+    | ModelInstanceIsUpdateOperationSkipped
+    | ModelInstanceIsMigrationRowCount
+    | ModelInstanceIsMigrationOperationSkipped
+    | ModelInstanceRowCountOperationSkipped
+    | ValuesColumnValuesIsUpdate
+    | ValuesColumnValuesIsMigration
+    | ValuesColumnValuesRowCount
+    | ValuesColumnValuesOperationSkipped
+    | ValuesIsUpdateIsMigration
+    | ValuesIsUpdateRowCount
+    | ValuesIsUpdateOperationSkipped
+    | ValuesIsMigrationRowCount
+    | ValuesIsMigrationOperationSkipped
+    | ValuesRowCountOperationSkipped
+    | ColumnValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateRowCount
+    | ColumnValuesIsUpdateOperationSkipped
+    | ColumnValuesIsMigrationRowCount
+    | ColumnValuesIsMigrationOperationSkipped
+    | ColumnValuesRowCountOperationSkipped
+    | IsUpdateIsMigrationRowCount
+    | IsUpdateIsMigrationOperationSkipped
+    | IsUpdateRowCountOperationSkipped
+    | IsMigrationRowCountOperationSkipped
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
@@ -520,7 +1643,26 @@ PreUpdateReceivers: TypeAlias = (
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
     | IsUpdateIsMigration
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceValues
+    | InstanceModelInstanceColumnValues
+    | InstanceModelInstanceIsUpdate
+    | InstanceModelInstanceIsMigration
+    | InstanceValuesColumnValues
+    | InstanceValuesIsUpdate
+    | InstanceValuesIsMigration
+    | InstanceColumnValuesIsUpdate
+    | InstanceColumnValuesIsMigration
+    | InstanceIsUpdateIsMigration
+    | ModelInstanceValuesColumnValues
+    | ModelInstanceValuesIsUpdate
+    | ModelInstanceValuesIsMigration
+    | ModelInstanceColumnValuesIsUpdate
+    | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceIsUpdateIsMigration
+    | ValuesColumnValuesIsUpdate
+    | ValuesColumnValuesIsMigration
+    | ValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateIsMigration
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
@@ -610,7 +1752,62 @@ PostUpdateReceivers: TypeAlias = (
     | IsMigrationRowCount
     | IsMigrationOperationSkipped
     | RowCountOperationSkipped
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceValues
+    | InstanceModelInstanceColumnValues
+    | InstanceModelInstanceIsUpdate
+    | InstanceModelInstanceIsMigration
+    | InstanceModelInstanceRowCount
+    | InstanceModelInstanceOperationSkipped
+    | InstanceValuesColumnValues
+    | InstanceValuesIsUpdate
+    | InstanceValuesIsMigration
+    | InstanceValuesRowCount
+    | InstanceValuesOperationSkipped
+    | InstanceColumnValuesIsUpdate
+    | InstanceColumnValuesIsMigration
+    | InstanceColumnValuesRowCount
+    | InstanceColumnValuesOperationSkipped
+    | InstanceIsUpdateIsMigration
+    | InstanceIsUpdateRowCount
+    | InstanceIsUpdateOperationSkipped
+    | InstanceIsMigrationRowCount
+    | InstanceIsMigrationOperationSkipped
+    | InstanceRowCountOperationSkipped
+    | ModelInstanceValuesColumnValues
+    | ModelInstanceValuesIsUpdate
+    | ModelInstanceValuesIsMigration
+    | ModelInstanceValuesRowCount
+    | ModelInstanceValuesOperationSkipped
+    | ModelInstanceColumnValuesIsUpdate
+    | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceColumnValuesRowCount
+    | ModelInstanceColumnValuesOperationSkipped
+    | ModelInstanceIsUpdateIsMigration
+    | ModelInstanceIsUpdateRowCount
+    | ModelInstanceIsUpdateOperationSkipped
+    | ModelInstanceIsMigrationRowCount
+    | ModelInstanceIsMigrationOperationSkipped
+    | ModelInstanceRowCountOperationSkipped
+    | ValuesColumnValuesIsUpdate
+    | ValuesColumnValuesIsMigration
+    | ValuesColumnValuesRowCount
+    | ValuesColumnValuesOperationSkipped
+    | ValuesIsUpdateIsMigration
+    | ValuesIsUpdateRowCount
+    | ValuesIsUpdateOperationSkipped
+    | ValuesIsMigrationRowCount
+    | ValuesIsMigrationOperationSkipped
+    | ValuesRowCountOperationSkipped
+    | ColumnValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateRowCount
+    | ColumnValuesIsUpdateOperationSkipped
+    | ColumnValuesIsMigrationRowCount
+    | ColumnValuesIsMigrationOperationSkipped
+    | ColumnValuesRowCountOperationSkipped
+    | IsUpdateIsMigrationRowCount
+    | IsUpdateIsMigrationOperationSkipped
+    | IsUpdateRowCountOperationSkipped
+    | IsMigrationRowCountOperationSkipped
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
@@ -672,7 +1869,7 @@ PreDeleteReceivers: TypeAlias = (
     | InstanceModelInstance
     | InstanceInjectedFilters
     | ModelInstanceInjectedFilters
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceInjectedFilters
 )
 _PreDeleteR = TypeVar("_PreDeleteR", bound=PreDeleteReceivers)
 
@@ -733,7 +1930,10 @@ PostDeleteReceivers: TypeAlias = (
     | ModelInstanceRowCount
     | ModelInstanceOperationSkipped
     | RowCountOperationSkipped
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceModelInstanceRowCount
+    | InstanceModelInstanceOperationSkipped
+    | InstanceRowCountOperationSkipped
+    | ModelInstanceRowCountOperationSkipped
     | Callable[[Any, Any, Any, Any, Any], object]
 )
 _PostDeleteR = TypeVar("_PostDeleteR", bound=PostDeleteReceivers)
@@ -813,7 +2013,41 @@ PreBulkReceivers: TypeAlias = (
     | UpdateParamsUpdateFields
     | UpdateParamsIgnoreConflicts
     | UpdateFieldsIgnoreConflicts
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceOperationRawValues
+    | InstanceOperationCreateParams
+    | InstanceOperationUpdateParams
+    | InstanceOperationUpdateFields
+    | InstanceOperationIgnoreConflicts
+    | InstanceRawValuesCreateParams
+    | InstanceRawValuesUpdateParams
+    | InstanceRawValuesUpdateFields
+    | InstanceRawValuesIgnoreConflicts
+    | InstanceCreateParamsUpdateParams
+    | InstanceCreateParamsUpdateFields
+    | InstanceCreateParamsIgnoreConflicts
+    | InstanceUpdateParamsUpdateFields
+    | InstanceUpdateParamsIgnoreConflicts
+    | InstanceUpdateFieldsIgnoreConflicts
+    | OperationRawValuesCreateParams
+    | OperationRawValuesUpdateParams
+    | OperationRawValuesUpdateFields
+    | OperationRawValuesIgnoreConflicts
+    | OperationCreateParamsUpdateParams
+    | OperationCreateParamsUpdateFields
+    | OperationCreateParamsIgnoreConflicts
+    | OperationUpdateParamsUpdateFields
+    | OperationUpdateParamsIgnoreConflicts
+    | OperationUpdateFieldsIgnoreConflicts
+    | RawValuesCreateParamsUpdateParams
+    | RawValuesCreateParamsUpdateFields
+    | RawValuesCreateParamsIgnoreConflicts
+    | RawValuesUpdateParamsUpdateFields
+    | RawValuesUpdateParamsIgnoreConflicts
+    | RawValuesUpdateFieldsIgnoreConflicts
+    | CreateParamsUpdateParamsUpdateFields
+    | CreateParamsUpdateParamsIgnoreConflicts
+    | CreateParamsUpdateFieldsIgnoreConflicts
+    | UpdateParamsUpdateFieldsIgnoreConflicts
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
@@ -923,7 +2157,126 @@ PostBulkReceivers: TypeAlias = (
     | RowCountCreateRowCountUpdate
     | RowCountCreateOperationSkipped
     | RowCountUpdateOperationSkipped
-    | Callable[[Any, Any, Any, Any], object]
+    | InstanceOperationRawValues
+    | InstanceOperationCreateParams
+    | InstanceOperationUpdateParams
+    | InstanceOperationUpdateFields
+    | InstanceOperationIgnoreConflicts
+    | InstanceOperationRowCountCreate
+    | InstanceOperationRowCountUpdate
+    | InstanceOperationOperationSkipped
+    | InstanceRawValuesCreateParams
+    | InstanceRawValuesUpdateParams
+    | InstanceRawValuesUpdateFields
+    | InstanceRawValuesIgnoreConflicts
+    | InstanceRawValuesRowCountCreate
+    | InstanceRawValuesRowCountUpdate
+    | InstanceRawValuesOperationSkipped
+    | InstanceCreateParamsUpdateParams
+    | InstanceCreateParamsUpdateFields
+    | InstanceCreateParamsIgnoreConflicts
+    | InstanceCreateParamsRowCountCreate
+    | InstanceCreateParamsRowCountUpdate
+    | InstanceCreateParamsOperationSkipped
+    | InstanceUpdateParamsUpdateFields
+    | InstanceUpdateParamsIgnoreConflicts
+    | InstanceUpdateParamsRowCountCreate
+    | InstanceUpdateParamsRowCountUpdate
+    | InstanceUpdateParamsOperationSkipped
+    | InstanceUpdateFieldsIgnoreConflicts
+    | InstanceUpdateFieldsRowCountCreate
+    | InstanceUpdateFieldsRowCountUpdate
+    | InstanceUpdateFieldsOperationSkipped
+    | InstanceIgnoreConflictsRowCountCreate
+    | InstanceIgnoreConflictsRowCountUpdate
+    | InstanceIgnoreConflictsOperationSkipped
+    | InstanceRowCountCreateRowCountUpdate
+    | InstanceRowCountCreateOperationSkipped
+    | InstanceRowCountUpdateOperationSkipped
+    | OperationRawValuesCreateParams
+    | OperationRawValuesUpdateParams
+    | OperationRawValuesUpdateFields
+    | OperationRawValuesIgnoreConflicts
+    | OperationRawValuesRowCountCreate
+    | OperationRawValuesRowCountUpdate
+    | OperationRawValuesOperationSkipped
+    | OperationCreateParamsUpdateParams
+    | OperationCreateParamsUpdateFields
+    | OperationCreateParamsIgnoreConflicts
+    | OperationCreateParamsRowCountCreate
+    | OperationCreateParamsRowCountUpdate
+    | OperationCreateParamsOperationSkipped
+    | OperationUpdateParamsUpdateFields
+    | OperationUpdateParamsIgnoreConflicts
+    | OperationUpdateParamsRowCountCreate
+    | OperationUpdateParamsRowCountUpdate
+    | OperationUpdateParamsOperationSkipped
+    | OperationUpdateFieldsIgnoreConflicts
+    | OperationUpdateFieldsRowCountCreate
+    | OperationUpdateFieldsRowCountUpdate
+    | OperationUpdateFieldsOperationSkipped
+    | OperationIgnoreConflictsRowCountCreate
+    | OperationIgnoreConflictsRowCountUpdate
+    | OperationIgnoreConflictsOperationSkipped
+    | OperationRowCountCreateRowCountUpdate
+    | OperationRowCountCreateOperationSkipped
+    | OperationRowCountUpdateOperationSkipped
+    | RawValuesCreateParamsUpdateParams
+    | RawValuesCreateParamsUpdateFields
+    | RawValuesCreateParamsIgnoreConflicts
+    | RawValuesCreateParamsRowCountCreate
+    | RawValuesCreateParamsRowCountUpdate
+    | RawValuesCreateParamsOperationSkipped
+    | RawValuesUpdateParamsUpdateFields
+    | RawValuesUpdateParamsIgnoreConflicts
+    | RawValuesUpdateParamsRowCountCreate
+    | RawValuesUpdateParamsRowCountUpdate
+    | RawValuesUpdateParamsOperationSkipped
+    | RawValuesUpdateFieldsIgnoreConflicts
+    | RawValuesUpdateFieldsRowCountCreate
+    | RawValuesUpdateFieldsRowCountUpdate
+    | RawValuesUpdateFieldsOperationSkipped
+    | RawValuesIgnoreConflictsRowCountCreate
+    | RawValuesIgnoreConflictsRowCountUpdate
+    | RawValuesIgnoreConflictsOperationSkipped
+    | RawValuesRowCountCreateRowCountUpdate
+    | RawValuesRowCountCreateOperationSkipped
+    | RawValuesRowCountUpdateOperationSkipped
+    | CreateParamsUpdateParamsUpdateFields
+    | CreateParamsUpdateParamsIgnoreConflicts
+    | CreateParamsUpdateParamsRowCountCreate
+    | CreateParamsUpdateParamsRowCountUpdate
+    | CreateParamsUpdateParamsOperationSkipped
+    | CreateParamsUpdateFieldsIgnoreConflicts
+    | CreateParamsUpdateFieldsRowCountCreate
+    | CreateParamsUpdateFieldsRowCountUpdate
+    | CreateParamsUpdateFieldsOperationSkipped
+    | CreateParamsIgnoreConflictsRowCountCreate
+    | CreateParamsIgnoreConflictsRowCountUpdate
+    | CreateParamsIgnoreConflictsOperationSkipped
+    | CreateParamsRowCountCreateRowCountUpdate
+    | CreateParamsRowCountCreateOperationSkipped
+    | CreateParamsRowCountUpdateOperationSkipped
+    | UpdateParamsUpdateFieldsIgnoreConflicts
+    | UpdateParamsUpdateFieldsRowCountCreate
+    | UpdateParamsUpdateFieldsRowCountUpdate
+    | UpdateParamsUpdateFieldsOperationSkipped
+    | UpdateParamsIgnoreConflictsRowCountCreate
+    | UpdateParamsIgnoreConflictsRowCountUpdate
+    | UpdateParamsIgnoreConflictsOperationSkipped
+    | UpdateParamsRowCountCreateRowCountUpdate
+    | UpdateParamsRowCountCreateOperationSkipped
+    | UpdateParamsRowCountUpdateOperationSkipped
+    | UpdateFieldsIgnoreConflictsRowCountCreate
+    | UpdateFieldsIgnoreConflictsRowCountUpdate
+    | UpdateFieldsIgnoreConflictsOperationSkipped
+    | UpdateFieldsRowCountCreateRowCountUpdate
+    | UpdateFieldsRowCountCreateOperationSkipped
+    | UpdateFieldsRowCountUpdateOperationSkipped
+    | IgnoreConflictsRowCountCreateRowCountUpdate
+    | IgnoreConflictsRowCountCreateOperationSkipped
+    | IgnoreConflictsRowCountUpdateOperationSkipped
+    | RowCountCreateRowCountUpdateOperationSkipped
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]

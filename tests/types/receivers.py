@@ -75,6 +75,10 @@ def of_another_type(sender: type[User], is_update: str, **kwargs: Any) -> None: 
 def of_another_signal(sender: type[User], is_update: bool) -> None: ...
 
 
+@post_save.connect_via(User)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def misspelt_among_three(sender: type[User], instanse: User, values: Mapping[str, Any], is_update: bool) -> None: ...
+
+
 @pre_bulk.connect_via(User)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 def no_place_for_the_sender(*, instance: User) -> None: ...
 
