@@ -1439,6 +1439,8 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PreSaveR: ...
     @overload
     def connect(
@@ -1450,6 +1452,8 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1460,6 +1464,8 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PreSaveR], _PreSaveR]: ...
     @overload
     def connect_via(
@@ -1470,6 +1476,8 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PostSaveReceivers: TypeAlias = (
@@ -1586,6 +1594,8 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PostSaveR: ...
     @overload
     def connect(
@@ -1597,6 +1607,8 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1607,6 +1619,8 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PostSaveR], _PostSaveR]: ...
     @overload
     def connect_via(
@@ -1617,6 +1631,8 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PreUpdateReceivers: TypeAlias = (
@@ -1680,6 +1696,8 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PreUpdateR: ...
     @overload
     def connect(
@@ -1691,6 +1709,8 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1701,6 +1721,8 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PreUpdateR], _PreUpdateR]: ...
     @overload
     def connect_via(
@@ -1711,6 +1733,8 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PostUpdateReceivers: TypeAlias = (
@@ -1827,6 +1851,8 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PostUpdateR: ...
     @overload
     def connect(
@@ -1838,6 +1864,8 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1848,6 +1876,8 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PostUpdateR], _PostUpdateR]: ...
     @overload
     def connect_via(
@@ -1858,6 +1888,8 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PreDeleteReceivers: TypeAlias = (
@@ -1884,6 +1916,8 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PreDeleteR: ...
     @overload
     def connect(
@@ -1895,6 +1929,8 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1905,6 +1941,8 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PreDeleteR], _PreDeleteR]: ...
     @overload
     def connect_via(
@@ -1915,6 +1953,8 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PostDeleteReceivers: TypeAlias = (
@@ -1949,6 +1989,8 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PostDeleteR: ...
     @overload
     def connect(
@@ -1960,6 +2002,8 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -1970,6 +2014,8 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PostDeleteR], _PostDeleteR]: ...
     @overload
     def connect_via(
@@ -1980,6 +2026,8 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PreBulkReceivers: TypeAlias = (
@@ -2066,6 +2114,8 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PreBulkR: ...
     @overload
     def connect(
@@ -2077,6 +2127,8 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -2087,6 +2139,8 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PreBulkR], _PreBulkR]: ...
     @overload
     def connect_via(
@@ -2097,6 +2151,8 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...
 
 PostBulkReceivers: TypeAlias = (
@@ -2298,6 +2354,8 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _PostBulkR: ...
     @overload
     def connect(
@@ -2309,6 +2367,8 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> _B: ...
     @overload  # type: ignore[override]
     def connect_via(
@@ -2319,6 +2379,8 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_PostBulkR], _PostBulkR]: ...
     @overload
     def connect_via(
@@ -2329,4 +2391,6 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         batched: Literal[True],
         priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
     ) -> Callable[[_B], _B]: ...

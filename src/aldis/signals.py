@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from .dispatch.signal import LifecycleSignal
+from .dispatch.signal import LifecycleSignal, ModelSignal
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -44,7 +44,7 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 pre_save: Final = cast(
     "_typed.PreSave",
-    LifecycleSignal(
+    ModelSignal(
         "pre_save",
         {
             None: (
@@ -97,7 +97,7 @@ class PreSaveReceiver(Protocol[M_contra]):
 
 post_save: Final = cast(
     "_typed.PostSave",
-    LifecycleSignal(
+    ModelSignal(
         "post_save",
         {
             None: (
@@ -155,7 +155,7 @@ class PostSaveReceiver(Protocol[M_contra]):
 
 pre_update: Final = cast(
     "_typed.PreUpdate",
-    LifecycleSignal(
+    ModelSignal(
         "pre_update",
         {
             None: (
@@ -208,7 +208,7 @@ class PreUpdateReceiver(Protocol[M_contra]):
 
 post_update: Final = cast(
     "_typed.PostUpdate",
-    LifecycleSignal(
+    ModelSignal(
         "post_update",
         {
             None: (
@@ -266,7 +266,7 @@ class PostUpdateReceiver(Protocol[M_contra]):
 
 pre_delete: Final = cast(
     "_typed.PreDelete",
-    LifecycleSignal(
+    ModelSignal(
         "pre_delete",
         {
             None: (
@@ -309,7 +309,7 @@ class PreDeleteReceiver(Protocol[M_contra]):
 
 post_delete: Final = cast(
     "_typed.PostDelete",
-    LifecycleSignal(
+    ModelSignal(
         "post_delete",
         {
             None: (
@@ -354,7 +354,7 @@ class PostDeleteReceiver(Protocol[M_contra]):
 
 pre_bulk: Final = cast(
     "_typed.PreBulk",
-    LifecycleSignal(
+    ModelSignal(
         "pre_bulk",
         {
             None: (
@@ -409,7 +409,7 @@ class PreBulkReceiver(Protocol[M_contra]):
 
 post_bulk: Final = cast(
     "_typed.PostBulk",
-    LifecycleSignal(
+    ModelSignal(
         "post_bulk",
         {
             None: (

@@ -206,7 +206,7 @@ KEEPER = Keeper()
 
 def connect_late(receiver, *senders):
     for sender in senders:
-        post_save.connect(receiver, sender, weak=False)
+        post_save.connect(receiver, sender, weak=False, subclasses=sender is Base)
 
 
 def both(sender, instance): ...
@@ -236,13 +236,14 @@ aldis.signal("paid").connect(both, "shop")
     }
     assert next(row["receivers"] for row in rows if row.get("imported") == "shop.models") == 9
     path = str(folder / "shop/models.py")
-    late = line("post_save.connect(receiver, sender, weak=False)")
+    late = line("post_save.connect(receiver, sender, weak=False, subclasses=sender is Base)")
     assert [(each["receiver"], each["sender"], each["file"], each["line"]) for each in told["post_save"]] == [
         ("shop.models.both", "shop.models.User", path, late),
         ("shop.models.both", "shop.models.Base", path, late),
         ("shop.models.both", "shop.models.Keeper", path, line("post_save.connect(both, Keeper)")),
     ]
-    assert [each["unmapped"] for each in told["post_save"]] == [False, True, True]
+    assert [each["unmapped"] for each in told["post_save"]] == [False, False, True]
+    assert [each["subclasses"] for each in told["post_save"]] == [False, True, False]
     first = told["post_save"][0]
     assert (first["async"], first["weak"], first["after_commit"], first["batched"], first["priority"]) == (
         False,

@@ -91,6 +91,7 @@ def as_json(signal: Signal, connection: Connection) -> dict[str, Any]:
         **connection._asdict(),
         "receiver": connection.name,
         "sender": full_name(sender) if isinstance(sender, type) else sender,
+        "when": None if connection.when is None else str(connection.when),
         "unmapped": is_unmapped(signal, connection),
     }
     return {name.removeprefix("is_"): value for name, value in values.items()}

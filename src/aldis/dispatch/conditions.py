@@ -122,6 +122,9 @@ class Condition:
         """Judge the parameters of a send, given by name."""
         return self.holds(keywords.pop("sender", None), keywords)
 
+    def __str__(self) -> str:
+        return describe(self.function)
+
     def __repr__(self) -> str:
         return f"<Condition {describe(self.function)}>"
 

@@ -11,6 +11,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import core
+from .conditions import Condition
 from .receiver import describe, strong
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Connection(NamedTuple):
     """It is called once for many rows."""
     priority: int
     """Those of a higher one are called first."""
-    is_conditional: bool = False
-    """It has a condition: ``when=``."""
+    when: Condition | None = None
+    """The condition under which it is called."""
     subclasses: bool = False
     """It hears the classes below the sender too."""
 
@@ -128,7 +129,7 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 record.after_commit,
                 record.batched,
                 record.priority,
-                record.options.when is not None,
+                record.options.when,
                 record.options.subclasses,
             )
 

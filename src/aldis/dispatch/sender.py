@@ -1,13 +1,18 @@
-"""What can be a sender, and what cannot."""
+"""What can be a sender, and what cannot.
+
+Mapped classes are known by their attributes: dispatch knows no SQLAlchemy.
+"""
 
 from __future__ import annotations
 
 import weakref
+from types import FunctionType, MethodType
 from typing import Any
 
 from ..errors import SignalError
+from .receiver import describe, short_repr
 
-__all__ = ["refuse_unknowable"]
+__all__ = ["refuse_unknowable", "refuse_unsent"]
 
 
 def refuse_unknowable(sender: Any) -> None:
@@ -35,3 +40,42 @@ def is_dead(proxy: Any) -> bool:
     except ReferenceError:
         return True
     return False
+
+
+def refuse_unsent(signal: str, sender: Any, subclasses: bool) -> None:
+    """Refuse what can never send a signal of models.
+
+    A class that is not mapped yet is accepted.
+
+    Raises:
+        SignalError: It is a declarative or abstract base and its subclasses are not asked for, an instance of a mapped
+            class, a string, or a function.
+    """
+    who = f"{signal} is sent by mapped classes, and never by"
+    if isinstance(sender, type):
+        if not subclasses and is_base(sender):
+            raise SignalError(
+                f"{who} {describe(sender)}, which is a base of theirs: connect(receiver, {sender.__name__}, "
+                "subclasses=True) hears all classes below it."
+            )
+    elif isinstance(sender, str):
+        raise SignalError(f"{who} the string {short_repr(sender)}: give the class itself.")
+    elif isinstance(sender, FunctionType | MethodType):
+        raise SignalError(
+            f"{who} the function {describe(sender)}: connect_via takes the class first, as in "
+            f"@{signal}.connect_via(User)."
+        )
+    elif hasattr(type(sender), "__mapper__"):
+        kind = type(sender).__name__
+        raise SignalError(
+            f"{who} an instance of one: give the class, {kind}, and ask in the receiver which instance it is, or "
+            "with when=lambda instance: ..."
+        )
+
+
+def is_base(sender: type) -> bool:
+    """Tell whether a class is a declarative base, or an abstract class on the way to the mapped ones."""
+    own = sender.__dict__
+    if "__mapper__" in own or not (hasattr(sender, "registry") and hasattr(sender, "metadata")):
+        return False
+    return bool(own.get("__abstract__")) or "registry" in own

@@ -15,8 +15,9 @@ from .bookkeeping import ANY_KEY, Bookkeeping
 from .conditions import condition_of
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
+from .sender import refuse_unsent
 
-__all__ = ["ANY", "LifecycleSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
+__all__ = ["ANY", "LifecycleSignal", "ModelSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec
@@ -439,6 +440,15 @@ class LifecycleSignal(NamedSignal):
         refuse_unknown(receiver, accepted, self.name, ("batch",) if options.batched else names)
         if options.when is not None:
             options.when.refuse_unknown(self.name, names)
+
+
+class ModelSignal(LifecycleSignal):
+    """A lifecycle signal that mapped classes send: it refuses a sender that never can."""
+
+    def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
+        if sender is not ANY:
+            refuse_unsent(self.name, sender, options.subclasses)
+        super()._check(receiver, record, sender, options)
 
 
 class Namespace(blinker.Namespace):
