@@ -11,13 +11,17 @@ INSTALL := $(PIP) install --quiet --constraint $(CONSTRAINTS)
 CORE := setup.py pyproject.toml $(CONSTRAINTS) $(wildcard cext/*.px?)
 PIN := $(shell command -v taskset >/dev/null && echo taskset -c 0)
 BLINKER_SUITE := $(VENV)/blinker-suite
+SANITIZED := $(VENV)/sanitized
+SANITIZER ?= address,undefined
 
-.PHONY: demo test test-blinker judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
+.PHONY: demo test test-blinker test-threads sanitize judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make judge         the judge's long run: saves compared with SQLAlchemy's, JUDGE=\"--driver sqlite --examples 500\""
+	@echo "make test-threads  threads that send, connect, disconnect and let receivers die, a minute on each core"
+	@echo "make sanitize      the dispatch tests under AddressSanitizer and UBSan; needs gcc"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
@@ -65,6 +69,23 @@ test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	  ALDIS_PURE_PYTHON=$$pure PYTHONPATH=tests/blinker_suite $(BIN)/python -m pytest -p aldis_for_blinker \
 	    --rootdir $(BLINKER_SUITE) --config-file tests/blinker_suite/pytest.ini $(BLINKER_SUITE)/tests || exit 1; \
 	done
+
+# The short run is in the tests.
+test-threads: $(VENV)/.test
+	for pure in 0 1; do \
+	  ALDIS_PURE_PYTHON=$$pure ALDIS_TEST_THREAD_SECONDS=60 $(BIN)/python -m pytest tests/dispatch/test_threads_and_leaks.py \
+	    tests/dispatch/test_ledger.py -k "thread or lock or death" || exit 1; \
+	done
+
+# The compiled core under AddressSanitizer and UBSan, in a copy of the sources; SANITIZER=thread on a free-threaded build.
+sanitize: $(VENV)/.test
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r cext src tests conftest.py setup.py pyproject.toml README.md $(SANITIZED)
+	cd $(SANITIZED) && CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZER)" \
+	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace --force
+	cd $(SANITIZED) && LD_PRELOAD=$$(gcc -print-file-name=lib$(if $(filter thread,$(SANITIZER)),tsan,asan).so) \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=src \
+	  ALDIS_TEST_LEAK_SENDS=20000 $(abspath $(BIN))/python -m pytest tests/dispatch -k "compiled and not machine"
 
 # The short run is in the tests. JUDGE says which driver, how many examples and which seed.
 judge: $(VENV)/.test

@@ -71,6 +71,110 @@ def test_threads_lose_no_receiver_and_call_no_stale_one(core) -> None:
     assert len(list(signal.receivers_for("nobody in particular"))) == 1
 
 
+def test_threads_that_send_while_receivers_die_signals_are_muted_and_rows_are_told_of(core) -> None:
+    """A receiver that is always connected is called once by each send; nobody sees what another did to its keywords."""
+    signal, mutable, bulk = core.Signal(), core.Signal(), core.Signal()
+    senders = [Sender() for _ in range(4)] + ["a", 7]
+    local = threading.local()
+    failures: list[str] = []
+    graveyard: list[object] = []
+    stop = time.monotonic() + SECONDS
+
+    def always(sender, serial=None, **kwargs):
+        local.calls += 1
+        if "mine" in kwargs or kwargs.get("check", serial) != serial:
+            failures.append(f"{serial} got {kwargs}")
+        kwargs["mine"] = 1
+
+    def spoils(sender, **kwargs):
+        if "mine" in kwargs:
+            failures.append("another receiver's change was seen")
+        kwargs.clear()
+
+    class Owner:
+        def hear(self, sender, **kwargs):
+            local.heard += 1
+
+    signal.connect(always)
+    signal.connect(spoils)
+    bulk.connect(always)
+
+    def send(sender, serial: int) -> None:
+        before = local.calls
+        signal.send(sender, serial=serial, check=serial, x=1)
+        if local.calls != before + 1:
+            failures.append(f"the one receiver was called {local.calls - before} times")
+
+    def connect_one_that_dies_elsewhere(sender, serial: int) -> None:
+        owner = Owner()
+        signal.connect(owner.hear, sender if serial % 2 else core.ANY)
+        before = local.heard
+        send(sender, serial)
+        if local.heard <= before:
+            failures.append("a receiver that was connected was not called")
+        graveyard.append(owner)
+        if len(graveyard) > 30:
+            del graveyard[: serial % 30]
+
+    def mute(sender, serial: int) -> None:
+        before = local.calls
+        mutable.connect(always, priority=serial % 3)
+        with mutable.muted():
+            mutable.send(sender, serial=serial)
+        mutable.send(sender, serial=serial)
+        mutable.disconnect(always)
+        local.calls = before
+
+    def tell_of_rows(sender, serial: int) -> None:
+        before = local.calls
+        rows = list(range(20))
+        core.Series(core.emitters.post_delete, bulk, sender, (rows, rows, rows, False)).go()
+        if local.calls != before + 20:
+            failures.append(f"of 20 rows {local.calls - before} were told of")
+
+    def open_a_sender(sender, serial: int) -> None:
+        passing = Sender()
+        signal.connect(spoils, passing)
+        send(passing, serial)
+        senders[serial % 3] = passing
+
+    def send_new_keywords(sender, serial: int) -> None:
+        signal.send(sender, **{f"k{serial % 100}": 1, "z": 2})
+
+    steps = [send] * 6 + [
+        connect_one_that_dies_elsewhere,
+        mute,
+        tell_of_rows,
+        open_a_sender,
+        send_new_keywords,
+    ]
+
+    def work(number: int) -> None:
+        local.calls = local.heard = 0
+        serial = number
+        try:
+            while time.monotonic() < stop:
+                serial += 4
+                steps[serial * 7 % len(steps)](senders[serial % len(senders)], serial)
+        except BaseException as error:
+            failures.append(f"thread {number}: {error!r}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures[:5] == []
+    graveyard.clear()
+    gc.collect()
+    assert len(signal.receivers) == 2
+
+
 def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core) -> None:
     ledger = core.LEDGER
     signal = core.Signal()

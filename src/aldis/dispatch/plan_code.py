@@ -10,7 +10,7 @@ import linecache
 from collections.abc import Callable, Sequence
 from itertools import count
 from types import CellType, CodeType, CoroutineType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import core
 from .deferral import behind
@@ -29,6 +29,7 @@ __all__ = [
     "SEND_ASYNC",
     "Context",
     "PlanCode",
+    "kept",
     "living",
     "make_function",
     "renew",
@@ -42,7 +43,7 @@ SEND_ASYNC: Final = core.SEND_ASYNC
 """Await coroutine functions; return each with its result."""
 
 OWN_CODE: Final = 64
-"""So many plans of one shape have a code object each, which the interpreter specialises for their receivers; that
+"""So many plans of one text have a code object each, which the interpreter specialises for their receivers; that
 costs 500 bytes. The others share one."""
 MOST_CODES: Final = 512
 
@@ -315,7 +316,7 @@ class PlanCode:
         return self.cell("n", position)
 
     def function(self, reference: weakref.ref[Any], records: Sequence[Receiver]) -> Callable[..., Any]:
-        """Return a plan of this shape for some receivers."""
+        """Return a plan of this code for some receivers."""
         code = self.code
         if self.count < OWN_CODE:
             code = code.replace()
@@ -374,14 +375,22 @@ CODES: Final[dict[Any, PlanCode]] = {}
 
 
 def plan_code_of(kind: int, names: tuple[str, ...], sites: tuple[Site, ...]) -> PlanCode:
-    """Return the shape of a plan, compiled."""
-    key = kind, names, sites
-    found = CODES.get(key)
+    """Return the code of a plan."""
+    return kept(CODES, (kind, names, sites), lambda: PlanCode(kind, names, sites))
+
+
+C = TypeVar("C", bound=PlanCode)
+
+
+def kept(codes: dict[Any, C], key: Any, make: Callable[[], C]) -> C:
+    """Return the code that is kept under a key, made where there is none; another thread may do so at the same time."""
+    found = codes.get(key)
     if found is None:
-        if len(CODES) >= MOST_CODES:
-            oldest = CODES.pop(next(iter(CODES)))
-            linecache.cache.pop(oldest.filename, None)
-        found = CODES[key] = PlanCode(kind, names, sites)
+        found = codes[key] = make()
+        for oldest in list(codes)[:-MOST_CODES]:
+            gone = codes.pop(oldest, None)
+            if gone is not None:
+                linecache.cache.pop(gone.filename, None)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import ContextVar
@@ -15,7 +14,7 @@ from . import core
 from .delivery import stand_in, started
 from .emitters import PARAMETERS
 from .foreign import fire
-from .plan_code import FIRE, INDENT, MOST_CODES, Context, PlanCode, living
+from .plan_code import FIRE, INDENT, Context, PlanCode, kept, living
 from .records import Receiver
 from .sites import Site, site_of
 from .twins import tools_are_on
@@ -118,13 +117,7 @@ class LoopCode(PlanCode):
 def loop_code_of(names: tuple[str, ...], sites: tuple[Site, ...], varying: tuple[int, ...], variables: int) -> LoopCode:
     """Return the code of a loop."""
     key = names, sites, varying, variables
-    found = ROWS.get(key)
-    if found is None:
-        if len(ROWS) >= MOST_CODES:
-            oldest = ROWS.pop(next(iter(ROWS)))
-            linecache.cache.pop(oldest.filename, None)
-        found = ROWS[key] = LoopCode(names, sites, varying, variables)
-    return found
+    return kept(ROWS, key, lambda: LoopCode(names, sites, varying, variables))
 
 
 ROWS: Final[dict[Any, LoopCode]] = {}
