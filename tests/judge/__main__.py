@@ -50,10 +50,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=40, help="how many groups are printed")
     parser.add_argument("--known", action="store_true", help="print the groups of known faults too")
     parser.add_argument("--self-check", action="store_true", help="compare SQLAlchemy with itself")
+    parser.add_argument("--only", action="append", default=[], help="a call, or a kind of class, table or column")
     parser.add_argument("--brief", action="store_true", help="print a line for each group, and no examples")
     parser.add_argument("--replay", metavar="EXAMPLE")
     arguments = parser.parse_args()
     logging.getLogger("aldis").setLevel(logging.CRITICAL)
+    for name in ("asyncmy", "psycopg", "py.warnings"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     if arguments.replay:
         replay(arguments.replay)
@@ -62,14 +65,17 @@ def main() -> None:
     for name in arguments.driver or DRIVERS:
         driver = "aiosqlite" if name == "sqlite" else name
         with bench_of(driver) as bench:
-            tally = judge(bench, arguments.examples, arguments.seed, is_self_check=arguments.self_check)
-            if arguments.brief:
+            tally = judge(
+                bench,
+                arguments.examples,
+                arguments.seed,
+                is_self_check=arguments.self_check,
+                only=tuple(arguments.only),
+            )
+            if arguments.brief or arguments.self_check:
                 print(brief(tally, with_known=arguments.known))
-            elif not arguments.self_check:
-                print(report(bench, tally, limit=arguments.limit, with_known=arguments.known))
             else:
-                for finding in tally.findings.values():
-                    print(finding)
+                print(report(bench, tally, limit=arguments.limit, with_known=arguments.known))
             print(summary(tally), flush=True)
             is_wrong |= bool(tally.unexplained)
     sys.exit(is_wrong)

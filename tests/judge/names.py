@@ -7,6 +7,7 @@ import decimal
 import enum
 import functools
 import uuid
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Optional
 
@@ -90,6 +91,14 @@ def context_default(context):
     return f"of {context.get_current_parameters()['tag']}"
 
 
+@dataclass(frozen=True)
+class Point:
+    """The value of a composite attribute."""
+
+    x: int | None
+    y: int | None
+
+
 class Text(str):
     """A string of a class derived from str."""
 
@@ -121,6 +130,7 @@ NAMES: dict[str, Any] = {
     "Cents": Cents,
     "Refusing": Refusing,
     "TextOfAClass": Text,
+    "Point": Point,
     "context_default": context_default,
 }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import undefer, with_polymorphic
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 import aldis
@@ -41,6 +41,8 @@ class Outcome:
     instances: dict[int, dict[str, str]] = field(default_factory=dict)
     """What reading each attribute gives; "(key)" and "(modified)" are SQLAlchemy's state."""
     events: dict[int, list[str]] = field(default_factory=dict)
+    heard: dict[int, list[str]] = field(default_factory=dict)
+    """The receivers' calls."""
 
     def mro(self) -> list[str]:
         """Return the names of the error's class and its bases."""
@@ -55,6 +57,8 @@ class Play:
     side: Side
     example: Example
     instances: dict[int, Any] = field(default_factory=dict)
+    heard: list[tuple[str, Any]] = field(default_factory=list)
+    """The receivers' calls, with the instance."""
 
     @property
     def tags(self) -> range:
@@ -68,7 +72,10 @@ class Play:
 
     def values(self, tag: int) -> dict[str, Any]:
         """Return the attributes of a new row."""
-        cells = self.example.rows[tag].cells
+        row = self.example.rows[tag]
+        cells = row.cells
+        if CALLS[self.example.call].stored == "half":
+            cells = {**cells, **{name: value for name, value in row.changes.items() if name != self.example.lookup}}
         return {"tag": tag, **{name: self.evaluate(source, tag) for name, source in cells.items()}}
 
     def changes(self, tag: int) -> dict[str, Any]:
@@ -85,21 +92,30 @@ class Play:
         instance = self.instances[tag]
         for name, value in self.changes(tag).items():
             setattr(instance, name, value)
+        if hasattr(instance, "touch"):
+            instance.touch()
         return instance
 
     # What the receivers do; a plain session does the same at the same moments.
 
-    def before(self, instance: Any) -> bool:
+    def before(self, instance: Any, sender: Any = None) -> bool:
         """Do as a receiver of a ``pre_*`` signal; return False where it skips the row."""
+        self.note("pre", instance, sender)
         action, _, attribute = self.example.receivers.partition(" ")
         if action == "set" and instance is not None:
             setattr(instance, attribute, self.evaluate(self.example.set_to, instance.tag))
         return not (action == "skip" and getattr(instance, "tag", None) == 0)
 
-    def after(self, instance: Any) -> None:
+    def after(self, instance: Any, sender: Any = None) -> None:
         """Do as a receiver of a ``post_*`` signal."""
+        self.note("post", instance, sender)
         if self.example.receivers == "raise" and getattr(instance, "tag", None) == len(self.tags) - 1:
             raise Refused
+
+    def note(self, when: str, instance: Any, sender: Any) -> None:
+        if self.example.receivers and instance is not None:
+            model = type(instance) if sender is None else sender
+            self.heard.append((f"{when} {model.__name__}", instance))
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -109,11 +125,12 @@ class Play:
             return
 
         async def pre(sender, model_instance):
-            if not self.before(model_instance):
+            if not self.before(model_instance, sender):
                 raise aldis.SkipOperation
 
-        async def post(sender, model_instance):
-            self.after(model_instance)
+        async def post(sender, model_instance, operation_skipped):
+            if not operation_skipped:
+                self.after(model_instance, sender)
 
         models = [self.side.names[name] for name in self.example.spec.classes.models]
         connections = [
@@ -145,6 +162,29 @@ class Play:
                 self.after(instance)
             await session.commit()
 
+    async def find_or_add(self, session: AsyncSession, tag: int, *, updates: bool) -> Any:
+        """Find the row of a tag and update it, or add it, each in a savepoint."""
+        model, values, lookup = self.model(tag), self.values(tag), self.example.lookup
+        statement = select(model).where(getattr(model, lookup) == values[lookup])
+        found = (await session.scalars(statement)).one_or_none()
+        if found is None:
+            found = model(**values)
+            if not self.before(found):
+                return None
+            async with session.begin_nested():
+                session.add(found)
+                await session.flush()
+            self.after(found)
+        elif updates:
+            for name, value in values.items():
+                if name != lookup:
+                    setattr(found, name, value)
+            self.before(found)
+            async with session.begin_nested():
+                await session.flush()
+            self.after(found)
+        return found
+
     async def prepare(self, side: Side) -> None:
         """Store the rows through plain classes, and load them as detached instances of this side."""
         async with self.session() as session:
@@ -152,14 +192,16 @@ class Play:
             session.add_all(
                 names[row.model](tag=tag, **{name: evaluate(text, names, tag) for name, text in row.cells.items()})
                 for tag, row in enumerate(self.example.rows)
+                if CALLS[self.example.call].stored == "all" or tag % 2 == 0
             )
             await session.commit()
         async with self.session() as session:
-            found = await session.scalars(select(self.side.base))
+            found = await session.scalars(select(self.side.base).where(self.side.base.tag >= 0))
             self.instances = {instance.tag: instance for instance in found}
 
 
 def text_of(value: Any) -> str:
+    """Return a value and its class as text."""
     if hasattr(value, "__clause_element__") or hasattr(value, "compile"):
         return "(SQL)"
     return f"{type(value).__name__} {value!r}"
@@ -196,19 +238,24 @@ async def outcome_of(play: Play, call: Any) -> Outcome:
             await call(play)
     except Exception as error:
         outcome.error = error
-    events = list(play.side.events)
+    events, heard = list(play.side.events), list(play.heard)
     outcome.stored = await play.court.stored(play.side)
     outcome.instances = {tag: seen(play.example, instance) for tag, instance in play.instances.items()}
-    for name, instance in events:
-        tag = inspect(instance).dict.get("tag", -1)
-        outcome.events.setdefault(tag, []).append(name)
+    for found, by_tag in ((events, outcome.events), (heard, outcome.heard)):
+        for name, instance in found:
+            by_tag.setdefault(inspect(instance).dict.get("tag", -1), []).append(name)
     return outcome
 
 
 async def fresh(play: Play, side: Side) -> dict[int, dict[str, str]]:
-    """Return what a new SELECT gives for each attribute, through plain classes."""
+    """Return what a new SELECT gives for each attribute, through plain classes; nothing, where a row cannot be read."""
     async with play.session() as session:
-        found = (await session.scalars(select(side.base).options(undefer("*")))).all()
+        whole = with_polymorphic(side.base, "*")
+        statement = select(whole).where(whole.tag >= 0).options(undefer("*"))
+        try:
+            found = (await session.scalars(statement)).all()
+        except Exception:
+            return {}
         return {instance.tag: seen(play.example, instance) for instance in found}
 
 
@@ -221,6 +268,9 @@ class Trial:
     theirs: Outcome
     fresh: dict[int, dict[str, str]]
     """What a new SELECT gives of the rows that aldis stored."""
+    is_self_check: bool
+    one_by_one: set[str]
+    """The errors' classes when a plain session writes each row alone, where the two calls raised different ones."""
 
 
 async def perform(court: Court, example: Example, *, is_self_check: bool = False) -> Trial | None:
@@ -233,19 +283,55 @@ async def perform(court: Court, example: Example, *, is_self_check: bool = False
     """
     pair: Pair = await court.pair(example.spec)
     call = CALLS[example.call]
-    await court.empty(pair)
-    ours = Play(court, pair.shadow if is_self_check else pair.ours, example)
-    theirs = Play(court, pair.theirs, example)
-    if call.is_of_stored:
-        try:
-            await ours.prepare(pair.shadow)
-            await theirs.prepare(pair.theirs)
-        except Exception:
+    if example.spec.tables.alter is not None:
+        # The connections, and what is kept about the table, have served before.
+        await court.empty(pair)
+        if await prepared(court, pair, example, pair.ours) is None:
             return None
+        with Play(court, pair.ours, example).listening():
+            await outcome_of(Play(court, pair.ours, example), CALLS["bulk_create"].ours)
+        await court.alter(pair)
+    await court.empty(pair)
+    side = pair.shadow if is_self_check else pair.ours
+    plays = await prepared(court, pair, example, side)
+    if plays is None:
+        return None
+    ours, theirs = plays
     if is_self_check:
         first = await outcome_of(ours, call.theirs)
     else:
         with ours.listening():
             first = await outcome_of(ours, call.ours)
     second = await outcome_of(theirs, call.theirs)
-    return Trial(example, first, second, await fresh(ours, pair.shadow) if first.error is None else {})
+    alone: set[str] = set()
+    if is_of_two_errors(first, second) and len(example.rows) > 1 and call.stored == "none":
+        alone = await errors_alone(court, pair, example)
+    is_unread = any(UNLOADED in instance.values() for instance in second.instances.values())
+    again = await fresh(ours, pair.shadow) if is_unread and first.error is None else {}
+    return Trial(example, first, second, again, is_self_check, alone)
+
+
+def is_of_two_errors(ours: Outcome, theirs: Outcome) -> bool:
+    return None not in {ours.error, theirs.error} and type(ours.error) is not type(theirs.error)
+
+
+async def prepared(court: Court, pair: Pair, example: Example, side: Side) -> tuple[Play, Play] | None:
+    """Return both sides with their rows stored and loaded; None where they cannot be."""
+    ours, theirs = Play(court, side, example), Play(court, pair.theirs, example)
+    if CALLS[example.call].stored != "none":
+        try:
+            await ours.prepare(pair.shadow)
+            await theirs.prepare(pair.theirs)
+        except Exception:
+            return None
+    return ours, theirs
+
+
+async def errors_alone(court: Court, pair: Pair, example: Example) -> set[str]:
+    """Return the names of the errors' classes when a plain session writes each row by itself."""
+    found = set()
+    for row in {repr(row): row for row in example.rows}.values():
+        await court.empty(pair)
+        play = Play(court, pair.theirs, replace(example, rows=(row,)))
+        found.add(type((await outcome_of(play, CALLS["save"].theirs)).error).__name__)
+    return found

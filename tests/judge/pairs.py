@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table, make_url, text
+from sqlalchemy import LargeBinary, Table, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.schema import CreateTable
@@ -63,6 +63,8 @@ class Side:
 
     names: dict[str, Any]
     """The names that the text of values may use, the classes among them."""
+    classes: list[Any]
+    """The mapped classes of the text, bases first."""
     events: list[tuple[str, Any]]
     """The events that the class's own listeners have heard, with the instance."""
 
@@ -72,30 +74,43 @@ class Side:
         return self.names["Thing"]
 
     @property
+    def mapper(self) -> Any:
+        return inspect(self.base)
+
+    @property
     def tables(self) -> list[Table]:
-        return list(self.base.metadata.sorted_tables)
+        """Return the tables, those that others refer to first."""
+        mine = {mapped.__table__ for mapped in self.classes}
+        return [table for table in self.base.metadata.sorted_tables if table in mine]
+
+    @property
+    def row_tables(self) -> list[Table]:
+        """Return the tables that one row may be spread over."""
+        mine = {mapped.__table__ for mapped in self.classes if issubclass(mapped, self.base)}
+        return [table for table in self.tables if table in mine]
 
     def labels(self) -> list[tuple[Table, str, str]]:
-        """Return each column of each table, with the name of the attribute that it is mapped to."""
+        """Return each column of a row's tables, with the name of the attribute that it is mapped to."""
         attributes = {
             column: attribute.key
-            for mapper in self.base.registry.mappers
-            for attribute in mapper.column_attrs
+            for mapped in self.classes
+            for attribute in inspect(mapped).column_attrs
             for column in attribute.columns
         }
         return [
             (table, column.name, attributes.get(column, column.name))
-            for table in self.tables
+            for table in self.row_tables
             for column in table.columns
         ]
 
 
 def make_side(spec: Spec, table: str, base: Any) -> Side:
     events: list[tuple[str, Any]] = []
-    names = {**NAMES, "Base": base, "EVENTS": events}
-    exec(spec.source(table), names)
+    names = {**NAMES, "Base": base, "EVENTS": events, "SQLMODEL_BASES": base.__bases__[:-1]}
+    exec(compile(spec.source(table), f"<{table}>", "exec", dont_inherit=True), names)
     configure_mappers()
-    return Side(names, events)
+    mapped = {value: None for value in names.values() if isinstance(value, type) and hasattr(value, "__table__")}
+    return Side(names, list(mapped), events)
 
 
 @dataclass
@@ -116,15 +131,43 @@ class Court:
 
     def __init__(self, driver: str, url: str) -> None:
         self.driver = driver
-        self.database = aldis.Database(url)
-        self.plain: AsyncEngine = create_async_engine(url)
-        """SQLAlchemy's own: sessions of theirs, and the connection that reads what was stored."""
+        self.owner: AsyncEngine = create_async_engine(url)
+        """Makes, alters and empties the tables, and reads what was stored."""
         self.dialect = make_url(url).get_dialect()()
+        role = make_url(url)
+        if self.dialect.name == "postgresql":
+            # Not the owner, nor a superuser: rights and the security of rows count.
+            role = role.set(username=f"{role.database}_role")
+        self.role = role.username
+        self.database = aldis.Database(role)
+        self.plain: AsyncEngine = create_async_engine(role)
+        """SQLAlchemy's own, for the plain sessions."""
         self.pairs: dict[Spec, Pair] = {}
         self.numbers = itertools.count()
 
+    async def begin(self) -> None:
+        """Make the role and the types that the tables need."""
+        if self.dialect.name == "postgresql":
+            password = self.owner.url.password
+            is_secret = f" PASSWORD '{password}'" if password else ""
+            async with self.owner.begin() as connection:
+                for statement in (f"CREATE ROLE {self.role} LOGIN{is_secret}", *PREPARED_ON_POSTGRESQL):
+                    await connection.exec_driver_sql(statement)
+
+    async def end(self) -> None:
+        """Close the connections, and drop the role."""
+        await self.database.dispose()
+        await self.plain.dispose()
+        if self.dialect.name == "postgresql":
+            async with self.owner.begin() as connection:
+                for statement in (f"DROP OWNED BY {self.role}", f"DROP ROLE {self.role}"):
+                    await connection.exec_driver_sql(statement)
+        await self.owner.dispose()
+
     async def pair(self, spec: Spec) -> Pair:
         """Return the pair of a spec, made and created when it is first asked for."""
+        if spec.tables.alter is not None:
+            return await self.make(spec)
         if spec not in self.pairs:
             self.pairs[spec] = await self.make(spec)
         return self.pairs[spec]
@@ -133,10 +176,13 @@ class Court:
         number = next(self.numbers)
         database = self.database
 
-        class Ours(aldis.Model, DeclarativeBase):
+        class Bound(aldis.Model):
             pass
 
-        Ours.database = database
+        Bound.database = database
+
+        class Ours(Bound, DeclarativeBase):
+            pass
 
         class Shadow(DeclarativeBase):
             pass
@@ -146,30 +192,40 @@ class Court:
 
         ours, theirs = f"ours_{number}", f"theirs_{number}"
         pair = Pair(spec, make_side(spec, ours, Ours), make_side(spec, ours, Shadow), make_side(spec, theirs, Theirs))
-        async with self.plain.begin() as connection:
+        async with self.owner.begin() as connection:
             for side in (pair.shadow, pair.theirs):
                 await self.create(connection, spec, side)
         return pair
 
-    async def begin(self) -> None:
-        """Make the types that the columns need."""
-        if self.dialect.name == "postgresql":
-            async with self.plain.begin() as connection:
-                for statement in PREPARED_ON_POSTGRESQL:
-                    await connection.exec_driver_sql(statement)
-
     async def create(self, connection: AsyncConnection, spec: Spec, side: Side) -> None:
         for table in side.tables:
-            create = str(CreateTable(table).compile(dialect=self.dialect))
-            statements = spec.tables.ddl(create, table.name) if table is side.base.__table__ else [create]
-            for statement in statements:
-                await connection.exec_driver_sql(
-                    statement.replace("%", "%%") if self.driver != "aiosqlite" else statement
-                )
+            create = str(CreateTable(table).compile(dialect=self.dialect)).strip()
+            for statement in spec.tables.ddl(create, table.name) if table is side.base.__table__ else [create]:
+                await self.run(connection, statement)
+            if self.dialect.name == "postgresql":
+                await self.run(connection, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {self.role}")
+        if self.dialect.name == "postgresql" and spec.table_kind != "table_rights_only":
+            await self.run(connection, f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {self.role}")
+
+    async def run(self, connection: AsyncConnection, statement: str) -> None:
+        is_sqlite = self.dialect.name == "sqlite"
+        await connection.exec_driver_sql(
+            statement if is_sqlite or self.driver == "asyncpg" else statement.replace("%", "%%")
+        )
+
+    async def alter(self, pair: Pair) -> None:
+        """Do as a migration of another process."""
+        if pair.spec.tables.alter is not None:
+            async with self.owner.begin() as connection:
+                for side in (pair.shadow, pair.theirs):
+                    for statement in pair.spec.tables.alter(side.base.__table__.name):
+                        await self.run(connection, statement)
+        # The plain sessions begin anew, as if SQLAlchemy's program were started again.
+        await self.plain.dispose()
 
     async def empty(self, pair: Pair) -> None:
         """Delete all rows of both sides."""
-        async with self.plain.begin() as connection:
+        async with self.owner.begin() as connection:
             for side in (pair.shadow, pair.theirs):
                 for table in reversed(side.tables):
                     await connection.exec_driver_sql(f"DELETE FROM {table.name}")
@@ -180,21 +236,19 @@ class Court:
         """Return the rows as text, by tag, as another connection reads them."""
         first = side.base.__table__
         labels = [
-            (
-                f"{name} of {table.name.rstrip('0123456789_')}" if table is not first else name,
-                self.as_text(table, column),
-            )
+            (name if table is first else f"{name} of {table.name.split('_')[-1]}", self.as_text(table, column))
             for table, column, name in side.labels()
         ]
         joins = "".join(
             f" LEFT JOIN {table.name} ON "
             + " AND ".join(f"{table.name}.{key.name} = {first.name}.{key.name}" for key in table.primary_key)
-            for table in side.tables
+            for table in side.row_tables
             if table is not first
         )
-        async with self.plain.connect() as connection:
+        chosen = ", ".join(sql for _, sql in labels)
+        async with self.owner.connect() as connection:
             found = await connection.execute(
-                text(f"SELECT {first.name}.tag, {', '.join(sql for _, sql in labels)} FROM {first.name}{joins}")
+                text(f"SELECT {first.name}.tag, {chosen} FROM {first.name}{joins} WHERE {first.name}.tag >= 0")
             )
             return {row[0]: dict(zip([label for label, _ in labels], row[1:], strict=True)) for row in found}
 
@@ -206,10 +260,6 @@ class Court:
         if self.driver == "asyncmy":
             return f"HEX({name})" if isinstance(table.columns[column].type, LargeBinary) else f"CAST({name} AS CHAR)"
         return f"CAST({name} AS text)"
-
-    async def dispose(self) -> None:
-        await self.database.dispose()
-        await self.plain.dispose()
 
 
 @contextmanager
@@ -233,19 +283,31 @@ def stock(driver: str, width: int = 8) -> list[Spec]:
     chance = random.Random(driver)
     kinds = [kind for kind in COLUMNS.values() if driver in kind.drivers]
     tried: Counter[tuple[str, str]] = Counter()
-    specs = []
     couples = [
         (class_kind, table_kind)
         for class_kind in CLASSES.values()
         for table_kind in TABLES.values()
-        if driver in class_kind.drivers
-        and driver in table_kind.drivers
-        and (table_kind.classes is None or class_kind.name in table_kind.classes)
+        if class_kind.fits(driver) and table_kind.fits(driver, class_kind.name)
     ]
-    for class_kind, table_kind in couples * max(1, 150 // len(couples)):
-        order = chance.sample(kinds, len(kinds))
-        order.sort(key=lambda kind: (tried[class_kind.name, kind.name], tried["", kind.name]))
-        columns = sorted((kind.name for kind in order[:width]), key=list(COLUMNS).index)
-        tried.update((name, column) for column in columns for name in (class_kind.name, ""))
+    # Each column kind is in three pairs of a class kind's plain table, and the odd tables have two pairs each.
+    couples = [couple for couple in couples for _ in range(4 if couple[1].name == "plain" else couple[1].pairs)]
+    specs = []
+    for class_kind, table_kind in couples:
+        fitting = [
+            kind
+            for kind in chance.sample(kinds, len(kinds))
+            if class_kind.columns(kind) and not (table_kind.avoids and table_kind.avoids in kind.name)
+        ]
+        fitting.sort(
+            key=lambda kind: (
+                kind.name not in table_kind.columns,
+                tried[class_kind.name, kind.name],
+                tried[table_kind.name, kind.name],
+            )
+        )
+        # One of the two pairs of an odd table is narrow: what only a row of the right kinds shows is shown there.
+        narrow = len(specs) % 2 == 0 and table_kind.name != "plain" and table_kind.alter is None
+        columns = sorted((kind.name for kind in fitting[: 3 if narrow else width]), key=list(COLUMNS).index)
+        tried.update((name, column) for column in columns for name in (class_kind.name, table_kind.name))
         specs.append(Spec(class_kind.name, table_kind.name, tuple(columns)))
     return specs

@@ -22,6 +22,8 @@ def literal(example: Example) -> str:
         parts.append(f"set_to={example.set_to!r}")
     if example.batch_size is not None:
         parts.append(f"batch_size={example.batch_size}")
+    if example.lookup != "tag":
+        parts.append(f"lookup={example.lookup!r}")
     return f"Example({', '.join(parts)})"
 
 

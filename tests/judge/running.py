@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from .calls import CALLS
 from .differences import Difference, differences
 from .examples import Example, examples_of
 from .known import Known, explained
@@ -38,13 +40,34 @@ class Bench:
 @contextmanager
 def bench_of(driver: str) -> Iterator[Bench]:
     """Make a database on a driver, for as long as the block runs."""
-    with tempfile.TemporaryDirectory() as folder, url_of(driver, folder) as url, asyncio.Runner() as runner:
+    with (
+        elsewhere(),
+        tempfile.TemporaryDirectory() as folder,
+        url_of(driver, folder) as url,
+        asyncio.Runner() as runner,
+    ):
         court = Court(driver, url)
+        runner.run(court.begin())
         try:
-            runner.run(court.begin())
             yield Bench(court, runner.run)
         finally:
-            runner.run(court.dispose())
+            runner.run(court.end())
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Let the process be in another time zone than the database: who converts a time without a zone can be told."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "America/New_York"
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 @dataclass
@@ -119,7 +142,7 @@ def group_of(example: Example, difference: Difference) -> tuple[str, ...]:
     )
 
 
-def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False) -> Tally:
+def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False, only: tuple[str, ...] = ()) -> Tally:
     """Draw and perform examples.
 
     Args:
@@ -127,9 +150,16 @@ def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False)
         count: How many.
         number: The seed: the same number draws the same examples.
         is_self_check: Compare SQLAlchemy with itself.
+        only: Names of calls, class kinds, table kinds and column kinds; by default all.
     """
     driver = bench.court.driver
     tally = Tally(driver)
+    calls = tuple(name for name in only if name in CALLS)
+    specs = [
+        spec
+        for spec in stock(driver)
+        if all(name in CALLS or name in {spec.class_kind, spec.table_kind, *spec.columns} for name in only)
+    ]
     began = time.monotonic()
 
     @seed(number)
@@ -140,7 +170,7 @@ def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False)
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(examples_of(driver, stock(driver)))
+    @given(examples_of(driver, specs, calls))
     def each(example: Example) -> None:
         tally.add(example, bench.differences(example, is_self_check=is_self_check))
 

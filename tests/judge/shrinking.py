@@ -62,14 +62,15 @@ def smaller(example: Example, difference: Difference) -> Iterator[Example]:
     if spec.table_kind != "plain":
         yield replace(example, spec=replace(spec, table_kind="plain"))
     if spec.class_kind != "plain" and all(row.model == "Thing" for row in rows):
-        given = {name for name, _ in spec.classes.values}
+        given = {given.name for given in spec.classes.given}
         yield replace(without(example, given), spec=replace(spec, class_kind="plain"))
     columns = [name for name in spec.columns if name != difference.attribute]
     if len(columns) > 1:
         yield fewer_columns(example, set(columns))
     for name in columns:
         yield fewer_columns(example, {name})
-    for name in sorted({name for row in rows for name in row.cells if name in spec.columns}):
+    keys = {given.name for given in spec.classes.given if given.is_always}
+    for name in sorted({name for row in rows for name in row.cells} - keys):
         yield replace(example, rows=tuple(Row(dropped(row.cells, {name}), row.changes, row.model) for row in rows))
     for name in sorted({name for row in rows for name in row.changes}):
         yield replace(example, rows=tuple(Row(row.cells, dropped(row.changes, {name}), row.model) for row in rows))
