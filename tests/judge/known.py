@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from .columns import COLUMNS
 from .differences import Difference
 from .examples import Example, Row
-from .outcomes import UNLOADED
 from .pairs import Spec
 
 __all__ = ["KNOWN", "Known", "explained"]
@@ -74,59 +73,10 @@ ALTERED = ("big_integer", "integer", "float_", "string")
 
 KNOWN = [
     Known(
-        "mapper_events",
-        "Listeners to the mapper, before_insert and its kin, are not called, nor is the row written as they set it",
-        lambda example, difference: (
-            (difference.field == "events" and example.spec.class_kind in {"listened", "refreshed"})
-            or (difference.attribute in {"slug", "times"} and is_value(difference))
-        ),
-        Example("aiosqlite", "save", (Row(),), Spec("hooked", "plain", ("string",))),
-        share=0.15,
-    ),
-    Known(
-        "derived_in_bulk",
-        "A bulk method of a base writes the instances of derived classes as if they were the base's: columns, tables "
-        "and receivers of their own are passed over",
-        lambda example, difference: has_derived(example) and example.call.startswith(("bulk", "save, save")),
-        Example("aiosqlite", "bulk_create", (Row({"special": "1"}, {}, "Special"),), Spec("single_table")),
-    ),
-    Known(
         "gone",
         "An UPDATE whose row is gone raises an ObjectNotFound that is no StaleDataError",
         lambda example, difference: difference.field == "error" and difference.ours.startswith("ObjectNotFound"),
         Example("aiosqlite", "save a gone one", (Row({}, {"string": "'a'"}),), Spec(columns=("string",))),
-    ),
-    Known(
-        "mutable_made",
-        "The value that a default made, or that was given, of a Mutable is plain: changes in place are lost",
-        lambda example, difference: example.spec.class_kind == "mutable" and difference.attribute in {"data", "items"},
-        Example("aiosqlite", "save", (Row(),), Spec("mutable")),
-    ),
-    Known(
-        "set_to_the_same",
-        "An attribute that is set to the value that it had is written, and its onupdate does not serve",
-        lambda example, difference: (
-            is_update(example)
-            and (difference.field == "modified" or (is_value(difference) and "onupdate" in difference.attribute))
-        ),
-        Example(
-            "aiosqlite",
-            "save a stored one",
-            (Row({"string_onupdate": "'a'"}, {"string_onupdate": "'a'", "string": "'b'"}),),
-            Spec(columns=("string_onupdate", "string")),
-        ),
-    ),
-    Known(
-        "composite_after",
-        "A composite attribute that was not given reads otherwise after a save",
-        lambda example, difference: difference.field == "attribute" and difference.attribute == "point",
-        Example("aiosqlite", "save", (Row(),), Spec("composite")),
-    ),
-    Known(
-        "ignore_reads_again",
-        "bulk_create(ignore_conflicts=True) leaves other values on the instances than were given, or none",
-        lambda example, difference: example.call == "bulk_create_ignore" and difference.field == "attribute",
-        new("bulk_create_ignore", {"float_": "3"}),
     ),
     Known(
         "ignore_on_mariadb",
@@ -135,34 +85,9 @@ KNOWN = [
         Example("asyncmy", "bulk_create_ignore", (Row(),), Spec(columns=("string_not_null",))),
     ),
     Known(
-        "column_property",
-        "A column_property of an expression reads None after an INSERT",
-        lambda example, difference: difference.field == "attribute" and difference.attribute == "total",
-        Example("aiosqlite", "bulk_create", (Row(),), Spec("derived", columns=("string",))),
-    ),
-    Known(
-        "ignore_of_units",
-        "bulk_create(ignore_conflicts=True) refuses classes and values that need the unit of work",
-        lambda example, difference: (
-            difference.field == "error" and "unit of work here, which cannot" in difference.ours
-        ),
-        new("bulk_create_ignore", {"string": "func.lower('ABC')"}),
-    ),
-    Known(
         "versions_refused",
         "query.update() of a class that counts versions is refused, where SQLAlchemy's statement is not",
         lambda example, difference: difference.field == "error" and "counts versions" in difference.ours,
         Example("aiosqlite", "query.update", (Row({}, {"string": "'a'"}),) * 2, Spec("versioned", columns=("string",))),
-    ),
-    Known(
-        "unset_left_out",
-        "An unset attribute is left out of the INSERT: a default that the class does not know of serves",
-        lambda example, difference: (
-            difference.field == "stored"
-            and difference.given == "unset"
-            and difference.theirs in {"None", "NULL"}
-            and example.spec.table_kind == "altered_types"
-        ),
-        Example("asyncpg", "bulk_create", (Row(),), Spec("plain", "altered_types", ALTERED)),
     ),
 ]
