@@ -90,4 +90,63 @@ KNOWN = [
         lambda example, difference: difference.field == "error" and "counts versions" in difference.ours,
         Example("aiosqlite", "query.update", (Row({}, {"string": "'a'"}),) * 2, Spec("versioned", columns=("string",))),
     ),
+    Known(
+        "modified_by_equal",
+        "An instance whose attribute was set to the value that it had stays modified after it is saved",
+        lambda example, difference: (
+            difference.field == "modified"
+            and difference.ours == "True"
+            and ("or_create" in example.call or any(row.changes for row in example.rows))
+        ),
+        Example(
+            "aiosqlite",
+            "save a stored one",
+            (Row({"string": "'a'"}, {"string": "'a'"}),),
+            Spec(columns=("string",)),
+        ),
+    ),
+    Known(
+        "equal_is_dropped",
+        "update() of an attribute to an equal value of another class, 2 on 2.0, leaves the old value on the instance",
+        lambda example, difference: (
+            difference.field == "attribute"
+            and difference.tag is not None
+            and difference.attribute in example.rows[difference.tag].changes
+            and example.rows[difference.tag].changes[difference.attribute]
+            == example.rows[difference.tag].cells.get(difference.attribute)
+        ),
+        Example(
+            "aiosqlite", "update", (Row({"double": "2"}, {"double": "2"}),), Spec("listened", "plain", ("double",))
+        ),
+    ),
+    Known(
+        "order_of_ignored",
+        "bulk_create(ignore_conflicts=True) writes each class by itself, so that keys are not in the order of the rows",
+        lambda example, difference: (
+            example.call == "bulk_create_ignore"
+            and (difference.field, difference.attribute) == ("stored", "id")
+            and {row.model for row in example.rows} == {"Thing", "Special"}
+        ),
+        Example(
+            "aiosqlite",
+            "bulk_create_ignore",
+            (Row(), Row({}, {}, "Special"), Row()),
+            Spec("joined", "plain", ("string",)),
+        ),
+    ),
+    Known(
+        "keys_of_units",
+        "Where the unit of work writes, and a trigger makes the keys, instances get other rows' keys (rule 1)",
+        lambda example, difference: (
+            example.spec.tables.makes_keys
+            and (difference.field == "key" or (difference.field, difference.attribute) == ("attribute", "id"))
+        ),
+        Example("psycopg", "bulk_create", (Row(),) * 2, Spec("mutable", "descending_keys", ())),
+    ),
+    Known(
+        "warnings_of_asyncmy",
+        "A statement that MariaDB warns of, of a number that was rounded, raises a TypeError",
+        lambda example, difference: difference.field == "error" and "_show_warnings" in difference.ours,
+        new("bulk_create", {"numeric": "Decimal('1.005')"}, driver="asyncmy"),
+    ),
 ]

@@ -87,12 +87,12 @@ class Play:
         self.instances[tag] = instance = self.model(tag)(**self.values(tag))
         return instance
 
-    def changed(self, tag: int) -> Any:
-        """Return the instance of a stored row, changed."""
+    def changed(self, tag: int, *, in_place: bool = True) -> Any:
+        """Return the instance of a stored row, changed; its mutable values in place too."""
         instance = self.instances[tag]
         for name, value in self.changes(tag).items():
             setattr(instance, name, value)
-        if hasattr(instance, "touch"):
+        if in_place and hasattr(instance, "touch"):
             instance.touch()
         return instance
 
