@@ -60,8 +60,11 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
 
 
 cdef object c_send_async(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
+    if kwnames != NULL and nargs == 1 and find_name(<tuple>kwnames, "_sync_wrapper") < 0:
+        arguments = arguments_of(args[0], args + 1, PyTuple_GET_SIZE(<object>kwnames), -1)
+        return sending(begin, self, <object>kwnames, arguments, None)
     names, arguments, wrapper = unpack(pure_send_async, "_sync_wrapper", self, args, nargs, kwnames)
-    return sending(self, names, arguments, wrapper)
+    return sending(begin, self, names, arguments, wrapper)
 
 
 cdef list bind(Emitter emitter, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):

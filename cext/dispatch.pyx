@@ -374,21 +374,25 @@ cdef class Dispatch:
                 names = self._names_of(sender)
         return self.function(plan, OF_FIRE, <tuple?>names, found)
 
-    @cython.binding(False)
-    def _sending(self, tuple names not None, tuple arguments not None, wrapper):
-        """Return the coroutine of a send, or ``None`` where nobody listens: what ``send_async`` begins with."""
-        cdef int found = 0
-        cdef object function = None
-        cdef Plan plan = self.heard(arguments[0], &found)
-        if plan is None:
-            return None
-        if wrapper is None:
-            function = self.function(plan, OF_SEND_ASYNC, names, found)
-        if function is None:
-            return self._send_async(plan, arguments[0], wrapper, dict(zip(names, arguments[1:])))
-        return PyObject_Vectorcall(
-            <PyObject *>function, PySequence_Fast_ITEMS(arguments), PyTuple_GET_SIZE(arguments), NULL
-        )
+
+@cython.binding(False)
+def begin_sending(Dispatch signal not None, tuple names not None, tuple arguments not None, wrapper):
+    """Return the coroutine of a send, or ``None`` where nobody listens: what ``send_async`` begins with."""
+    cdef int found = 0
+    cdef object function = None
+    cdef Plan plan = signal.heard(<object>PyTuple_GET_ITEM(arguments, 0), &found)
+    if plan is None:
+        return None
+    if wrapper is None:
+        function = signal.function(plan, OF_SEND_ASYNC, names, found)
+    if function is None:
+        return signal._send_async(plan, arguments[0], wrapper, dict(zip(names, arguments[1:])))
+    return PyObject_Vectorcall(
+        <PyObject *>function, PySequence_Fast_ITEMS(arguments), PyTuple_GET_SIZE(arguments), NULL
+    )
+
+
+cdef object begin = begin_sending
 
 
 include "calling.pxi"
