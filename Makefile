@@ -84,7 +84,7 @@ sanitize: $(VENV)/.test
 	cd $(SANITIZED) && CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZER)" \
 	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace --force
 	cd $(SANITIZED) && LD_PRELOAD=$$(gcc -print-file-name=lib$(if $(filter thread,$(SANITIZER)),tsan,asan).so) \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=src \
+	  ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=0:thread_local_quarantine_size_kb=0 UBSAN_OPTIONS=halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=src \
 	  ALDIS_TEST_LEAK_SENDS=20000 $(abspath $(BIN))/python -m pytest tests/dispatch -k "compiled and not machine"
 
 # The short run is in the tests. JUDGE says which driver, how many examples and which seed.
