@@ -177,8 +177,9 @@ cdef class Plan:
         with cython.critical_section(self):
             recent = self.fired if kind == OF_FIRE else self.sent if kind == OF_SEND else self.sent_async
             functions = self.functions
-        if with_twins and recent is not None and (PyTuple_GET_ITEM(recent, 0) == <PyObject *>names or recent[0] == names):
-            return <object>PyTuple_GET_ITEM(recent, 1)
+        if with_twins and recent is not None:
+            if PyTuple_GET_ITEM(recent, 0) == <PyObject *>names or recent[0] == names:
+                return <object>PyTuple_GET_ITEM(recent, 1)
         return MISSING if functions is None else functions.get((kind, with_twins, names), MISSING)
 
 
