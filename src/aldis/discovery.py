@@ -211,8 +211,10 @@ class Project:
 
 def texts(file: Any, key: str, value: Any) -> tuple[str, ...]:
     """Return a value of ``[tool.aldis]``, a string or a list of them, as a tuple."""
-    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (None,)
-    if not all(isinstance(each, str) for each in found):
+    if isinstance(value, str):
+        return (value,)
+    found = tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
+    if not isinstance(value, list | tuple) or len(found) < len(value):
         raise ConfigurationError(f"{file}: {key} in [tool.aldis] is {value!r}; it takes a string or a list of strings.")
     return found
 

@@ -62,7 +62,7 @@ class Receiver(core.Asked):
         self._accepted = accepts(receiver)
         self.is_async = iscoroutinefunction(receiver)
         self._twin: Any = None
-        self.is_method = type(receiver) is MethodType and type(receiver.__func__) is FunctionType
+        self.is_method = isinstance(receiver, MethodType) and type(receiver.__func__) is FunctionType
         """It is a method of Python's, whose function and owner can be had one by one."""
         owner = receiver.__self__ if isinstance(receiver, MethodType) else None
         self.owner = weakref.ref(owner) if self.is_weak and self.is_method else None

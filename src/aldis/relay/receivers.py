@@ -246,14 +246,14 @@ class Receiver:
         task = asyncio.current_task()
         assert task is not None
         cancellations = task.cancelling()
-        result: Any = None
+        limit: asyncio.Timeout | None = None
         try:
             result = self.function(event.sender, **self.arguments(event))
             if isinstance(result, Awaitable):
                 async with asyncio.timeout(self.patience) as limit:
                     await result
         except TimeoutError as error:
-            if isinstance(result, Awaitable) and limit.expired():
+            if limit is not None and limit.expired():
                 raise TimeoutError(f"the call took longer than patience={self.patience:g} seconds") from error
             raise
         except (asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
