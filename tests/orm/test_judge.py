@@ -7,11 +7,13 @@ judge`` is the long run.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from judge.columns import DRIVERS
 from judge.known import KNOWN, Known, explained
+from judge.meant import table
 from judge.report import report, summary
 from judge.running import Bench, bench_of, judge
 
@@ -61,6 +63,11 @@ def test_rows_are_written_as_sqlalchemy_writes_them(bench):
     if EXAMPLES >= 200:
         wide = {known.name for known in KNOWN if tally.known[known.name] > known.share * tally.tried}
         assert not wide, "these entries of known.py explain more than they should"
+
+
+def test_documentation_has_the_rules_that_are_meant():
+    page = Path(__file__).parents[2] / "docs" / "orm.md"
+    assert table() in page.read_text()
 
 
 @pytest.mark.parametrize(
