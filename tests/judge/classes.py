@@ -102,7 +102,8 @@ def as_sqlmodel(table: str, columns: Sequence[ColumnKind]) -> str:
     return "\n".join(
         [
             "from sqlmodel import Field, SQLModel",
-            "class Thing(*SQLMODEL_BASES, SQLModel, registry=registry(), table=True):",
+            "class Mapped_(SQLModel, registry=registry()): ...",
+            "class Thing(*SQLMODEL_BASES, Mapped_, table=True):",
             f'    __tablename__ = "{table}"',
             "    model_config = {'arbitrary_types_allowed': True}",
             "    id: Optional[int] = Field(default=None, primary_key=True)",
