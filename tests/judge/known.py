@@ -104,6 +104,7 @@ KNOWN = [
             (Row({"string": "'a'"}, {"string": "'a'"}),),
             Spec(columns=("string",)),
         ),
+        share=0.2,
     ),
     Known(
         "equal_is_dropped",

@@ -13,7 +13,7 @@ from ..mapping.instance_state import detach, renew
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
-    from sqlalchemy import Insert
+    from sqlalchemy import Connection, Insert
     from sqlalchemy.orm import InstanceState
 
     from ..databases import Driver, Outcome
@@ -116,9 +116,14 @@ async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, 
     missing = [column for column in mapping.made_on_insert if column.key not in column_values]
     if missing and connection.dialect.insert_returning:
         returning = insert(mapping.table).returning(*missing)
-        returned = await whole(connection, connection.execute(returning, column_values))
-        column_values.update(mapping.own(returned.last_inserted_params()))
-        row = returned.first()
+
+        def run(sync: Connection) -> tuple[Any, Any]:
+            # In one go: AsyncConnection.execute() cannot close the cursor of a migration's plain driver.
+            result = sync.execute(returning, column_values)
+            return result.last_inserted_params(), result.first()
+
+        parameters, row = await whole(connection, connection.run_sync(run))
+        column_values.update(mapping.own(parameters))
         if row is None:
             raise dropped(mapping)
         column_values.update((column.key, value) for column, value in zip(missing, row, strict=True))
