@@ -22,6 +22,7 @@ help:
 	@echo "make judge         the judge's long run: saves compared with SQLAlchemy's, JUDGE=\"--driver sqlite --examples 500\""
 	@echo "make test-threads  threads that send, connect, disconnect and let receivers die, a minute on each core"
 	@echo "make sanitize      the dispatch tests under AddressSanitizer and UBSan; needs gcc"
+	@echo "make soak          random programs of transactions, by their seeds: SEEDS=10000, SOAK_URL=postgresql+asyncpg://..."
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
@@ -90,6 +91,10 @@ sanitize: $(VENV)/.test
 # The short run is in the tests. JUDGE says which driver, how many examples and which seed.
 judge: $(VENV)/.test
 	$(BIN)/python -m tests.judge $(or $(JUDGE),--examples 20000)
+
+# A seed that ends wrong is printed, and replays: python tests/soak/soak.py --only SEED.
+soak: $(VENV)/.test
+	$(BIN)/python tests/soak/soak.py --seeds $(SEEDS) $(if $(SOAK_URL),--url $(SOAK_URL))
 
 bench: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py benchmarks/test_tracing.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .orm.database import Database
     from .orm.model import Model
     from .orm.queryset import QuerySet
+    from .orm.transactions.ambient import detached
 
     slow_receiver_seconds: float | None
 
@@ -59,6 +60,7 @@ _WHERE = {
     "TurnTimeoutError": "errors",
     "autodiscover": "discovery",
     "backend": "dispatch",
+    "detached": "orm.transactions.ambient",
     "signal": "dispatch.signal",
     "signals_disabled": "context",
 }
@@ -91,6 +93,7 @@ __all__ = [
     "autodiscover",
     "backend",
     "context",
+    "detached",
     "dispatch",
     "migrations",
     "orm",

@@ -64,7 +64,7 @@ class TransactionEndedError(AldisError):
     """
 
 
-class TurnTimeoutError(AldisError, TimeoutError):
+class TurnTimeoutError(AldisError):
     """A call waited for its turn in a transaction while the operation under way sent no statement.
 
     The most frequent cause is a receiver that waits for a task which waits for the receiver's own operation.

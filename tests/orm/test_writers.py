@@ -210,7 +210,7 @@ async def test_watched_connection_shows_all_of_its_statements(models, served) ->
         await models.User.query.bulk_create([{"name": f"u{number}"} for number in range(ROWS)])
     event.remove(engine, "before_cursor_execute", watch)
     assert served() != ["fast"]
-    kinds = [statement.split()[0] for statement in seen if "SAVEPOINT" not in statement and statement != "BEGIN"]
+    kinds = [statement.split()[0] for statement in seen if "SAVEPOINT" not in statement and "BEGIN" not in statement]
     assert kinds[:3] == ["INSERT", "UPDATE", "DELETE"]
     assert set(kinds[3:]) == {"INSERT"}
 

@@ -30,7 +30,7 @@ class Refused(Exception):
     """Raised by receivers and blocks that a program tells to fail."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Frame:
     """A block or an operation, of which others may be part.
 
@@ -43,7 +43,7 @@ class Frame:
     outcome: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """One call that writes rows.
 
@@ -63,7 +63,7 @@ class Call:
     frame: Frame | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Plan:
     """What a row's receivers do.
 

@@ -23,8 +23,8 @@ __all__ = ["SeededLoop", "Stuck"]
 DRIVERS: Final = ("aiosqlite", "asyncpg", "aldis.orm.databases", "asyncio.selector_events", "asyncio.base_events")
 """The packages whose futures stand for an answer that is on its way."""
 
-PATIENCE: Final = 0.02
-"""Real seconds after which an answer that has not come is taken for one that waits for a lock."""
+PATIENCE: Final = 5
+"""Real seconds after which an answer that has not come is taken for one that waits for a lock; SQLite's come before."""
 
 LONGEST: Final = 20.0
 """Real seconds that a run may wait for an answer when nothing else is left to do."""
@@ -134,7 +134,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
             waited = time.monotonic() - begun
             if len(self.in_flight) < before:
                 begun = time.monotonic()
-            elif self.waits_for_locks is not None and waited > PATIENCE / 10:
+            elif self.waits_for_locks is not None and waited > 0.002:
                 if self.waits_for_locks(len(self.in_flight)) or waited > 1:
                     return
             elif waited > PATIENCE and self.waits_for_locks is None:

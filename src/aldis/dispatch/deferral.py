@@ -32,6 +32,10 @@ class Call:
         """Return what helps against an error of the receiver's, if that is known."""
         return None
 
+    def is_inside(self, scope: Any) -> bool:
+        """Tell whether the signal was fired inside an operation."""
+        return False
+
     async def make(self) -> None:
         """Call the receiver, and await it."""
         result = self.receiver(*self.args, **self.kwargs)
@@ -59,6 +63,14 @@ class Queue:
     def forget_since(self, mark: int) -> None:
         """Drop the calls that were added after the first ``mark``: their savepoint was rolled back."""
         del self.calls[mark:]
+
+    def forget(self, scope: Any) -> None:
+        """Drop the calls of an operation that was rolled back, and of what was inside it."""
+        self.calls = [call for call in self.calls if not call.is_inside(scope)]
+
+    def drops(self) -> bool:
+        """Tell whether a call, which comes when the transaction is over, is of something that was rolled back."""
+        return False
 
     def close(self) -> None:
         """Take note that the transaction is over: what is called from now on does not wait."""
@@ -131,7 +143,9 @@ class Deferred(StandIn):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the receiver, or let the call wait."""
         queue = AFTER_COMMIT.get()
-        if queue is None or not queue.is_open:
+        if queue is None:
             return self.receiver(*args, **kwargs)
+        if not queue.is_open:
+            return None if queue.drops() else self.receiver(*args, **kwargs)
         queue.add(self.receiver, args, kwargs)
         return None

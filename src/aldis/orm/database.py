@@ -16,9 +16,9 @@ from ..errors import ConfigurationError
 from ..greenlets import is_loop_running
 from ..masking import masked_text, masked_url
 from .databases.sqlite import roll_back_what_is_given_up
-from .transactions.ambient import open_transaction, outermost
+from .transactions.ambient import Operation, note_top, open_transaction
+from .transactions.outermost import alone_in_memory
 from .transactions.rollback import RollbackScope
-from .transactions.savepoints import Transaction
 from .transactions.settings import Settings, settle
 
 __all__ = ["Database", "Using", "databases", "reading", "session_on"]
@@ -36,6 +36,11 @@ class Database:
 
     Args:
         target: A database URL with an async driver, or an :class:`~sqlalchemy.ext.asyncio.AsyncEngine`.
+        begin: How transactions begin on SQLite. "immediate", the default: with the lock to write, for which the writers
+            of this process queue. "deferred": SQLAlchemy's way, with the first statement that writes.
+        turn_timeout: Seconds that a task waits for its turn in a transaction while the operation under way sends no
+            statement.
+        commit_timeout: Seconds that a task which was cancelled during a COMMIT waits for the answer.
         after_commit_errors: "raise", the default: the errors of receivers that waited for the commit come out of the
             call that committed, as one :class:`~aldis.AfterCommitError`. "log": they are only logged, at ERROR. Two
             databases of one engine share the settings that were given last.
@@ -57,10 +62,13 @@ class Database:
         self,
         target: str | URL | AsyncEngine,
         *,
+        begin: Literal["immediate", "deferred"] = "immediate",
+        turn_timeout: float = 30,
+        commit_timeout: float = 10,
         after_commit_errors: Literal["raise", "log"] = "raise",
         **engine_options: Any,
     ) -> None:
-        settings = Settings(after_commit_errors=after_commit_errors)
+        settings = Settings(begin, turn_timeout, commit_timeout, after_commit_errors)
         self._is_closed = False
         if isinstance(target, AsyncEngine):
             if engine_options:
@@ -86,7 +94,9 @@ class Database:
         return f"<Database {shown_url(self.engine.url)}>"
 
     @asynccontextmanager
-    async def transaction(self, on_rollback: Callable[[], None] | None = None) -> AsyncIterator[AsyncConnection]:
+    async def transaction(
+        self, on_rollback: Callable[[], None] | None = None, *, read_only: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         """Run a block in one transaction: commit at its end, roll back when it raises.
 
         The transaction is ambient: whatever is saved to this database inside the block, in the same task, takes part.
@@ -95,6 +105,7 @@ class Database:
 
         Args:
             on_rollback: Called when the block was undone: by itself, its commit, or a transaction around it.
+            read_only: Nothing is written in the block; on SQLite it takes no lock that keeps writers waiting.
 
         Yields:
             The connection, for SQL of your own.
@@ -109,17 +120,30 @@ class Database:
             >>> asyncio.run(main())
             1
         """
-        async with self.operation(RollbackScope(calls=[on_rollback] if on_rollback else ())) as transaction:
+        rollback = RollbackScope(calls=[on_rollback] if on_rollback else ())
+        block = Operation(self.engine.sync_engine, rollback, "a transaction() block")
+        block.connect, block.read_only, block.is_block = self.connect, read_only, True
+        async with block as transaction:
+            transaction.watch_commit()
+            note_top(transaction)
             yield transaction.connection
 
-    def operation(self, scope: RollbackScope) -> AbstractAsyncContextManager[Transaction]:
+    def operation(self, rollback: RollbackScope, name: str | type, also: Database | None = None) -> Operation:
         """Return the transaction of one operation: a savepoint of the one that is open, or one of its own.
 
         Args:
-            scope: What is undone with the operation.
+            rollback: The instances that are put back when the operation is undone.
+            name: The model, or words for messages.
+            also: Another database whose models' operations take part.
         """
-        transaction = open_transaction(self)
-        return outermost(self, None, scope) if transaction is None else transaction.savepoint(scope)
+        engine = None if also is None else also.engine.sync_engine
+        operation = Operation(self.engine.sync_engine, rollback, name, engine)
+        operation.connect = self.connect
+        return operation
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a connection of the pool's, for a transaction of its own."""
+        return self.open_engine.connect()
 
     @property
     def open_engine(self) -> AsyncEngine:
@@ -188,7 +212,7 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
         transaction.refuse_broken()
         yield transaction.connection
         return
-    async with target.open_engine.connect() as connection:
+    async with alone_in_memory(target.engine.sync_engine), target.open_engine.connect() as connection:
         yield connection
 
 

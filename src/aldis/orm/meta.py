@@ -12,7 +12,7 @@ from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
 from .database import Database, Using
 from .transactions.after_commit import queue_of
-from .transactions.ambient import begun_by_hand, elsewhere, on_connection
+from .transactions.ambient import begun_by_hand, on_connection
 from .transactions.rollback import RollbackScope
 from .transactions.savepoints import Transaction
 
@@ -94,24 +94,24 @@ def operation(
     """
     scope = scope or RollbackScope()
     if using is None:
-        return meta_of(model).database.operation(scope)
+        return meta_of(model).database.operation(scope, model)
     own = getattr(model, "database", None)
     database = own if isinstance(own, Database) and own is not using else None
     if isinstance(using, Database):
-        return elsewhere(database, using.operation(scope))
+        return using.operation(scope, model, also=database)
     if isinstance(using, AsyncConnection):
-        return on_connection(database, using, scope)
+        return on_connection(database, using, scope, model)
     if isinstance(using, AsyncSession):
-        return in_session(database, using, scope)
+        return in_session(database, using, scope, model)
     raise ConfigurationError(f"using is {using!r}: give an aldis.Database, an AsyncConnection or an AsyncSession.")
 
 
 @asynccontextmanager
 async def in_session(
-    database: Database | None, session: AsyncSession, scope: RollbackScope
+    database: Database | None, session: AsyncSession, scope: RollbackScope, name: type
 ) -> AsyncIterator[Transaction]:
     """Run a block in a savepoint of a session's transaction."""
     connection = await session.connection()
     queue = queue_of(session.sync_session, connection.sync_connection)
-    async with begun_by_hand(database, connection, queue, scope) as transaction:
+    async with begun_by_hand(database, connection, queue, scope, name) as transaction:
         yield transaction

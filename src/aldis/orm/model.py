@@ -17,6 +17,7 @@ from .queryset import QuerySet
 from .saving import instance as saving
 from .session import instance_methods as held
 from .session.listeners import listen
+from .transactions.outermost import LOST
 
 if TYPE_CHECKING:
     from typing import Self
@@ -154,6 +155,10 @@ class Model:
             ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
         """
+        state = state_of(self)
+        lost = LOST.pop(state, None)  # of a COMMIT whose outcome nobody knows
+        if lost is not None and state.key is None:
+            state.key = lost
         state = stored_state(self, "loaded")
         if state.session_id is not None:
             return await held.load(self)
@@ -161,7 +166,10 @@ class Model:
         query = QuerySet(type(self), None, using).filter(*mapping.key_conditions(state))
         row = await query.options(undefer("*")).get_or_none()
         if row is None:
-            raise ObjectNotFound(f"{type(self).__name__} {state.identity!r} cannot be loaded: its row is gone.")
+            identity = state.identity
+            if lost is not None:
+                state.key = None
+            raise ObjectNotFound(f"{type(self).__name__} {identity!r} cannot be loaded: its row is gone.")
         values = instance_state(row).dict
         store(self, {name: values[name] for name in mapping.keys if name in values})
         return self

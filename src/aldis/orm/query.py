@@ -14,6 +14,7 @@ from .database import Using, reading, session_on
 from .databases.sqlite import whole
 from .mapping.table import attribute, mapper_of
 from .meta import meta_of
+from .transactions.ambient import fetched, turn_on
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -122,7 +123,7 @@ class Query(Generic[M]):
             session.expunge_all()
 
     async def _fetch(self, select: Select[Any]) -> list[M]:
-        async with self._session() as (connection, session):
+        async with self._session() as (connection, session), turn_on(connection):
             return list((await whole(connection, session.scalars(select))).unique().all())
 
     async def all(self) -> list[M]:
@@ -131,8 +132,8 @@ class Query(Generic[M]):
 
     async def __aiter__(self) -> AsyncIterator[M]:
         """Stream the instances: rows are fetched as they are asked for, where the driver can."""
-        async with self._session() as (_, session):
-            async for instance in await session.stream_scalars(self.select):
+        async with self._session() as (connection, session):
+            async for instance in fetched(connection, lambda: session.stream_scalars(self.select)):
                 session.expunge(instance)
                 yield instance
 
@@ -177,12 +178,12 @@ class Query(Generic[M]):
     async def count(self) -> int:
         """Return the number of rows."""
         statement = select(func.count()).select_from(self.select.order_by(None).subquery())
-        async with reading(self._target) as connection:
+        async with reading(self._target) as connection, turn_on(connection):
             return (await whole(connection, connection.execute(statement))).scalar_one()
 
     async def exists(self) -> bool:
         """Tell whether there is a row."""
-        async with reading(self._target) as connection:
+        async with reading(self._target) as connection, turn_on(connection):
             return (await whole(connection, connection.execute(select(self.select.exists())))).scalar_one()
 
     async def values(self, *names: str) -> list[dict[str, Any]]:
@@ -193,6 +194,6 @@ class Query(Generic[M]):
         """
         wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
         columns = [attribute(self.model, name).label(name) for name in wanted]
-        async with reading(self._target) as connection:
+        async with reading(self._target) as connection, turn_on(connection):
             result = await whole(connection, connection.execute(self.select.with_only_columns(*columns)))
             return [dict(row) for row in result.mappings()]

@@ -20,18 +20,23 @@ __all__ = ["begin", "roll_back_what_is_given_up", "whole"]
 T = TypeVar("T")
 
 
-async def begin(connection: AsyncConnection) -> None:
+async def begin(connection: AsyncConnection, words: str = "BEGIN") -> None:
     """Begin the transaction in the database too, where the driver puts that off.
 
     Python's sqlite3 begins one before the first INSERT, UPDATE or DELETE only, and so would take a SAVEPOINT for the
     outermost transaction and commit when it is released (SQLAlchemy's manual, "Serializable isolation / Savepoints /
     Transactional DDL" of the pysqlite dialect).
+
+    Args:
+        connection: The connection.
+        words: "BEGIN IMMEDIATE" takes the lock to write at once. A transaction that has read before it wants the lock
+            cannot wait for it: others may have written since (SQLite's manual, "Transaction").
     """
     if connection.dialect.name != "sqlite":
         return
     driver = (await connection.get_raw_connection()).driver_connection
     if not getattr(driver, "in_transaction", False):
-        await connection.exec_driver_sql("BEGIN")
+        await connection.exec_driver_sql(words)
 
 
 def roll_back_what_is_given_up(engine: AsyncEngine) -> None:

@@ -29,22 +29,26 @@ class Refused(Exception):
 class Attempt:
     """A statement that can be undone without the rest of the operation.
 
-    The savepoint that is due with the statement serves, if there is one: nothing has run in it before.
+    The savepoint that is due with the statement serves, if there is one: nothing has run in it before. Other tasks wait
+    meanwhile.
     """
 
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
-        self.has_own = transaction.begun == transaction.depth
+        self.turn = transaction.turn()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self.turn.__aenter__()
+        self.has_own = self.transaction.begun == self.transaction.depth
         if self.has_own:
             self.transaction.enter()
         self.number = self.transaction.depth
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self.has_own:
             self.transaction.leave()
+        await self.turn.__aexit__(*error)  # type: ignore[arg-type]
 
     async def undo(self) -> None:
         """Undo the statement.

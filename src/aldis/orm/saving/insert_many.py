@@ -199,7 +199,7 @@ async def attempted(
     Raises:
         Refused: It was undone, since it failed for the sake of a row, or nobody could tell whose key is whose.
     """
-    with Attempt(transaction) as attempt:
+    async with Attempt(transaction) as attempt:
         try:
             returned, row_count = await work()
         except REFUSALS as error:
@@ -252,7 +252,7 @@ async def copy_arrays(
         Refused: A row was refused; nothing was written.
     """
     assert together.copying is not None
-    with Attempt(transaction) as attempt:
+    async with Attempt(transaction) as attempt:
         try:
             keys = await driver.copy(transaction, together.copying, arrays)
         except REFUSALS as error:
@@ -299,7 +299,7 @@ async def insert_numbered(
         parameters = prepared.all_parameters(rows)
     except Exception as error:
         raise Refused(f"a value is none: {error}") from error
-    with Attempt(transaction) as attempt:
+    async with Attempt(transaction) as attempt:
         try:
             keys, version = await driver.insert_numbered(
                 transaction, prepared, parameters, mapping.table, key, together.refused_at
@@ -341,7 +341,7 @@ async def insert_each(
         parameters = prepared.all_parameters(rows)
     except Exception:
         return False  # the error is that of one row, which has its turn
-    with Attempt(transaction) as attempt:
+    async with Attempt(transaction) as attempt:
         try:
             outcomes = await driver.run_each(transaction, prepared, parameters)
         except REFUSALS as error:

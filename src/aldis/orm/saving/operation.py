@@ -18,6 +18,7 @@ from ..mapping.instance_state import Snapshot, has_expressions, take_attributes
 from ..mapping.rowwise import altered, names, values_of
 from ..mapping.table import TableMapping, attribute, mapping_of
 from ..meta import meta_of, operation
+from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
@@ -194,7 +195,7 @@ class Bulk:
         for number, pair in to_write:
             state, before = rows.before[number]
             try:
-                async with transaction.savepoint(RollbackScope(state, before)):
+                async with savepoint_of(transaction, RollbackScope(state, before)):
                     await unit_of_work.write(transaction, rows.mapping, [pair], False)
             except IntegrityError:
                 rows.counts[number] = 0

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from ..mapping.instance_state import Snapshot, is_sql
+from ..transactions.ambient import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,10 @@ async def write(
         rows: Each instance with what is to be written of it, by column key; it gets what was.
         is_update: They are stored already.
     """
-    async with unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session:
+    async with (
+        alone(transaction, "a flush"),
+        unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session,
+    ):
         filled = {}
         for instance, column_values in rows:
             filled[id(instance)] = take_over(mapping, instance, column_values, is_update)
@@ -91,7 +95,10 @@ async def delete(transaction: Transaction, instance: object) -> int:
         transaction: Where to delete; it also puts the related instances back when it is undone.
         instance: The instance.
     """
-    async with unit_of_work(transaction.connection, [instance]) as session:
+    async with (
+        alone(transaction, "a flush"),
+        unit_of_work(transaction.connection, [instance]) as session,
+    ):
         session.add(instance)
         await session.delete(instance)
         for each in list(session.new):

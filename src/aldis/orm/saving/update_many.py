@@ -122,7 +122,7 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
         Refused: They have to go one by one; nothing was written.
         ObjectNotFound: A row is gone.
     """
-    with Attempt(transaction) as attempt:
+    async with Attempt(transaction) as attempt:
         try:
             try:
                 return await update_by_driver(transaction, mapping, rows)
@@ -191,7 +191,9 @@ async def update_prepared(
     if prepared is None:
         raise Refused("the database fills in columns")
     parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
-    if await driver.update_many(transaction, prepared, parameters) != len(rows):
+    async with transaction.turn():
+        count = await driver.update_many(transaction, prepared, parameters)
+    if count != len(rows):
         await look(transaction, mapping, rows, missing)
     return "executemany"
 
@@ -226,7 +228,8 @@ async def update_arrays(
         sql = prepared.sql(driver.placeholder, driver.kinds(prepared.statement.columns, arrays))
     except NotForArrays as error:
         raise Refused(str(error)) from error
-    returned, _ = await driver.run_arrays(transaction, sql, arrays, returns=True)
+    async with transaction.turn():
+        returned, _ = await driver.run_arrays(transaction, sql, arrays, returns=True)
     by_number = {row[0]: row for row in returned}
     for number, (state, column_values) in enumerate(rows, 1):
         row = by_number.get(number)
@@ -264,7 +267,9 @@ async def update_cases(
     reason = driver.reason_against_cases(parameters)
     if reason is not None:
         raise Refused(reason)
-    if await driver.update_cases(transaction, prepared, parameters) != len(rows) or missing:
+    async with transaction.turn():
+        count = await driver.update_cases(transaction, prepared, parameters)
+    if count != len(rows) or missing:
         await look(transaction, mapping, rows, missing)
     return "UPDATE with a CASE a column"
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from ..databases.aiosqlite import has_conflict_clause
 from ..databases.sqlite import whole
-from ..transactions.rollback import RollbackScope
+from ..transactions.ambient import savepoint_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -120,7 +120,7 @@ async def write(
     columns = mapping.table.columns
     statement = (conflict_of if dialect in NAMING else duplicate_of)(dialect, mapping, unique, given)
     try:
-        async with transaction.savepoint(RollbackScope()):
+        async with savepoint_of(transaction):
             executing = transaction.connection.execute(
                 statement.returning(*[columns[key] for key in mapping.attributes]),
                 rows,

@@ -17,9 +17,12 @@ from ...context import CURRENT_MODEL_INSTANCE
 from ...dispatch.batching import Batch
 from ...dispatch.deferral import Call, Queue
 from ..mapping.instance_state import STATE, expire_again, show_again
+from .scope import SCOPE
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
+
+    from .scope import Scope
 
 __all__ = ["CommitCall", "CommitQueue"]
 
@@ -30,11 +33,13 @@ NOT_LOADED: Final = (DetachedInstanceError, InvalidRequestError, MissingGreenlet
 class CommitCall(Call):
     """The call of a receiver that waits for a commit, and the values of its instances."""
 
-    __slots__ = ("kept", "row")
+    __slots__ = ("kept", "row", "scope")
 
     def __init__(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(receiver, args, kwargs)
         self.kept = [(state, state.dict.copy()) for state in states_of(args, kwargs) if state.session_id is not None]
+        self.scope = SCOPE.get()
+        """Where the signal was fired."""
         told = CURRENT_MODEL_INSTANCE.get(None)
         self.row = None if told is None else row_of(instance_state(told))
         """The row of a receiver that names no instance; for messages, and so without keeping the instance alive."""
@@ -45,6 +50,13 @@ class CommitCall(Call):
         if not rows:
             return super().__str__() if self.row is None else row_named(*self.row)
         return rows[0] if len(rows) == 1 else f"{rows[0]} and {len(rows) - 1} others"
+
+    def is_inside(self, scope: Any) -> bool:
+        """Tell whether the signal was fired inside an operation."""
+        around: Scope | None = self.scope
+        while around is not None and around is not scope:
+            around = around.parent
+        return around is not None
 
     def advice(self, error: Exception) -> str | None:
         """Return what to do about an attribute that is not loaded."""
@@ -68,9 +80,19 @@ class CommitCall(Call):
 class CommitQueue(Queue):
     """The calls that wait for the commit of a transaction of SQLAlchemy's."""
 
+    is_committed = False
+    """The transaction has committed."""
+
     def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
-        """Let a call wait."""
-        self.calls.append(CommitCall(receiver, args, kwargs))
+        """Let a call wait, unless it is of an operation that was rolled back meanwhile."""
+        call = CommitCall(receiver, args, kwargs)
+        if call.scope is None or not call.scope.is_undone:
+            self.calls.append(call)
+
+    def drops(self) -> bool:
+        """Tell whether the signal is fired by an operation that was rolled back with the transaction."""
+        scope = SCOPE.get()
+        return scope is not None and scope.is_undone
 
 
 def states_of(args: Iterable[Any], kwargs: dict[str, Any]) -> Iterator[InstanceState[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -157,3 +157,21 @@ class RollbackScope:
                 outer.add(change)
         for change in self.done:
             outer.add(change)
+
+    def precede(self, outer: RollbackScope) -> None:
+        """Let the instance, which the outer scope has written before, be put back to what it was for that."""
+        if self.own is None:
+            return
+        state = self.own[0]
+        for change in outer.done:
+            if isinstance(change, Changed) and change.state() is state:
+                self.own = (state, change.before)
+                return
+
+    def states(self) -> Iterator[tuple[InstanceState[Any], Any]]:
+        """Yield the states of the single instances, and what each was."""
+        if self.own is not None:
+            yield self.own
+        for change in self.done:
+            if isinstance(change, Changed) and (state := change.state()) is not None:
+                yield state, change.before

@@ -18,6 +18,9 @@ __all__ = ["Settings", "settings_of", "settle"]
 class Settings:
     """The settings of an engine's transactions; ``aldis.Database`` explains each."""
 
+    begin: Literal["immediate", "deferred"] = "immediate"
+    turn_timeout: float = 30
+    commit_timeout: float = 10
     after_commit_errors: Literal["raise", "log"] = "raise"
 
     def __post_init__(self) -> None:
@@ -26,6 +29,12 @@ class Settings:
         Raises:
             ConfigurationError: One does.
         """
+        if self.begin not in {"immediate", "deferred"}:
+            raise ConfigurationError(f'begin is {self.begin!r}: give "immediate" or "deferred".')
+        for name in ("turn_timeout", "commit_timeout"):
+            seconds = getattr(self, name)
+            if not isinstance(seconds, int | float) or not seconds > 0:
+                raise ConfigurationError(f"{name} is {seconds!r}: give a number of seconds, above 0.")
         if self.after_commit_errors not in {"raise", "log"}:
             raise ConfigurationError(f'after_commit_errors is {self.after_commit_errors!r}: give "raise" or "log".')
 

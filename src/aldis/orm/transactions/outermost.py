@@ -1,0 +1,221 @@
+"""A transaction of its own: begun, committed or rolled back, and then those called who waited for that."""
+
+from __future__ import annotations
+
+import weakref
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, StatementError
+
+from ...dispatch.deferral import AFTER_COMMIT
+from ...errors import RefusedError
+from ..databases.sqlite import begin
+from .commit_queue import CommitQueue
+from .savepoints import Transaction
+from .settings import Settings, settings_of
+from .sheltered import OutcomeUnknown, Sheltered
+from .writers_queue import OnlyWriter, ask_timeout, is_in_memory
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.orm import InstanceState
+
+    from .scope import Scope
+
+__all__ = ["LOST", "alone_in_memory", "outermost"]
+
+NOTHING: Final[AbstractAsyncContextManager[None]] = nullcontext()
+
+LOST: Final[weakref.WeakKeyDictionary[InstanceState[Any], Any]] = weakref.WeakKeyDictionary()
+"""The identity keys of new instances, of whose COMMIT nobody knows whether it was done: ``load()`` finds out."""
+
+
+def alone_in_memory(engine: Engine) -> AbstractAsyncContextManager[None]:
+    """Return a context in which nobody else uses a database in memory, whose one connection all share."""
+    if engine.dialect.name == "sqlite" and is_in_memory(engine):
+        return OnlyWriter(engine)
+    return NOTHING
+
+
+def place_for(engine: Engine, settings: Settings, read_only: bool) -> AbstractAsyncContextManager[None]:
+    """Return what a transaction waits for before it has a connection: its place among SQLite's writers."""
+    if engine.dialect.name != "sqlite":
+        return NOTHING
+    if is_in_memory(engine) or (settings.begin == "immediate" and not read_only):
+        return OnlyWriter(engine)
+    return NOTHING
+
+
+@asynccontextmanager
+async def outermost(
+    scope: Scope,
+    connect: Callable[[], AbstractAsyncContextManager[AsyncConnection]],
+    read_only: bool,
+    is_given: bool = False,
+) -> AsyncIterator[Transaction]:
+    """Run a block in a transaction that is committed at its end; then call what waited for that.
+
+    Args:
+        scope: The scope that it opens.
+        connect: Returns a connection with no transaction yet.
+        read_only: Nothing is written in it.
+        is_given: The connection is somebody else's, who goes on with it afterwards.
+    """
+    settings = settings_of(scope.engine)
+    queue = CommitQueue(raises=settings.after_commit_errors == "raise")
+    scope.read_only = read_only
+    cancelled: list[CancelledError] = []
+    try:
+        async with (
+            place_for(scope.engine, settings, read_only),
+            connect() as connection,
+            committed(connection, queue, scope, settings, cancelled),
+            in_transaction(connection, queue, scope, settings, is_given) as transaction,
+        ):
+            yield transaction
+    except BaseException as error:
+        # After a commit, the block's own or that of somebody inside it, an error undoes nothing any more.
+        if not queue.is_committed:
+            scope.rollback.undo()
+            raise
+        if not isinstance(error, CancelledError):
+            queue.raises = False  # theirs are logged: this one was first
+            await queue.run()
+            raise
+        cancelled.append(error)
+    await queue.run()
+    if cancelled:
+        raise cancelled[0]
+
+
+@asynccontextmanager
+async def committed(
+    connection: AsyncConnection,
+    queue: CommitQueue,
+    scope: Scope,
+    settings: Settings,
+    cancelled: list[CancelledError],
+) -> AsyncIterator[None]:
+    """Begin a transaction, commit it when the block is over, and roll it back when that or the block raises.
+
+    Where the block itself has rolled back, nothing is left to commit, and nobody is told of one; what it has committed
+    itself is committed. A connection on which either fails is lost: it is given up, and the error that was first is the
+    one that is raised.
+
+    Raises:
+        InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.
+        CancelledError: A cancellation came during the COMMIT, whose outcome nobody knows.
+    """
+    refuse_autocommit(connection, scope)
+    begun = await connection.begin()
+    try:
+        yield
+        if not begun.is_active:
+            queue.is_committed = scope.transaction.was_committed()
+            if not queue.is_committed:
+                scope.rollback.undo()
+                queue.forget_since(0)
+            return
+        try:
+            cancellation = await Sheltered(begun.commit(), settings.commit_timeout)
+            queue.is_committed = True
+            if cancellation is not None:
+                cancelled.append(cancellation)
+        except OutcomeUnknown as unknown:
+            await give_up(connection, scope, unknown.cancelled)
+            raise unknown.cancelled from None
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            await connection.invalidate()
+            raise InterfaceError("COMMIT", None, error, connection_invalidated=True) from error
+    except BaseException as error:
+        queue.is_committed = queue.is_committed or scope.was_committed()
+        try:
+            if begun.is_active and not connection.closed and not connection.invalidated:
+                await begun.rollback()
+        except Exception:
+            await connection.invalidate()
+        else:
+            if is_drivers_own(connection, error) and not connection.closed:
+                await connection.invalidate()
+        raise
+
+
+async def give_up(connection: AsyncConnection, scope: Scope, cancelled: CancelledError) -> None:
+    """Give up a connection whose COMMIT was not answered, and let the new instances' ``load()`` find out."""
+    cancelled.add_note(
+        "aldis: this came during the COMMIT, and nobody knows whether that was done: "
+        "`await instance.load()` finds out, for a new instance too"
+    )
+    for state, _ in scope.rollback.states():
+        if state.key is not None:
+            LOST[state] = state.key
+    if not connection.closed:
+        await connection.invalidate()
+
+
+def refuse_autocommit(connection: AsyncConnection, scope: Scope) -> None:
+    """Refuse to write where nothing can be undone.
+
+    Raises:
+        RefusedError: SQLAlchemy was told to keep the connection in AUTOCOMMIT.
+    """
+    sync = connection.sync_connection
+    assert sync is not None
+    if Transaction.is_autocommit(sync):
+        raise RefusedError(in_autocommit(scope))
+
+
+def in_autocommit(scope: Scope) -> str:
+    """Say why nothing is written in AUTOCOMMIT, and what to do."""
+    return (
+        f"{scope} would write on a connection that SQLAlchemy keeps in AUTOCOMMIT, where nothing can be undone. Give "
+        'aldis.Database an engine without isolation_level="AUTOCOMMIT"; '
+        'engine.execution_options(isolation_level="AUTOCOMMIT") is another engine on the same pool, for what needs it.'
+    )
+
+
+def is_drivers_own(connection: AsyncConnection, error: BaseException) -> bool:
+    """Tell whether an error is one of the driver that SQLAlchemy has no word for: the connection is in no known state.
+
+    asyncpg has one for a session that died before it was asked anything, and whose connection looks open for a moment.
+    """
+    origin = error.orig if isinstance(error, StatementError) and not isinstance(error, DBAPIError) else error
+    package = type(origin).__module__.partition(".")[0]
+    return package not in {"builtins", "sqlalchemy"} and package == connection.dialect.driver
+
+
+@asynccontextmanager
+async def in_transaction(
+    connection: AsyncConnection, queue: CommitQueue, scope: Scope, settings: Settings, is_given: bool
+) -> AsyncIterator[Transaction]:
+    """Let a connection's transaction be the one that the current context runs in."""
+    immediate = settings.begin == "immediate" and not scope.read_only
+    await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
+    if connection.dialect.name == "sqlite":
+        await ask_timeout(connection, scope.engine)
+    if scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
+        await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    transaction = Transaction(connection, queue, scope, is_given)
+    scope.number = 0
+    scope.open(transaction, None)
+    waiting = AFTER_COMMIT.set(queue)
+    try:
+        yield transaction
+        if scope.busy is not None or scope.queue:
+            await scope.end_well()
+        transaction.refuse_broken()
+    except BaseException:
+        await scope.end_badly()
+        raise
+    finally:
+        scope.leave_context()
+        scope.close()
+        transaction.close()
+        with suppress(ValueError):  # another task ends it; a queue that is closed lets nobody wait
+            AFTER_COMMIT.reset(waiting)
