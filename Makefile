@@ -14,7 +14,10 @@ BLINKER_SUITE := $(VENV)/blinker-suite
 SANITIZED := $(VENV)/sanitized
 SANITIZER ?= address,undefined
 
-.PHONY: demo test test-blinker test-threads sanitize judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
+SEEDS ?= 1000
+SOAK_URL ?=
+
+.PHONY: demo test test-blinker soak test-threads sanitize judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"

@@ -45,7 +45,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, seed: int, cancel_one_in: int = 0, waits_for_locks: Callable[[int], bool] | None = None) -> None:
         self.now = 0.0
-        self.in_flight: set[asyncio.Future[Any]] = set()
+        self.in_flight: weakref.WeakSet[asyncio.Future[Any]] = weakref.WeakSet()  # some are given up
         super().__init__()
         self.seed = seed
         self.random = random.Random(0)
@@ -122,20 +122,25 @@ class SeededLoop(asyncio.SelectorEventLoop):
             victim.cancel()
         handle._run()
 
+    def outstanding(self) -> int:
+        """Return how many answers somebody waits for: asyncpg makes the future of one before it has sent anything."""
+        return sum(len(future._callbacks or ()) > 1 for future in list(self.in_flight))  # type: ignore[attr-defined]
+
     def let_arrive(self) -> None:
         """Wait for the answers that are on their way, those aside that wait for a lock."""
         begun = time.monotonic()
         while True:
-            before = len(self.in_flight)
+            before = self.outstanding()
             self.receive(0.0005 if before else 0.0)
             self.run_callbacks()
-            if not self.in_flight:
+            left = self.outstanding()
+            if not left:
                 return
             waited = time.monotonic() - begun
-            if len(self.in_flight) < before:
+            if left < before:
                 begun = time.monotonic()
             elif self.waits_for_locks is not None and waited > 0.002:
-                if self.waits_for_locks(len(self.in_flight)) or waited > 1:
+                if self.waits_for_locks(left) or waited > 1:
                     return
             elif waited > PATIENCE and self.waits_for_locks is None:
                 return

@@ -110,7 +110,7 @@ def soak(seeds: range, url: str) -> list[Run]:
         if run.wrong:
             wrong.append(run)
             print(f"seed {seed}: {'; '.join(run.wrong[:3])}", flush=True)
-        if (seed + 1) % 1000 == 0:
+        if (seed + 1) % 100 == 0:
             print(f"{seed + 1} seeds: {len(wrong)} wrong; {dict(counts)}", flush=True)
     print(f"{len(seeds)} seeds, {len(wrong)} wrong; {dict(counts)}")
     return wrong

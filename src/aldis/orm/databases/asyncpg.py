@@ -38,6 +38,10 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
     adapter, driver = connection.connection.dbapi_connection, connection.connection.driver_connection
     if not hasattr(adapter, "_execute_mutex") or not hasattr(adapter, "_transaction"):
         return None
+    if getattr(adapter, "_prepared_statement_name_func", None) is not getattr(adapter, "_default_name_func", None):
+        # Whoever names statements is behind a pooler, PgBouncer for one, where each transaction may have another of the
+        # server's connections: asyncpg's own names would be those of another's statements there.
+        return None
     transport, protocol = getattr(driver, "_transport", None), getattr(driver, "_protocol", None)
     if transport is None or protocol is None or transport.get_protocol() is not protocol:
         return None  # another asyncpg than this was written for
