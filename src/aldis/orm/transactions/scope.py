@@ -380,7 +380,16 @@ def receiver_in(scope: Scope | str | None) -> str:
         is_inside = is_inside or is_ours
         inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
         if frame is None and not isinstance(inner, Coroutine):
-            # The compiled core awaits in objects of its own, which do not tell what they await.
-            inner = next((each for each in gc.get_referents(awaited) if isinstance(each, Coroutine)), None)
+            inner = coroutine_held_by(awaited)
         awaited = inner
     return ""
+
+
+def coroutine_held_by(awaited: Any) -> Any:
+    """Return the coroutine that one of the cores awaits, in an object or a generator that does not tell of it."""
+    for each in gc.get_referents(awaited):
+        if isinstance(each, Coroutine):
+            return each
+        if type(each).__name__ == "coroutine_wrapper":  # what a coroutine's __await__() returns
+            return next((held for held in gc.get_referents(each) if isinstance(held, Coroutine)), None)
+    return None
