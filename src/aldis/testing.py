@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import blinker
 
 from .dispatch.connections import connections
+from .dispatch.deferral import AFTER_COMMIT
 from .dispatch.receiver import name_of_sender, name_of_signal, short_repr
 from .dispatch.signal import ANY, Signal, default_namespace
 from .dispatch.snapshot import Connected
@@ -112,6 +113,36 @@ class Signals:
             self.all.append(Fired(self._names[signal], signal, sender, told))
 
         return recorder
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """Let receivers that wait for a commit run inside a test's own transaction, which is rolled back at the end.
+
+        In the block, an operation, a ``transaction()`` or a session that ends well directly inside the test's
+        transaction calls the receivers that were connected with ``after_commit=True``, as its commit would. Outside of
+        a transaction nothing changes: what commits calls them.
+
+        Example:
+            >>> import asyncio, aldis
+            >>> from aldis.testing import Signals
+            >>> database = aldis.Database("sqlite+aiosqlite://")
+            >>> async def test(signals):
+            ...     async with database.transaction():  # the test's own, which its fixture rolls back
+            ...         with signals.commit():
+            ...             async with database.transaction():  # that of the tested code
+            ...                 ...
+            >>> with Signals() as signals:
+            ...     asyncio.run(test(signals))
+        """
+        queue = AFTER_COMMIT.get()
+        if queue is None or not queue.is_open:
+            yield
+            return
+        before, queue.commits_in = queue.commits_in, queue.here()
+        try:
+            yield
+        finally:
+            queue.commits_in = before
 
     def clear(self) -> None:
         """Forget what has fired so far."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 
 import aldis
+from aldis.testing import Signals
 
 
 @pytest.fixture
@@ -205,3 +206,32 @@ async def test_transaction_that_is_rolled_back_by_hand(models, heard) -> None:
         await connection.rollback()
     assert (heard, inspect(user).transient, await models.stored()) == ([], True, [])
     assert models.database.engine.pool.checkedout() == 0
+
+
+async def test_test_that_rolls_back_lets_them_run(models, heard) -> None:
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def log(sender, model_instance):
+        await models.Log.query.create(text=model_instance.name)
+
+    signals = Signals()
+    with pytest.raises(LookupError):
+        async with models.database.transaction():
+            await models.User.query.create(name="before")
+            with signals.commit():
+                async with models.database.transaction():
+                    await models.User.query.create(name="Ada")
+                    assert heard == []
+                assert heard == [("Ada", 2)]
+                await models.User.query.create(name="Bob")
+                with pytest.raises(ValueError, match="no"):
+                    async with models.database.transaction():
+                        await models.User.query.create(name="Eve")
+                        raise ValueError("no")
+                async with models.database.session() as session:
+                    session.add(models.User(name="Kim"))
+                    await session.commit()
+            await models.User.query.create(name="after")
+            assert await models.Log.query.count() == 3
+            raise LookupError
+    assert [name for name, _ in heard] == ["Ada", "Bob", "Kim"]
+    assert (await models.stored(), await models.stored(models.Log)) == ([], [])

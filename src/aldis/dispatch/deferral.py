@@ -56,6 +56,13 @@ class Queue:
         self.raises = raises
         self.calls: list[Call] = []
 
+    commits_in: Any = None
+    """The block in which each operation's end counts as a commit: that of a test which is rolled back."""
+
+    def here(self) -> Any:
+        """Return the block that the current context is in."""
+        return None
+
     def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
         """Let a call wait."""
         self.calls.append(Call(receiver, args, kwargs))
@@ -75,6 +82,20 @@ class Queue:
     def close(self) -> None:
         """Take note that the transaction is over: what is called from now on does not wait."""
         self.is_open = False
+
+    async def run_inside(self, scope: Any) -> None:
+        """Make the calls of an operation, and of what was inside it; see :meth:`run`."""
+        now = Queue(raises=self.raises)
+        now.calls = [call for call in self.calls if call.is_inside(scope)]
+        self.forget(scope)
+        await now.run()
+
+    async def run_since(self, mark: int) -> None:
+        """Make the calls that were added after the first ``mark``; see :meth:`run`."""
+        now = Queue(raises=self.raises)
+        now.calls = self.calls[mark:]
+        self.forget_since(mark)
+        await now.run()
 
     async def run(self) -> None:
         """Make the calls, one after the other; whatever they save has transactions of its own.

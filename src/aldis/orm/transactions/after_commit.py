@@ -102,8 +102,11 @@ def ended(session: Session, transaction: SessionTransaction) -> None:
         return
     waiting = WAITING.pop(session)
     if not waiting.is_own:
+        queue = waiting.queue
         if not waiting.is_committed:
-            waiting.queue.forget_since(waiting.begin)
+            queue.forget_since(waiting.begin)
+        elif queue.commits_in is not None and queue.commits_in is queue.here():
+            wait_for(queue.run_since(waiting.begin), [call.receiver for call in queue.calls[waiting.begin :]])
         return
     waiting.queue.is_open = False
     if waiting.is_committed and waiting.queue.calls:

@@ -167,6 +167,9 @@ class Operation(Scope):
                 parent.busy = None
                 if parent.queue:
                     parent.give()
+                queue = transaction.queue
+                if queue.commits_in is not None and queue.commits_in is parent:
+                    await queue.run_inside(self)
                 return None
         try:
             if not self.is_cut:

@@ -89,6 +89,10 @@ class CommitQueue(Queue):
         if call.scope is None or not call.scope.is_undone:
             self.calls.append(call)
 
+    def here(self) -> Any:
+        """Return the scope that the current context is in."""
+        return SCOPE.get()
+
     def drops(self) -> bool:
         """Tell whether the signal is fired by an operation that was rolled back with the transaction."""
         scope = SCOPE.get()
