@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-SECONDS = float(os.environ.get("ALDIS_TEST_THREAD_SECONDS", "10"))
+SECONDS = float(os.environ.get("ALDIS_TEST_THREAD_SECONDS", "2"))
 SENDS = int(os.environ.get("ALDIS_TEST_LEAK_SENDS", "1000000"))
 
 

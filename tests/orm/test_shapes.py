@@ -567,7 +567,10 @@ async def test_classes_that_a_registry_maps(url, kind) -> None:
 async def test_sqlmodel(url) -> None:
     sqlmodel = pytest.importorskip("sqlmodel", reason="its release asks for SQLAlchemy 2.0")
 
-    class Hero(aldis.Model, sqlmodel.SQLModel, table=True):
+    class Base(aldis.Model, sqlmodel.SQLModel, registry=registry()):
+        """Its own registry: that of SQLModel keeps the names of the classes of other tests."""
+
+    class Hero(Base, table=True):
         id: int | None = sqlmodel.Field(default=None, primary_key=True)
         name: str = sqlmodel.Field(max_length=50)
 
