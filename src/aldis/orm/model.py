@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ..errors import ConfigurationError, ObjectNotFound
 from .database import Database, Using
 from .mapping.instance_state import Snapshot, store
+from .mapping.reserved_names import reserve_names
 from .mapping.table import mapper_of, mapping_of, set_attributes
 from .meta import Meta, meta_of
 from .queryset import QuerySet
@@ -230,4 +231,5 @@ def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, 
         raise
 
 
+reserve_names(Model)
 listen(Model)
