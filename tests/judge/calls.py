@@ -125,7 +125,9 @@ async def add_ignoring(play: Play) -> None:
                 async with session.begin_nested():
                     session.add(instance)
                     await session.flush()
-            except IntegrityError:
+            except IntegrityError as error:
+                if not any(words in str(error.orig) for words in ("UNIQUE", "duplicate key", "Duplicate entry")):
+                    raise
                 continue
             play.after(instance)
         await session.commit()

@@ -73,68 +73,6 @@ ALTERED = ("big_integer", "integer", "float_", "string")
 
 KNOWN = [
     Known(
-        "gone",
-        "An UPDATE whose row is gone raises an ObjectNotFound that is no StaleDataError",
-        lambda example, difference: difference.field == "error" and difference.ours.startswith("ObjectNotFound"),
-        Example("aiosqlite", "save a gone one", (Row({}, {"string": "'a'"}),), Spec(columns=("string",))),
-    ),
-    Known(
-        "ignore_on_mariadb",
-        "INSERT IGNORE passes over other mistakes than conflicts: MariaDB stores another value, and says ok",
-        lambda example, difference: example.call == "bulk_create_ignore" and example.driver == "asyncmy",
-        Example("asyncmy", "bulk_create_ignore", (Row(),), Spec(columns=("string_not_null",))),
-    ),
-    Known(
-        "versions_refused",
-        "query.update() of a class that counts versions is refused, where SQLAlchemy's statement is not",
-        lambda example, difference: difference.field == "error" and "counts versions" in difference.ours,
-        Example("aiosqlite", "query.update", (Row({}, {"string": "'a'"}),) * 2, Spec("versioned", columns=("string",))),
-    ),
-    Known(
-        "modified_by_equal",
-        "An instance whose attribute was set to the value that it had stays modified after it is saved",
-        lambda example, difference: (
-            difference.field == "modified"
-            and difference.ours == "True"
-            and ("or_create" in example.call or any(row.changes for row in example.rows))
-        ),
-        Example(
-            "aiosqlite",
-            "save a stored one",
-            (Row({"string": "'a'"}, {"string": "'a'"}),),
-            Spec(columns=("string",)),
-        ),
-        share=0.2,
-    ),
-    Known(
-        "equal_is_dropped",
-        "update() of an attribute to an equal value of another class, 2 on 2.0, leaves the old value on the instance",
-        lambda example, difference: (
-            difference.field == "attribute"
-            and difference.given == "given"
-            and difference.tag is not None
-            and ("or_create" in example.call or difference.attribute in example.rows[difference.tag].changes)
-        ),
-        Example(
-            "aiosqlite", "update", (Row({"double": "2"}, {"double": "2"}),), Spec("listened", "plain", ("double",))
-        ),
-    ),
-    Known(
-        "order_of_ignored",
-        "bulk_create(ignore_conflicts=True) writes each class by itself, so that keys are not in the order of the rows",
-        lambda example, difference: (
-            example.call == "bulk_create_ignore"
-            and (difference.field, difference.attribute) == ("stored", "id")
-            and {row.model for row in example.rows} == {"Thing", "Special"}
-        ),
-        Example(
-            "aiosqlite",
-            "bulk_create_ignore",
-            (Row(), Row({}, {}, "Special"), Row()),
-            Spec("joined", "plain", ("string",)),
-        ),
-    ),
-    Known(
         "keys_of_units",
         "Where the unit of work writes, and a trigger makes the keys, instances get other rows' keys (rule 1)",
         lambda example, difference: (
@@ -142,23 +80,6 @@ KNOWN = [
             and (difference.field == "key" or (difference.field, difference.attribute) == ("attribute", "id"))
         ),
         Example("psycopg", "bulk_create", (Row(),) * 2, Spec("mutable", "descending_keys", ())),
-    ),
-    Known(
-        "warnings_of_asyncmy",
-        "A statement that MariaDB warns of, of a number that was rounded, raises a TypeError",
-        lambda example, difference: difference.field == "error" and "_show_warnings" in difference.ours,
-        new("bulk_create", {"numeric": "Decimal('1.005')"}, driver="asyncmy"),
-    ),
-    Known(
-        "ignore_reads_again",
-        "bulk_create(ignore_conflicts=True) reads the rows again: the values given are lost",
-        lambda example, difference: example.call == "bulk_create_ignore" and difference.field == "attribute",
-        Example(
-            "aiosqlite",
-            "bulk_create_ignore",
-            (Row({"none_as_dash": "'-'"}),),
-            Spec("joined", "plain", ("none_as_dash",)),
-        ),
     ),
     Known(
         "values_of_statements",
@@ -180,17 +101,6 @@ KNOWN = [
         Example(
             "asyncmy", "bulk_get_or_create", (Row({"float_": "0.1"}),) * 2, Spec(columns=("float_",)), lookup="float_"
         ),
-    ),
-    Known(
-        "init_of_found",
-        "bulk_update_or_create makes an instance of each mapping, and the event init is heard for rows that are found",
-        lambda example, difference: (
-            difference.field == "events"
-            and example.spec.class_kind == "refreshed"
-            and example.call.startswith("bulk_")
-            and "or_create" in example.call
-        ),
-        Example("aiosqlite", "bulk_update_or_create", (Row(),), Spec("refreshed", "plain", ("string_onupdate",))),
     ),
     Known(
         "refresh_in_two",

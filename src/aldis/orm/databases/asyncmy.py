@@ -7,6 +7,7 @@ takes 1.9 microseconds to write a datetime, most of a row's time, and the core a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
 __all__ = ["AsyncmyDriver", "driver_for"]
+
+LOG: Final = logging.getLogger("asyncmy")
+"""Where asyncmy tells of the warnings of the server."""
 
 COM_QUERY: Final = 3
 """The command of a statement (``asyncmy.constants.COMMAND``)."""
@@ -74,14 +78,14 @@ class AsyncmyDriver:
         async with self.adapter._execute_mutex:
             try:
                 cursor = self.driver.cursor()
-                result = await self.ask(transaction, cursor, cursor.mogrify(prepared.sql, parameters))
+                result = await self.ask(transaction, cursor.mogrify(prepared.sql, parameters))
                 await cursor.close()
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, parameters, is_of_driver=True)
         rows = result.rows if prepared.returns else None
         return Outcome(rows[0] if rows else None, result.affected_rows)
 
-    async def ask(self, transaction: Transaction, cursor: Any, sql: str) -> Any:
+    async def ask(self, transaction: Transaction, sql: str) -> Any:
         """Send the statements that are due for the transaction and another one, then read the answers.
 
         The server reads a command when it has answered the one before ("Client/Server Protocol" of MariaDB's manual),
@@ -90,7 +94,6 @@ class AsyncmyDriver:
 
         Args:
             transaction: The transaction.
-            cursor: A cursor, to tell of the warnings of the server, as asyncmy does.
             sql: The statement.
 
         Returns:
@@ -124,8 +127,9 @@ class AsyncmyDriver:
                 await transaction.connection.invalidate(failure)
                 raise failure
         result = driver._result
-        if result.warning_count and hasattr(cursor, "_show_warnings"):
-            await cursor._show_warnings()
+        if result.warning_count:
+            for warning in await driver.show_warnings() or ():
+                LOG.warning(warning[-1])
         return result
 
     async def insert_values(
@@ -150,14 +154,12 @@ class AsyncmyDriver:
         count = warnings = 0
         async with self.adapter._execute_mutex:
             try:
-                cursor = self.driver.cursor()
                 for some in statements(self.literals(rows, values)):
-                    result = await self.ask(transaction, cursor, f"{before % ()} VALUES {some}{after % ()}")
+                    result = await self.ask(transaction, f"{before % ()} VALUES {some}{after % ()}")
                     count += result.affected_rows
                     warnings += result.warning_count
                     if prepared.returns:
                         returned += result.rows
-                await cursor.close()
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, rows[0], is_of_driver=True)
         if warnings and any(None in row for row in rows):
@@ -210,15 +212,13 @@ class AsyncmyDriver:
         count = 0
         async with self.adapter._execute_mutex:
             try:
-                cursor = self.driver.cursor()
                 for some in parts(list(zip(*map(self.texts, zip(*rows, strict=True)), strict=True))):
                     *columns, keys = zip(*some, strict=True)
                     cases = [
                         f"CASE {key} {' '.join(map('WHEN {} THEN {}'.format, keys, values))} END" for values in columns
                     ]
                     statement = f"{before % tuple(cases)} WHERE {key % ()} IN ({', '.join(keys)})"
-                    count += (await self.ask(transaction, cursor, statement)).affected_rows
-                await cursor.close()
+                    count += (await self.ask(transaction, statement)).affected_rows
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, prepared.sql, rows[0], is_of_driver=True)
         return count

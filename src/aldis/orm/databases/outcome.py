@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["Outcome", "concerns_values", "lacks_rights", "raise_as_sqlalchemy"]
+__all__ = ["Outcome", "concerns_values", "is_conflict", "lacks_rights", "raise_as_sqlalchemy"]
 
 UNRELATED_STATES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """Classes of SQLSTATE of which no value is the cause: connections, deadlocks, locks, resources, an administrator."""
@@ -19,6 +19,9 @@ UNRELATED_ERRNOS: Final = frozenset(
     {1020, 1040, 1053, 1158, 1159, 1160, 1161, 1180, 1205, 1213, 1317, 1927, 1969, 2006, 2013, 2014, 3024}
 )
 """The same of MariaDB's error numbers."""
+
+CONFLICTS: Final = frozenset({"23505", "23P01", 1555, 2067, 2579, 1062, 1586})
+"""Of a row that another one excludes: SQLSTATEs of PostgreSQL, extended result codes of SQLite, errors of MariaDB."""
 
 UNRELATED_CODES: Final = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 17})
 """The same of SQLite's result codes: busy, locked, out of memory, read-only, interrupted, no disk..."""
@@ -88,6 +91,13 @@ def concerns_values(error: Exception) -> bool:
         return code & 0xFF not in UNRELATED_CODES
     first = original.args[0] if getattr(original, "args", ()) else None
     return first not in UNRELATED_ERRNOS
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Tell whether a row was refused because of another one: a key, or what has to be unique, is taken."""
+    original: Any = error.orig
+    codes = [getattr(original, name, None) for name in ("sqlstate", "sqlite_errorcode")]
+    return not CONFLICTS.isdisjoint([*codes, *original.args[:1]])
 
 
 def lacks_rights(error: Exception) -> bool:

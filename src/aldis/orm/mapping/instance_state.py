@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +25,13 @@ __all__ = [
     "changed",
     "detach",
     "expire_again",
+    "forget_equal",
+    "leave_out",
     "foreign_keys",
     "put_back",
     "renew",
+    "set_again",
+    "set_aside",
     "show_again",
     "store",
     "take_changes",
@@ -134,25 +138,73 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
     state.modified, state.expired = bool(committed), False
 
 
-def take_changes(
-    mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: Mapping[str, Any]
-) -> None:
+def take_changes(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:
     """Give an instance what receivers have changed in its column values; what they took out is not written.
 
     Raises:
         TypeError: They have put in what is no column.
     """
     mapping.refuse_unknown(now.keys())
-    instance, values = state.obj(), state.dict
+    instance = state.obj()
     for key, value in now.items():
         if key not in was or was[key] is not value:
             setattr(instance, mapping.attributes[key], value)
+    leave_out(mapping, state, was, now)
+
+
+def leave_out(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:
+    """Make attributes what they were before they were set, where receivers took them out of the column values."""
     for key in was.keys() - now.keys():
         name = mapping.attributes[key]
-        if name in state.committed_state and state.key is not None:
-            set_committed_value(instance, name, state.committed_state[name])
-        elif state.key is None:
-            values.pop(name, None)
+        if state.key is None:
+            state.dict.pop(name, None)
+            if key in mapping.null_when_unset:
+                now[key] = None
+        elif name in state.committed_state:
+            unset(state, name)
+    if not state.committed_state and state.session_id is None:
+        state.modified = False
+
+
+def unset(state: InstanceState[Any], name: str) -> None:
+    """Let an attribute of a stored instance be what it was before it was set."""
+    old = state.committed_state[name]
+    if old is not NO_VALUE:
+        set_committed_value(state.obj(), name, old)
+        return
+    del state.committed_state[name]
+    state.dict.pop(name, None)
+    state.expired_attributes.add(name)
+
+
+def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Container[str]) -> list[tuple[str, Any, Any]]:
+    """Let the attributes that were set and are not to be written be what they were; :func:`set_again` undoes that.
+
+    Args:
+        mapping: The mapping of the class of a stored instance.
+        state: The state of the instance.
+        written: The keys of the columns that are to be written.
+
+    Returns:
+        Their names, values and old values.
+    """
+    found = [
+        (name, state.dict[name], old)
+        for name, old in state.committed_state.items()
+        if name in state.dict and name in mapping.keys and mapping.keys[name] not in written
+    ]
+    for name, _, _ in found:
+        unset(state, name)
+    return found
+
+
+def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]]) -> None:
+    """Set attributes that :func:`set_aside` has made what they were: they wait to be written again."""
+    for name, value, old in pending:
+        state.dict[name] = value
+        state.committed_state[name] = old
+        state.expired_attributes.discard(name)
+        state.modified = True
 
 
 def is_sql(value: object) -> bool:
@@ -178,6 +230,30 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
             if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
                 found[key] = value
     return found
+
+
+def forget_equal(
+    mapping: TableMapping,
+    state: InstanceState[Any],
+    written: Container[str],
+    names: Container[str] | None = None,
+) -> None:
+    """Forget that attributes of a stored instance were set, where they were set to what they were.
+
+    A flush does that, too. It still calls the events of an instance that was set so: ``modified`` stays as it is, until
+    the instance is written.
+
+    Args:
+        mapping: The mapping of its class.
+        state: The state of the instance.
+        written: The keys of the columns that have changed.
+        names: The attributes that are looked at, if not all.
+    """
+    committed = state.committed_state
+    for name in list(committed):
+        key = mapping.keys.get(name)
+        if key is not None and key not in written and (names is None or name in names):
+            del committed[name]
 
 
 def take_attributes(
@@ -215,6 +291,7 @@ def take_attributes(
                 column_values[key] = value
             else:
                 column_values.pop(key, None)
+                state.committed_state.pop(name, None)  # it was set to what it was
         elif value is not None or key not in mapping.left_out_when_none:
             column_values[key] = value
         else:

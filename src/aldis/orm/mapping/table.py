@@ -125,6 +125,11 @@ class TableMapping:
         return sum(base in LISTENED for base in self.mapper.class_.__mro__)
 
     @property
+    def watches_init(self) -> bool:
+        """Somebody listens to SQLAlchemy's ``init`` event of its instances, beside SQLAlchemy itself."""
+        return len(self.mapper.class_manager.dispatch.init) > 1
+
+    @property
     def watches_expiry(self) -> bool:
         """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
         return bool(self.mapper.class_manager.dispatch.expire)
@@ -165,11 +170,13 @@ class TableMapping:
         """Refuse what works on one table only.
 
         Raises:
-            ConfigurationError: The class needs SQLAlchemy's unit of work.
+            ConfigurationError: The class is mapped to several.
         """
-        if self.reason is not None:
+        if len(self.mapper.tables) > 1:
             name = self.mapper.class_.__name__
-            raise ConfigurationError(f"{name} {self.reason}: {what} cannot do that with one statement. Use instances.")
+            raise ConfigurationError(
+                f"{name} is mapped to more than one table: {what} cannot do that with one statement. Use instances."
+            )
 
 
 def mapping_of(model: type[Any]) -> TableMapping:

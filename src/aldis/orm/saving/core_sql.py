@@ -6,14 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from ...errors import ConfigurationError, ObjectNotFound, RowMismatchError
+from ...errors import ConfigurationError, RowMismatchError
+from ..databases.outcome import is_conflict
 from ..databases.sqlite import whole
 from ..mapping.instance_state import detach, renew
+from .attempts import Attempt
+from .gone import gone
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Insert
+    from sqlalchemy import Connection
     from sqlalchemy.orm import InstanceState
 
     from ..databases import Driver, Outcome
@@ -149,13 +153,11 @@ async def update_one(
         ObjectNotFound: The row is gone.
     """
     if not column_values:
+        state.modified = bool(state.committed_state)
         return 0
     row_count = await update_row(transaction, mapping, state, column_values)
     if row_count == 0:
-        raise ObjectNotFound(
-            f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone. "
-            "Use save(force_insert=True) to insert it again."
-        )
+        raise gone(state)
     renew(mapping, state, column_values)
     return row_count
 
@@ -219,22 +221,28 @@ async def insert_unless_conflict(
     Raises:
         ConfigurationError: The database has no such INSERT.
     """
-    columns = [mapping.table.columns[key] for key in mapping.attributes if key in mapping.table.columns]
-    statement = passing_over(transaction.sync.dialect.name, mapping).returning(*columns)
+    dialect = transaction.sync.dialect.name
+    if dialect in {"mysql", "mariadb"}:  # whose INSERT IGNORE passes over other mistakes, too
+        async with Attempt(transaction) as attempt:
+            try:
+                await insert_row(transaction, mapping, column_values)
+            except IntegrityError as error:
+                if not is_conflict(error):
+                    raise
+                await attempt.undo()
+                return False
+        return True
+    if dialect not in {"sqlite", "postgresql"}:
+        raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: use bulk_get_or_create().")
+    missing = [column for column in mapping.made_on_insert if column.key not in column_values]
+    returns = missing or mapping.mapper.primary_key
+    # Imported here, as it brings the modules of all drivers of that database.
+    statement = import_module(f"sqlalchemy.dialects.{dialect}").insert(mapping.table).on_conflict_do_nothing()
     connection = transaction.connection
-    row = (await whole(connection, connection.execute(statement, column_values))).first()
+    row = (await whole(connection, connection.execute(statement.returning(*returns), column_values))).first()
     if row is None:
         return False
-    column_values.update((column.key, value) for column, value in zip(columns, row, strict=True))
+    if missing:
+        column_values.update((column.key, value) for column, value in zip(missing, row, strict=True))
+        refuse_keyless(mapping, column_values)
     return True
-
-
-def passing_over(dialect: str, mapping: TableMapping) -> Insert:
-    """Return an INSERT that passes over rows that conflict."""
-    if dialect in {"sqlite", "postgresql"}:
-        # Imported here, as it brings the modules of all drivers of that database.
-        found: Insert = import_module(f"sqlalchemy.dialects.{dialect}").insert(mapping.table).on_conflict_do_nothing()
-        return found
-    if dialect in {"mysql", "mariadb"}:
-        return insert(mapping.table).prefix_with("IGNORE")
-    raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: use bulk_get_or_create().")

@@ -222,7 +222,9 @@ async def upsert(
         The instances; ``None`` if nothing was written, and a look at what is stored has to go first.
     """
     _, update_params, _ = bulk.told
-    rows = None if update_params or not lookup.sees_all or bulk.are_rows_heard() else all_new(bulk, batch, first)
+    if update_params or not lookup.sees_all or bulk.mapping.watches_init or bulk.are_rows_heard():
+        return None
+    rows = all_new(bulk, batch, first)
     if rows is None:
         return None
     keys = bulk.mapping.keys

@@ -14,7 +14,8 @@ from sqlalchemy.orm.attributes import instance_state
 from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
 from ...errors import ConfigurationError
 from ...progress import Progress, following
-from ..mapping.instance_state import Snapshot, has_expressions, take_attributes
+from ..databases.outcome import is_conflict
+from ..mapping.instance_state import Snapshot, has_expressions, leave_out, take_attributes
 from ..mapping.rowwise import altered, names, values_of
 from ..mapping.table import TableMapping, attribute, mapping_of
 from ..meta import meta_of, operation
@@ -197,7 +198,9 @@ class Bulk:
             try:
                 async with savepoint_of(transaction, RollbackScope(state, before)):
                     await unit_of_work.write(transaction, rows.mapping, [pair], False)
-            except IntegrityError:
+            except IntegrityError as error:
+                if not is_conflict(error):
+                    raise
                 rows.counts[number] = 0
 
     def are_rows_heard(self) -> bool:
@@ -241,6 +244,8 @@ class Bulk:
             )
         for row in to_write:
             row.count = 1 if row.column_values else 0
+            if not row.count:
+                row.state.modified = bool(row.state.committed_state)
         self.updated += sum(row.count or 0 for row in to_write)
         await self.emit_after_update(mapping, rows)
 
@@ -254,16 +259,18 @@ class Bulk:
         loaded = [instance.__dict__ for instance in rows.instances]
         was = values_of(loaded)
         columns_before = values_of(rows.column_values)
-        columns = (caller, rows.instances, rows.values, rows.column_values, False, False)
-        series = rows_of_signal("pre_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
+        told = (caller, rows.instances, rows.values, rows.column_values, False, False)
+        series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
         changed_instances = altered(loaded, *was)
-        if not changed_instances:
+        if not changed_instances and sum(map(len, rows.column_values)) == len(columns_before[1]):
             return
         changed_columns = dict(altered(rows.column_values, *columns_before))
+        for number, columns in changed_columns.items():
+            leave_out(mapping, rows.states[number], columns, rows.column_values[number])
         for number, before in changed_instances:
             if number not in rows.skipped:
                 column_values, state = rows.column_values[number], rows.states[number]
@@ -294,8 +301,8 @@ class Bulk:
         instances, values, column_values = columns_of(rows)
         loaded = [instance.__dict__ for instance in instances]
         was, columns_before = values_of(loaded), values_of(column_values)
-        columns = (self.called_on(instances), instances, values, column_values, True, self.is_migration)
-        series = rows_of_signal("pre_update", signal, model, columns, self.context_of(instances, names_of(values)))
+        told = (self.called_on(instances), instances, values, column_values, True, self.is_migration)
+        series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
                 row = rows[number]
@@ -304,8 +311,10 @@ class Bulk:
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
         changed_instances = altered(loaded, *was)
-        if changed_instances:
+        if changed_instances or sum(map(len, column_values)) < len(columns_before[1]):
             changed_columns = dict(altered(column_values, *columns_before))
+            for number, columns in changed_columns.items():
+                leave_out(mapping, rows[number].state, columns, column_values[number])
             for number, before in changed_instances:
                 row = rows[number]
                 if not row.skipped:
@@ -353,9 +362,14 @@ class Bulk:
                 rows.add_plain(first, batch, states)
                 return [rows]
         found: dict[type[Any], NewRows] = {}
+        taken: list[NewRows] = []
         for number, row in enumerate(batch, first):
-            self.take(found, row, number)
-        return list(found.values())
+            rows, _ = self.take(found, row, number)
+            if not taken or taken[-1] is not rows:
+                taken.append(rows)
+                if self.ignore_conflicts:  # which of two rows is written is for their order to say
+                    found = {type(rows.instances[0]): rows}
+        return taken if self.ignore_conflicts else list(found.values())
 
     def take(
         self, found: dict[type[Any], NewRows], row: Any, number: int, extra: Mapping[str, Any] | None = None

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, make_transient
-from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.exc import StaleDataError
 
-from ..mapping.instance_state import Snapshot, is_sql
+from ..mapping.instance_state import Snapshot, is_sql, set_again, set_aside
 from ..transactions.ambient import alone
+from .gone import first_gone, gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +53,37 @@ async def write(
         mapping: The mapping of their class.
         rows: Each instance with what is to be written of it, by column key; it gets what was.
         is_update: They are stored already.
+
+    Raises:
+        RowGoneError: A row is gone.
     """
+    pending = [
+        (instance_state(instance), set_aside(mapping, instance_state(instance), column_values))
+        for instance, column_values in (rows if is_update else ())
+    ]
+    try:
+        count = await flush(transaction, mapping, rows, is_update)
+    except StaleDataError as error:
+        lost = await first_gone(transaction, mapping, [state for state, _ in pending])
+        if lost is None:
+            raise
+        raise gone(lost) from error
+    for state, names in pending:
+        set_again(state, names)
+    for instance, column_values in rows:
+        values = instance_state(instance).dict
+        known = {key: values[name] for name, key in mapping.columns if name in values}
+        column_values.update(known if not is_update else {key: known[key] for key in column_values if key in known})
+    return count
+
+
+async def flush(
+    transaction: Transaction,
+    mapping: TableMapping,
+    rows: Sequence[tuple[Any, dict[str, Any]]],
+    is_update: bool,
+) -> int:
+    """Flush instances in a session of their own; see :func:`write`."""
     async with (
         alone(transaction, "a flush"),
         unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session,
@@ -73,10 +105,6 @@ async def write(
                 await session.refresh(instance, unknown)
         await session.commit()
         session.expunge_all()
-    for instance, column_values in rows:
-        values = instance_state(instance).dict
-        known = {key: values[name] for name, key in mapping.columns if name in values}
-        column_values.update(known if not is_update else {key: known[key] for key in column_values if key in known})
     return count
 
 
@@ -111,7 +139,7 @@ async def delete(transaction: Transaction, instance: object) -> int:
 
 
 def take_over(mapping: TableMapping, instance: object, column_values: dict[str, Any], is_update: bool) -> list[str]:
-    """Give the instance its column values, and take from it the values that receivers have taken out.
+    """Give the instance its column values.
 
     Returns:
         The names of the attributes that got a default, which SQLAlchemy does not announce: as in its own flush, nobody
@@ -133,10 +161,7 @@ def take_over(mapping: TableMapping, instance: object, column_values: dict[str, 
             else:
                 state.dict[name] = value
                 filled.append(name)
-    for name, key in mapping.columns:
-        if key not in column_values and name in state.dict:
-            if is_update and name in state.committed_state:
-                set_committed_value(instance, name, state.committed_state[name])
-            elif not is_update and state.dict[name] is not None:
-                del state.dict[name]
+    for name, key in mapping.columns if not is_update else ():
+        if key not in column_values and state.dict.get(name) is not None:
+            del state.dict[name]
     return filled

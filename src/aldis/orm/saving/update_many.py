@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, column, select, table, tuple_, update
 
-from ...errors import ObjectNotFound
 from ..databases.aiosqlite import AiosqliteDriver
 from ..databases.asyncmy import AsyncmyDriver
 from ..databases.asyncpg import AsyncpgDriver
@@ -26,6 +25,7 @@ from ..databases.sqlite import whole
 from ..mapping.instance_state import renew
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
 from .core_sql import driver_of, update_row
+from .gone import gone
 from .prepared import Prepared, PreparedArrays, Unprepared, by_key, cached, key_names, key_values, prepared_update
 
 if TYPE_CHECKING:
@@ -152,11 +152,6 @@ async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows
     if isinstance(driver, AsyncmyDriver):
         return await update_cases(transaction, driver, mapping, rows)
     raise Refused("the connection is watched, or another driver's")
-
-
-def gone(state: InstanceState[Any]) -> ObjectNotFound:
-    """Return the error of a row that is not there."""
-    return ObjectNotFound(f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone.")
 
 
 def made_by(mapping: TableMapping, keys: Sequence[str]) -> list[Any]:

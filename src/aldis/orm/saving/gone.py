@@ -1,0 +1,47 @@
+"""The error of a stored instance whose row is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm.exc import StaleDataError
+
+from ...errors import ObjectNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import InstanceState
+
+    from ..mapping.table import TableMapping
+    from ..transactions.savepoints import Transaction
+
+__all__ = ["RowGoneError", "first_gone", "gone"]
+
+
+class RowGoneError(ObjectNotFound, StaleDataError):
+    """The row of an instance that was to be updated is not there.
+
+    It is a ``StaleDataError`` too, which is what SQLAlchemy's users catch.
+    """
+
+
+def gone(state: InstanceState[Any]) -> RowGoneError:
+    """Return the error of an instance whose row is gone."""
+    return RowGoneError(
+        f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone. "
+        "Use save(force_insert=True) to insert it again."
+    )
+
+
+async def first_gone(
+    transaction: Transaction, mapping: TableMapping, states: Iterable[InstanceState[Any]]
+) -> InstanceState[Any] | None:
+    """Return the first of the instances whose row is gone; ``None`` where a version counter has moved on instead."""
+    key = list(mapping.mapper.primary_key)
+    for state in states:
+        row = (await transaction.connection.execute(select(*key).where(*mapping.key_conditions(state)))).first()
+        if row is None:
+            return state
+    return None
