@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+import aldis
+from aldis import errors
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 LINK = re.compile(r"(?<!!)\[[^\]^]+\]\(([^)\s]+)\)")
@@ -63,6 +66,20 @@ def test_names_of_the_reference_are_there(page) -> None:
             assert inspect.ismodule(current) == (kind == "module"), name
             for member in filter(None, members.split(", ")):
                 assert hasattr(current, member), f"{page.name}: {name} has no {member}"
+
+
+def test_tree_of_errors_is_complete() -> None:
+    tree = re.search(r"```text\n(.*?)```", (DOCS / "reference/errors.md").read_text("utf-8"), re.DOTALL)
+    assert tree is not None
+    parents, found = {}, {}
+    for line in tree[1].splitlines():
+        branch, name, other = re.fullmatch(r"([│├└─ ]*)(\w+)(?: \(an? (\w+)\))?(?: .*)?", line).groups()
+        depth = len(branch) // 4
+        parents[depth] = name
+        found[name] = {parents[depth - 1] if depth else "Exception", *filter(None, [other])}
+    classes = {name: getattr(errors, name) for name in errors.__all__}
+    assert found == {name: {base.__name__ for base in each.__bases__} for name, each in classes.items()}
+    assert all(getattr(aldis, name) is each for name, each in classes.items())
 
 
 @pytest.fixture

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from .errors import (
         AfterCommitError,
         AldisError,
+        AlreadyStoredError,
+        ClosedDatabaseError,
         ConfigurationError,
+        EndlessFlushError,
         MultipleObjectsReturned,
+        NotSavedError,
         ObjectNotFound,
         RefusedError,
         RowMismatchError,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
         SkipOperation,
         TransactionEndedError,
         TurnTimeoutError,
+        UnknownAttributeError,
     )
     from .orm.database import Database
     from .orm.model import Model
@@ -41,14 +46,18 @@ _WHERE = {
     "ANY": "dispatch.signal",
     "AfterCommitError": "errors",
     "AldisError": "errors",
+    "AlreadyStoredError": "errors",
     "Batch": "dispatch.batching",
     "Broadcaster": "dispatch.broadcaster",
+    "ClosedDatabaseError": "errors",
     "ConfigurationError": "errors",
     "Database": "orm.database",
+    "EndlessFlushError": "errors",
     "Model": "orm.model",
     "MultipleObjectsReturned": "errors",
     "NamedSignal": "dispatch.signal",
     "Namespace": "dispatch.signal",
+    "NotSavedError": "errors",
     "ObjectNotFound": "errors",
     "QuerySet": "orm.queryset",
     "RefusedError": "errors",
@@ -58,6 +67,7 @@ _WHERE = {
     "SkipOperation": "errors",
     "TransactionEndedError": "errors",
     "TurnTimeoutError": "errors",
+    "UnknownAttributeError": "errors",
     "autodiscover": "discovery",
     "backend": "dispatch",
     "detached": "orm.transactions.ambient",
@@ -104,6 +114,11 @@ __all__ = [
     "slow_receiver_seconds",
     "testing",
     "tracing",
+    "AlreadyStoredError",
+    "ClosedDatabaseError",
+    "EndlessFlushError",
+    "NotSavedError",
+    "UnknownAttributeError",
 ]
 
 

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 __all__ = [
     "AfterCommitError",
     "AldisError",
+    "AlreadyStoredError",
+    "ClosedDatabaseError",
     "ConfigurationError",
+    "EndlessFlushError",
     "MultipleObjectsReturned",
+    "NotSavedError",
     "ObjectNotFound",
     "RefusedError",
     "RowMismatchError",
@@ -16,6 +20,7 @@ __all__ = [
     "SkipOperation",
     "TransactionEndedError",
     "TurnTimeoutError",
+    "UnknownAttributeError",
 ]
 
 
@@ -49,8 +54,39 @@ class MultipleObjectsReturned(AldisError, LookupError):
     """A query that had to find one row found several."""
 
 
+class UnknownAttributeError(AldisError, TypeError):
+    """A name that is no attribute of the class, or no column where a column is needed.
+
+    It is a :exc:`TypeError` too, which SQLAlchemy's constructors raise for such a name.
+
+    Example:
+        >>> import aldis  # Base and User are those of Model's own example
+        >>> try:
+        ...     User.query.filter(nam="Ada")
+        ... except aldis.UnknownAttributeError as error:
+        ...     print(error)
+        'nam' is no attribute of User. Did you mean 'name'?
+    """
+
+
 class ConfigurationError(AldisError):
-    """A model or a database that is not set up for what was asked of it."""
+    """A model or a database that is not set up for a call: no database, an unmapped class, an unreadable URL."""
+
+
+class NotSavedError(ConfigurationError):
+    """A call that needs a stored instance got one that was never saved, or was deleted."""
+
+
+class AlreadyStoredError(ConfigurationError):
+    """A bulk insert got an instance that is stored already."""
+
+
+class ClosedDatabaseError(ConfigurationError):
+    """The database was closed; ``async with database:`` opens it again."""
+
+
+class EndlessFlushError(ConfigurationError):
+    """Receivers give a session more to write after each flush, and never stop."""
 
 
 class RefusedError(ConfigurationError):

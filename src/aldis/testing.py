@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from .dispatch.signal import ANY, Signal, default_namespace
 from .dispatch.snapshot import Connected
 from .errors import SignalError
 from .signals import LIFECYCLE
+from .suggestions import did_you_mean
 
 __all__ = ["Fired", "Signals"]
 
@@ -269,8 +269,7 @@ class Signals:
         names = [self._name(signal) for signal in self._connected]
         receivers = [connection.name for signal in self._connected for connection in connections(signal)]
         names += receivers + [receiver.rpartition(".")[2] for receiver in receivers]
-        found = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-        return f" Did you mean {found[0]!r}?" if found else ""
+        return did_you_mean(str(name), names)
 
     def _wanted(self, signal: Signal | str, sender: Any, arguments: Mapping[str, Any]) -> str:
         name = signal if isinstance(signal, str) else self._name(signal) or "the signal"

@@ -61,7 +61,7 @@ def test_batched_receiver_of_a_lifecycle_signal_may_require_the_batch_and_nothin
     signal.connect(lambda sender, batch: None, weak=False, batched=True)
     signal.connect(lambda sender, **kwargs: None, weak=False, batched=True)
     with pytest.raises(
-        core.SignalError, match=r"requires 'instance', which the signal never sends; did you mean 'batch'"
+        core.SignalError, match=r"requires 'instance', which the signal never sends. Did you mean 'batch'"
     ):
         signal.connect(lambda sender, instance: None, weak=False, batched=True)
     with pytest.raises(core.SignalError, match="requires 'batch', which the signal never sends"):

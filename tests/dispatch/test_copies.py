@@ -101,7 +101,7 @@ def test_copies_of_lifecycle_signals_know_their_parameters(core) -> None:
     for copied in (copy.copy(signal), copy.deepcopy(signal)):
         assert copied.name == "paid"
         assert copied.plan("shop")("shop", 5) is None
-        with pytest.raises(core.SignalError, match="did you mean 'amount'"):
+        with pytest.raises(core.SignalError, match="Did you mean 'amount'"):
             copied.connect(lambda sender, amout: None, weak=False)
     muted = core.Signal()
     muted.connect(receiver)

@@ -186,7 +186,7 @@ def test_condition_that_could_never_be_judged_is_refused(core) -> None:
     async def asks(amount): ...
 
     refused = {
-        "it requires 'amout', which the signal never sends; did you mean 'amount'": lambda amout: True,
+        "it requires 'amout', which the signal never sends. Did you mean 'amount'": lambda amout: True,
         "a coroutine function cannot be judged": asks,
         "a int is not callable": 5,
         "'amount' can be given by position only": lambda amount, /: True,

@@ -81,7 +81,7 @@ def test_misspelt_parameter_is_refused_with_the_nearest_name(core) -> None:
         signal.connect(receiver, Thing)
     message = str(caught.value)
     assert f"{__name__}.{receiver.__qualname__} cannot receive 'post_save'" in message
-    assert "requires 'instnce', which the signal never sends; did you mean 'instance'?" in message
+    assert "requires 'instnce', which the signal never sends. Did you mean 'instance'?" in message
     assert "post_save sends: sender, instance, model_instance, values," in message
     assert not signal.has_receivers_for(Thing)
 

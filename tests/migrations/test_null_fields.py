@@ -536,8 +536,8 @@ def test_sqlite_copy_that_fails_leaves_the_table(sqlite_shop) -> None:
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("Usr.email", r"no model is called 'Usr'; did you mean 'User'\?"),
-        ("User.emial", r"User has no column 'emial'; did you mean 'email'\?"),
+        ("Usr.email", r"no model is called 'Usr'. Did you mean 'User'\?"),
+        ("User.emial", r"User has no column 'emial'. Did you mean 'email'\?"),
         (":nothing", r"the models have no column 'nothing'"),
         ("email", r"give 'Model\.field', or ':field' for every model that has it"),
         ("User.", r"give 'Model\.field'"),

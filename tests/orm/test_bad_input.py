@@ -64,7 +64,7 @@ async def test_attribute_that_there_is_not(models) -> None:
         lambda: User.query.bulk_get_or_create([{"name": "b"}], unique_fields=["nam"]),
         lambda: User.query.bulk_update_or_create([{"name": "b"}], ["nam"], unique_fields=["name"]),
     ):
-        with pytest.raises(TypeError, match=r"'nam' is no attribute of User; did you mean 'name'\?"):
+        with pytest.raises(aldis.UnknownAttributeError, match=r"'nam' is no attribute of User. Did you mean 'name'\?"):
             await refused()
     with pytest.raises(TypeError, match=r"update_fields is 'name': give a sequence of names, \['name'\]"):
         await User.query.bulk_update([ada], "name")
@@ -89,10 +89,10 @@ async def test_row_that_is_no_row(models) -> None:
         with pytest.raises(ValueError, match="batch_size is 0; it takes a number of rows, from 1"):
             await method([], batch_size=0, **options)
     with pytest.raises(
-        aldis.ConfigurationError, match="row 2, .*, is stored already: bulk_create inserts new instances"
+        aldis.AlreadyStoredError, match="row 2, .*, is stored already: bulk_create inserts new instances"
     ):
         await query.bulk_create([User(name="b"), ada])
-    with pytest.raises(aldis.ConfigurationError, match="row 1, .*, has not been saved: bulk_update updates stored"):
+    with pytest.raises(aldis.NotSavedError, match="row 1, .*, has not been saved: bulk_update updates stored"):
         await query.bulk_update([User(name="b")])
     with pytest.raises(
         aldis.ConfigurationError, match="row 1, {'name': 'b'}, has no id: bulk_update finds a row by its"

@@ -165,7 +165,7 @@ async def test_bad_rows_are_refused(models) -> None:
     with pytest.raises(aldis.ConfigurationError, match="was given twice"):
         await query.bulk_create([user, user])
     await user.save()
-    with pytest.raises(aldis.ConfigurationError, match=r"row 2, .* is stored already"):
+    with pytest.raises(aldis.AlreadyStoredError, match=r"row 2, .* is stored already"):
         await query.bulk_create([models.User(name="b"), user])
     assert len(await models.stored()) == 1
 

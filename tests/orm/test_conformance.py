@@ -376,7 +376,7 @@ async def test_column_that_there_is_not_is_refused(scene, way) -> None:
     scene.on(scene.pre, before)
     stored = await scene.rows()
     with pytest.raises(
-        TypeError, match="'email_adress' in column_values is no column of User; did you mean 'email_add"
+        TypeError, match="'email_adress' in column_values is no column of User. Did you mean 'email_add"
     ):
         await scene.act()
     assert await scene.rows() == stored

@@ -374,9 +374,9 @@ async def test_closed_database(models) -> None:
         lambda: models.User.query.all(),
         lambda: models.User.query.bulk_create([{"name": "x"}]),
     ):
-        with pytest.raises(aldis.ConfigurationError, match=r"was closed: `async with database:` opens it again"):
+        with pytest.raises(aldis.ClosedDatabaseError, match=r"was closed: `async with database:` opens it again"):
             await ask()
-    with pytest.raises(aldis.ConfigurationError, match="was closed"):
+    with pytest.raises(aldis.ClosedDatabaseError, match="was closed"):
         database.session()
     assert (user.name, inspect(user).detached) == ("ada", True)
     database._is_closed = False

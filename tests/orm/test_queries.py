@@ -336,15 +336,15 @@ async def test_bad_input_names_the_attribute(models, users) -> None:
         lambda: query.get(nam="Ada"),
         lambda: users["Ada"].update(nam="Ada"),
     ):
-        with pytest.raises(TypeError, match=r"'nam' is no attribute of User; did you mean 'name'\?"):
+        with pytest.raises(aldis.UnknownAttributeError, match=r"'nam' is no attribute of User. Did you mean 'name'\?"):
             found = ask()
             if asyncio.iscoroutine(found):
                 await found
     with pytest.raises(TypeError, match="was given nothing to write"):
         await query.update()
-    with pytest.raises(aldis.ConfigurationError, match="cannot be updated: it has not been saved"):
+    with pytest.raises(aldis.NotSavedError, match="cannot be updated: it has not been saved"):
         await models.User(name="x").update(name="y")
-    with pytest.raises(aldis.ConfigurationError, match="cannot be loaded: it has not been saved"):
+    with pytest.raises(aldis.NotSavedError, match="cannot be loaded: it has not been saved"):
         await models.User(name="x").load()
 
     async def inject(sender, injected_filters):

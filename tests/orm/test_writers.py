@@ -415,7 +415,7 @@ async def test_bad_row_is_named(models) -> None:
         await models.User.query.bulk_create([*({"name": f"u{number}"} for number in range(41)), 5], batch_size=20)
     assert await models.stored() == []
     stored = await models.User.query.create(name="ada")
-    with pytest.raises(aldis.ConfigurationError, match="row 2, .* is stored already"):
+    with pytest.raises(aldis.AlreadyStoredError, match="row 2, .* is stored already"):
         await models.User.query.bulk_create([{"name": "x"}, stored])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import SignalError
+from ..suggestions import did_you_mean
 from .receiver import Form, describe, short_repr
 
 __all__ = ["Condition", "condition_of"]
@@ -87,10 +87,9 @@ class Condition:
         sent = ("sender", *parameters)
         for name in self.required:
             if name not in sent:
-                near = difflib.get_close_matches(name, sent, n=1, cutoff=0.0)
                 raise SignalError(
                     f"when={describe(self.function)} cannot judge {signal!r}: it requires {name!r}, which the signal "
-                    f"never sends; did you mean {near[0]!r}? {signal} sends: {', '.join(sent)}."
+                    f"never sends.{did_you_mean(name, sent, cutoff=0.0)} {signal} sends: {', '.join(sent)}."
                 )
 
     def __and__(self, other: Callable[..., object] | Condition) -> Condition:

@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ..errors import SignalError
+from ..suggestions import did_you_mean
 from .code_facts import facts_of
 from .deferral import behind
 
@@ -296,12 +297,8 @@ def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str,
         )
     for name in accepted.required:
         if name not in parameters:
-            import difflib
-
-            near = difflib.get_close_matches(name, parameters, n=1, cutoff=0.0)
-            raise SignalError(
-                f"{who}: it requires {name!r}, which the signal never sends; did you mean {near[0]!r}? {offer}."
-            )
+            near = did_you_mean(name, parameters, cutoff=0.0)
+            raise SignalError(f"{who}: it requires {name!r}, which the signal never sends.{near} {offer}.")
 
 
 def refuse_priority(priority: object) -> NoReturn:

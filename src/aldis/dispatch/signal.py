@@ -113,7 +113,7 @@ class Signal(Bookkeeping, Generic[P]):
             ... def thank(sender, amout): ...
             Traceback (most recent call last):
                 ...
-            aldis.errors.SignalError: ... it requires 'amout', ... did you mean 'amount'? paid sends: sender, amount.
+            aldis.errors.SignalError: ... it requires 'amout', ... Did you mean 'amount'? paid sends: sender, amount.
         """
         accepted = accepts(function)
         if not accepted.takes_sender or accepted.sender_name is None or accepted.everything:
@@ -415,7 +415,7 @@ class LifecycleSignal(NamedSignal):
         ... def pong(sender, instanse): ...
         Traceback (most recent call last):
             ...
-        aldis.errors.SignalError: ... it requires 'instanse', ... did you mean 'instance'? ping sends: sender, instance.
+        aldis.errors.SignalError: ... it requires 'instanse', ... Did you mean 'instance'? ping sends: sender, instance.
     """
 
     def __init__(self, name: str, parameters: Mapping[str | None, tuple[str, ...]], doc: str | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +12,7 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 
 from ..orm.model import Model
+from ..suggestions import did_you_mean
 
 __all__ = ["Field", "fields_named", "model_of_table", "models"]
 
@@ -91,7 +91,7 @@ def fields_named(named: str, metadata: Metadata = None) -> list[Field]:
         among = [model for model in among if model_name in {model.__name__, full_name(model)}]
         if not among:
             known = sorted({model.__name__ for model in known_models})
-            raise CommandError(f"null field {named!r}: no model is called {model_name!r}; {near(model_name, known)}")
+            raise CommandError(f"null field {named!r}: no model is called {model_name!r}.{near(model_name, known)}")
         if len({full_name(model) for model in among}) > 1:
             full = ", ".join(sorted(f"{full_name(model)}.{name}" for model in among))
             raise CommandError(f"null field {named!r}: several models are called {model_name!r}. Give one of: {full}.")
@@ -103,7 +103,7 @@ def fields_named(named: str, metadata: Metadata = None) -> list[Field]:
     if not found:
         known = sorted({field.name for model in among for field in fields_of(model)})
         where = f"{model_name} has" if model_name else "the models have"
-        raise CommandError(f"null field {named!r}: {where} no column {name!r}; {near(name, known)}")
+        raise CommandError(f"null field {named!r}: {where} no column {name!r}.{near(name, known)}")
     return list(found.values())
 
 
@@ -135,12 +135,12 @@ def full_name(model: type[Any]) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence: what may have been meant, or what there is."""
+    """Return a sentence after a blank: the name that may have been meant, or the names that there are."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are {', '.join(known)}." if known else "there are none: does env.py import your models?"
+    close = did_you_mean(name, known)
+    if close or known:
+        return close or f" There are {', '.join(known)}."
+    return " There are none: does env.py import your models?"
 
 
 def model_of_table(name: str, table: str, schema: str | None, metadata: Metadata) -> type[Any] | None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from ..errors import ConfigurationError
+from ..errors import ClosedDatabaseError, ConfigurationError
 from ..greenlets import is_loop_running
 from ..masking import masked_text, masked_url
 from .databases.sqlite import roll_back_what_is_given_up
@@ -150,12 +150,13 @@ class Database:
         """The engine, as long as the database is open.
 
         Raises:
-            ConfigurationError: It was closed, or a task of trio asks for it.
+            ClosedDatabaseError: It was closed.
+            ConfigurationError: A task of trio asks for it.
         """
         if "trio" in sys.modules:
             refuse_trio(self)
         if self._is_closed:
-            raise ConfigurationError(
+            raise ClosedDatabaseError(
                 f"{self!r} was closed: `async with database:` opens it again, as does a new aldis.Database."
             )
         return self.engine
@@ -167,7 +168,7 @@ class Database:
             options: What :class:`~sqlalchemy.ext.asyncio.AsyncSession` takes.
 
         Raises:
-            ConfigurationError: The database was closed.
+            ClosedDatabaseError: The database was closed.
 
         Example:
             >>> import asyncio, aldis

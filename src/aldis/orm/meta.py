@@ -90,7 +90,8 @@ def operation(
         scope: What is undone with the operation; not when a receiver raises after the commit.
 
     Raises:
-        ConfigurationError: The class has no database, or that was closed.
+        ConfigurationError: The class has no database.
+        ClosedDatabaseError: Its database was closed.
     """
     scope = scope or RollbackScope()
     if using is None:

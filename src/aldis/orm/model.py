@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from sqlalchemy.orm import InstanceState, undefer
 from sqlalchemy.orm.attributes import instance_state
 
-from ..errors import ConfigurationError, ObjectNotFound
+from ..errors import NotSavedError, ObjectNotFound
 from .database import Database, Using
 from .mapping.instance_state import Snapshot, store
 from .mapping.reserved_names import reserve_names
@@ -89,7 +89,7 @@ class Model:
         Raises:
             ConfigurationError: The class has no database.
             ObjectNotFound: The row of a stored instance is gone.
-            TypeError: ``values`` has a name that is no attribute.
+            UnknownAttributeError: ``values`` has a name that is no attribute.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -121,9 +121,10 @@ class Model:
             The instance; ``None`` when a receiver raised :class:`SkipOperation`.
 
         Raises:
-            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
+            NotSavedError: The instance is not stored.
+            ConfigurationError: A plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
-            TypeError: A name is no attribute.
+            UnknownAttributeError: A name is no attribute.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -153,7 +154,8 @@ class Model:
             The instance.
 
         Raises:
-            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
+            NotSavedError: The instance is not stored.
+            ConfigurationError: A plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
         """
         state = state_of(self)
@@ -187,7 +189,8 @@ class Model:
             The number of rows deleted; 0 when the row was gone, or a receiver raised :class:`SkipOperation`.
 
         Raises:
-            ConfigurationError: The instance is not stored, or a plain Session holds it, or its class has no database.
+            NotSavedError: The instance is not stored.
+            ConfigurationError: A plain Session holds it, or its class has no database.
         """
         state = stored_state(self, "deleted")
         if state.session_id is not None:
@@ -210,11 +213,12 @@ def stored_state(instance: Model, what: str) -> InstanceState[Any]:
     """Return SQLAlchemy's state of an instance that is stored; ``what`` cannot be done to others.
 
     Raises:
-        ConfigurationError: Its class is not mapped, or it has not been saved.
+        ConfigurationError: Its class is not mapped.
+        NotSavedError: It has not been saved.
     """
     state = state_of(instance)
     if state.key is None:
-        raise ConfigurationError(f"{instance!r} cannot be {what}: it has not been saved.")
+        raise NotSavedError(f"{instance!r} cannot be {what}: it has not been saved. Save it first.")
     return state
 
 
@@ -222,7 +226,7 @@ def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, 
     """Set attributes by name; none, where one of them does not exist or refuses its value.
 
     Raises:
-        TypeError: A name is no attribute of the class.
+        UnknownAttributeError: A name is no attribute of the class.
     """
     try:
         set_attributes(instance, values)

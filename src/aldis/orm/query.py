@@ -82,7 +82,7 @@ class Query(Generic[M]):
             equals: Attributes and what they must equal; ``None`` means NULL.
 
         Raises:
-            TypeError: A name is no attribute of the class.
+            UnknownAttributeError: A name is no attribute of the class.
         """
         return self._with(self.select.where(*self._conditions(expressions, equals)))
 
@@ -190,7 +190,7 @@ class Query(Generic[M]):
         """Return dicts of attributes instead of instances; by default of all columns.
 
         Raises:
-            TypeError: A name is no attribute of the class.
+            UnknownAttributeError: A name is no attribute of the class.
         """
         wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
         columns = [attribute(self.model, name).label(name) for name in wanted]

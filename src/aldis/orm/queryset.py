@@ -123,7 +123,8 @@ class QuerySet(Query[M]):
 
         Raises:
             TypeError: A row is no instance of the class, nor a mapping of its attributes.
-            ConfigurationError: A row is stored already, or belongs to a session, or the class has no database.
+            AlreadyStoredError: A row is stored already.
+            ConfigurationError: A row belongs to a session, or the class has no database.
             ValueError: ``batch_size`` is not positive.
 
         Example:
@@ -204,8 +205,10 @@ class QuerySet(Query[M]):
             The number of rows updated.
 
         Raises:
-            TypeError: A row is neither, or a name is no column.
-            ConfigurationError: An instance is not stored, or belongs to a session.
+            TypeError: A row is neither.
+            UnknownAttributeError: A name is no column.
+            NotSavedError: An instance is not stored.
+            ConfigurationError: An instance belongs to a session, or a mapping lacks the primary key.
             ObjectNotFound: A row is gone; nothing is written then.
 
         Example:
@@ -292,7 +295,8 @@ class QuerySet(Query[M]):
             The stored instances, in the order of the rows.
 
         Raises:
-            TypeError: As in :meth:`bulk_create`, or a name is no column.
+            TypeError: As in :meth:`bulk_create`.
+            UnknownAttributeError: A name is no column.
             ConfigurationError: A row lacks one of the ``unique_fields``, or two have the same.
             MultipleObjectsReturned: Two stored rows share their values.
 
@@ -394,7 +398,8 @@ class QuerySet(Query[M]):
             The number of rows; 0 when a receiver raised :class:`SkipOperation`.
 
         Raises:
-            TypeError: A name is no attribute that is a column, or there is none.
+            TypeError: No name was given.
+            UnknownAttributeError: A name is no attribute that is a column.
         """
         return await update_rows(self, values, self._using)
 

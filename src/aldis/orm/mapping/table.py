@@ -15,7 +15,8 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
 from sqlalchemy.sql.schema import CallableColumnDefault, ColumnElementColumnDefault, ScalarElementColumnDefault
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, UnknownAttributeError
+from ...suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -147,11 +148,11 @@ class TableMapping:
         """Refuse to write what is no column.
 
         Raises:
-            TypeError: A key is no column's.
+            UnknownAttributeError: A key is no column's.
         """
         if not keys <= self.attributes.keys():
             name, key = self.mapper.class_.__name__, min(map(str, keys - self.attributes.keys()))
-            raise TypeError(f"{key!r} in column_values is no column of {name}; {hint(key, self.attributes)}")
+            raise UnknownAttributeError(f"{key!r} in column_values is no column of {name}.{hint(key, self.attributes)}")
 
     def own(self, parameters: Any) -> dict[str, Any]:
         """Return, of a statement's parameters, those that are values of mapped columns."""
@@ -211,7 +212,7 @@ def set_attributes(instance: object, values: Mapping[str, Any]) -> None:
     """Set attributes by name; none, where one of them does not exist.
 
     Raises:
-        TypeError: A name is no attribute of the class.
+        UnknownAttributeError: A name is no attribute of the class.
     """
     for name in values:
         refuse_unknown(type(instance), name)
@@ -235,11 +236,11 @@ def attribute(model: type[Any], name: str) -> Any:
     """Return a mapped class's attribute, for SQL.
 
     Raises:
-        TypeError: There is none of that name.
+        UnknownAttributeError: There is none of that name.
     """
     known = mapper_of(model).all_orm_descriptors.keys()
     if name not in known:
-        raise TypeError(f"{name!r} is no attribute of {model.__name__}; {hint(name, known)}")
+        raise UnknownAttributeError(f"{name!r} is no attribute of {model.__name__}.{hint(name, known)}")
     return getattr(model, name)
 
 
@@ -247,7 +248,7 @@ def refuse_unknown(model: type[Any], name: str) -> None:
     """Refuse to set what is no attribute of a class, mapped or not.
 
     Raises:
-        TypeError: There is none of that name.
+        UnknownAttributeError: There is none of that name.
     """
     # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
     if not any(name in each.__dict__ for each in model.__mro__):
@@ -290,11 +291,8 @@ def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return what may have been meant by a name that is not known."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}."
+    """Return a sentence after a blank: the name that may have been meant, or the names that there are."""
+    return did_you_mean(name, known) or f" It has {', '.join(sorted(known))}."
 
 
 def _read(mapper: Mapper[Any]) -> TableMapping:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
-from ...errors import ConfigurationError
+from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, has_expressions, leave_out, take_attributes
@@ -387,7 +387,8 @@ class Bulk:
 
         Raises:
             TypeError: It is neither.
-            ConfigurationError: The instance is stored already, or a session holds it.
+            AlreadyStoredError: The instance is stored already.
+            ConfigurationError: A session holds it.
         """
         values: Mapping[str, Any] = {}
         if isinstance(row, self.model):
@@ -402,8 +403,10 @@ class Bulk:
             )
         state: InstanceState[Any] = instance_state(instance)
         if state.key is not None or state.session_id is not None:
-            where = "is stored already" if state.session_id is None else "belongs to a session"
-            raise ConfigurationError(f"row {number + 1:,}, {instance!r}, {where}: {self.name} inserts new instances.")
+            where = f"row {number + 1:,}, {instance!r},"
+            if state.session_id is None:
+                raise AlreadyStoredError(f"{where} is stored already: {self.name} inserts new instances.")
+            raise ConfigurationError(f"{where} belongs to a session: {self.name} inserts new instances.")
         if extra and instance is row:
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
@@ -448,11 +451,12 @@ def check_fields(model: type[Any], names: Sequence[str], parameter: str) -> None
     """Refuse names that are no columns.
 
     Raises:
-        TypeError: A name is no attribute of the class, or no column.
+        TypeError: The names are one string.
+        UnknownAttributeError: A name is no attribute of the class, or no column.
     """
     if isinstance(names, str):
         raise TypeError(f"{parameter} is {names!r}: give a sequence of names, [{names!r}].")
     for name in names:
         attribute(model, name)
         if name not in mapping_of(model).keys:
-            raise TypeError(f"{name!r} in {parameter} is no column of {model.__name__}.")
+            raise UnknownAttributeError(f"{name!r} in {parameter} is no column of {model.__name__}.")

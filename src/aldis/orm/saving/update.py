@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, tuple_, update
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..mapping.instance_state import Snapshot, changed, forget_equal, store
 from ..mapping.table import attribute, mapping_of, refuse_unknown
@@ -41,7 +41,7 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     for name in values:
         attribute(model, name)
         if name not in mapping.keys:
-            raise TypeError(f"{name!r} of {model.__name__} is no column: update() writes columns.")
+            raise UnknownAttributeError(f"{name!r} of {model.__name__} is no column: update() writes columns.")
     if not values:
         raise TypeError("update() was given nothing to write: name an attribute and its value.")
     column_values = mapping.complete({mapping.keys[name]: value for name, value in values.items()}, mapping.onupdates)
@@ -112,7 +112,8 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
 
     Raises:
         TypeError: It is neither.
-        ConfigurationError: The instance is not stored, or a session holds it.
+        NotSavedError: The instance is not stored.
+        ConfigurationError: A session holds it.
     """
     model = bulk.model
     values: Mapping[str, Any] = NOTHING_PASSED
@@ -125,8 +126,10 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         values, row = row, instance_of_key(bulk, row, number)
     state: InstanceState[Any] = instance_state(row)
     if state.key is None or state.session_id is not None:
-        where = "has not been saved" if state.session_id is None else "belongs to a session"
-        raise ConfigurationError(f"row {number + 1:,}, {row!r}, {where}: {bulk.name} updates stored instances.")
+        where = f"row {number + 1:,}, {row!r},"
+        if state.session_id is None:
+            raise NotSavedError(f"{where} has not been saved: {bulk.name} updates stored instances.")
+        raise ConfigurationError(f"{where} belongs to a session: {bulk.name} updates stored instances.")
     before = Snapshot(state)
     return updated_row(number, row, state, values, update_fields, before)
 

@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 from ...context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, current
 from ...dispatch import emitters
 from ...dispatch.deferral import AFTER_COMMIT
-from ...errors import ConfigurationError, SkipOperation
+from ...errors import ConfigurationError, EndlessFlushError, SkipOperation
 from ...greenlets import wait_for
 from ..database import Database
 from ..mapping.instance_state import changed, foreign_keys, put_back, take_changes, takes_key
@@ -424,10 +424,10 @@ class Flush:
         return found
 
 
-def endless(session: Session) -> ConfigurationError:
+def endless(session: Session) -> EndlessFlushError:
     """Return the error of receivers that never stop giving a flush more to write."""
     names = sorted({type(each).__name__ for each in (*session.new, *session.dirty, *session.deleted)})
-    return ConfigurationError(
+    return EndlessFlushError(
         f"receivers have given the session more to write {LIMIT} times over ({', '.join(names)}): one of them changes, "
         "on each signal, what fires that signal again."
     )
