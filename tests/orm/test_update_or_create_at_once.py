@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-pytestmark = pytest.mark.asyncio
-
 
 async def test_many_tasks_update_or_create_one_new_key(models) -> None:
-    if models.database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite's transactions begin deferred, and two that have read cannot both write")
     found = await asyncio.gather(
         *(models.User.query.update_or_create({"mail": f"{number}@example.org"}, name="Ada") for number in range(8))
     )

@@ -199,10 +199,17 @@ class NewRows:
             for state, before in self.before:
                 before.put_back(state)
             return
-        states = [reference() for reference in self.references] if self.references else self.states
-        for number, held in enumerate(states):
+        for number, held in enumerate(self.held()):
             if held is not None and held.obj() is not None:
                 self.put_one_back(number, held)
+
+    def held(self) -> Sequence[InstanceState[Any] | None]:
+        """Return the states of the instances, ``None`` for those that are gone."""
+        return [reference() for reference in self.references] if self.references else self.states
+
+    def live_states(self) -> list[InstanceState[Any]]:
+        """Return the states of the instances that are still there."""
+        return [state for state in self.held() if state is not None and state.obj() is not None]
 
     def loosen(self) -> None:
         """Let go of the instances: they are put back only if somebody else holds them."""

@@ -139,6 +139,13 @@ class Bulk:
         for state, before in self.extended:
             before.put_back(state)
 
+    def live_states(self) -> Iterator[InstanceState[Any]]:
+        """Yield the states of the instances that were written."""
+        for batch in self.batches:
+            yield from batch.live_states()
+        for row in self.changed:
+            yield row.state
+
     def loosened(self) -> Iterator[Change]:
         """Let go of the instances, and return what is to be put back of those that somebody else holds."""
         for state, before in self.extended:

@@ -17,7 +17,7 @@ from .commit_queue import CommitQueue
 from .savepoints import Transaction
 from .settings import Settings, settings_of
 from .sheltered import OutcomeUnknown, Sheltered
-from .writers_queue import OnlyWriter, ask_timeout, is_in_memory
+from .writers_queue import only_writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,8 +36,8 @@ LOST: Final[weakref.WeakKeyDictionary[InstanceState[Any], Any]] = weakref.WeakKe
 
 def alone_in_memory(engine: Engine) -> AbstractAsyncContextManager[None]:
     """Return a context in which nobody else uses a database in memory, whose one connection all share."""
-    if engine.dialect.name == "sqlite" and is_in_memory(engine):
-        return OnlyWriter(engine)
+    if engine.dialect.name == "sqlite" and (writer := only_writer(engine)).is_in_memory:
+        return writer
     return NOTHING
 
 
@@ -45,9 +45,8 @@ def place_for(engine: Engine, settings: Settings, read_only: bool) -> AbstractAs
     """Return what a transaction waits for before it has a connection: its place among SQLite's writers."""
     if engine.dialect.name != "sqlite":
         return NOTHING
-    if is_in_memory(engine) or (settings.begin == "immediate" and not read_only):
-        return OnlyWriter(engine)
-    return NOTHING
+    writer = only_writer(engine)
+    return writer if writer.is_in_memory or (settings.begin == "immediate" and not read_only) else NOTHING
 
 
 @asynccontextmanager
@@ -152,7 +151,7 @@ async def give_up(connection: AsyncConnection, scope: Scope, cancelled: Cancelle
         "aldis: this came during the COMMIT, and nobody knows whether that was done: "
         "`await instance.load()` finds out, for a new instance too"
     )
-    for state, _ in scope.rollback.states():
+    for state in scope.rollback.live_states():
         if state.key is not None:
             LOST[state] = state.key
     if not connection.closed:
@@ -198,7 +197,9 @@ async def in_transaction(
     immediate = settings.begin == "immediate" and not scope.read_only
     await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
     if connection.dialect.name == "sqlite":
-        await ask_timeout(connection, scope.engine)
+        writer = only_writer(scope.engine)
+        if writer.is_in_memory and writer.timeout is None:
+            await writer.ask(connection)
     if scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
         await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     transaction = Transaction(connection, queue, scope, is_given)

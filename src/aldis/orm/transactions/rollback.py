@@ -36,6 +36,10 @@ class Change(Protocol):
         """Tell whether none of them is there any more."""
         ...
 
+    def live_states(self) -> Iterable[InstanceState[Any]]:
+        """Return the states of those that are still there."""
+        ...
+
 
 class Changes(Protocol):
     """What an operation on many instances changes of them."""
@@ -45,6 +49,10 @@ class Changes(Protocol):
 
     def loosened(self) -> Iterable[Change]:
         """Let go of them, and return what is to be put back of those that somebody else holds; the oldest first."""
+        ...
+
+    def live_states(self) -> Iterable[InstanceState[Any]]:
+        """Return the states of the instances."""
         ...
 
 
@@ -74,6 +82,11 @@ class Changed:
     def is_gone(self) -> bool:
         """Tell whether it is not there any more."""
         return self.state() is None
+
+    def live_states(self) -> Iterable[InstanceState[Any]]:
+        """Return the instance's state, if that is still there."""
+        state = self.state()
+        return () if state is None else (state,)
 
 
 class RollbackScope:
@@ -168,10 +181,11 @@ class RollbackScope:
                 self.own = (state, change.before)
                 return
 
-    def states(self) -> Iterator[tuple[InstanceState[Any], Any]]:
-        """Yield the states of the single instances, and what each was."""
+    def live_states(self) -> Iterator[InstanceState[Any]]:
+        """Yield the states of the instances that are still there."""
         if self.own is not None:
-            yield self.own
+            yield self.own[0]
+        if self.changes is not None:
+            yield from self.changes.live_states()
         for change in self.done:
-            if isinstance(change, Changed) and (state := change.state()) is not None:
-                yield state, change.before
+            yield from change.live_states()

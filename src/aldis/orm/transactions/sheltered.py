@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
+
+from ...dispatch.delivery import rest
 
 __all__ = ["OutcomeUnknown", "Sheltered"]
+
+CLOSING: Final = 3.0
+"""Seconds that closing a connection which is given up may take; asyncpg's own limit is 2 (SQLAlchemy's terminate)."""
 
 
 class OutcomeUnknown(Exception):
@@ -76,7 +81,7 @@ class Sheltered:
                         if not awaited.done():
                             raise OutcomeUnknown(self.cancelled or asyncio.CancelledError())
         except OutcomeUnknown:
-            self.give_up()
+            yield from self.give_up(loop)
             raise
         finally:
             if timer is not None:
@@ -92,12 +97,23 @@ class Sheltered:
             raise OutcomeUnknown(error)
         self.cancelled = error
 
-    def give_up(self) -> None:
-        """Tell the coroutine that it is cancelled; whoever it tells in turn is not waited for."""
+    def give_up(self, loop: asyncio.AbstractEventLoop) -> Generator[Any, None, None]:
+        """Tell the coroutine that it is cancelled, and wait a moment while it closes what it leaves behind."""
         if self.awaited is not None:  # its error comes when nobody waits any more
-            self.awaited.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self.awaited.add_done_callback(retrieved)
         try:
-            with suppress(BaseException):
-                self.work.throw(asyncio.CancelledError())
-        finally:
-            self.work.close()
+            awaited = self.work.throw(asyncio.CancelledError())
+        except BaseException:
+            return
+        closing = loop.create_task(rest(self.work, awaited))
+        closing.add_done_callback(retrieved)
+        until = loop.time() + CLOSING
+        while not closing.done() and loop.time() < until:
+            with suppress(asyncio.CancelledError):
+                yield from asyncio.wait([closing], timeout=until - loop.time()).__await__()
+
+
+def retrieved(done: asyncio.Future[Any]) -> None:
+    """Look at the error of something that nobody waits for any more."""
+    if not done.cancelled():
+        done.exception()

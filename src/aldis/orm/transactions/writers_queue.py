@@ -8,21 +8,19 @@ import sqlite3
 import threading
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["OnlyWriter", "ask_timeout", "is_in_memory"]
+__all__ = ["OnlyWriter", "only_writer"]
 
 DEFAULT_TIMEOUT: Final = 5.0
 """Seconds that Python's sqlite3 waits for a lock, unless it is told otherwise (``timeout``, its manual)."""
-
-TIMEOUTS: Final[weakref.WeakKeyDictionary[Engine, float]] = weakref.WeakKeyDictionary()
-"""How many seconds the driver waits for a lock, of engines that have been asked."""
 
 
 class WritersQueue:
@@ -70,27 +68,6 @@ class WritersQueue:
         else:
             waiter.set_result(None)
 
-    async def wait(self, waiter: asyncio.Future[None], engine: Engine) -> None:
-        """Wait, at most as long as the driver waits for a lock.
-
-        Raises:
-            OperationalError: That is over, as SQLite itself says it.
-        """
-        begun = asyncio.get_running_loop().time()
-        try:
-            while not waiter.done():
-                left = begun + TIMEOUTS.get(engine, DEFAULT_TIMEOUT) - asyncio.get_running_loop().time()
-                if left <= 0:
-                    break
-                await asyncio.wait([waiter], timeout=left)
-        except asyncio.CancelledError:
-            self.forget(waiter)
-            raise
-        if not waiter.done():
-            self.forget(waiter)
-            error = sqlite3.OperationalError("database is locked")
-            raise OperationalError("BEGIN IMMEDIATE", None, error)
-
     def forget(self, waiter: asyncio.Future[None]) -> None:
         """Take one who waits out of the queue."""
         if waiter.done():
@@ -105,7 +82,7 @@ class WritersQueue:
 QUEUES: Final[weakref.WeakValueDictionary[str, WritersQueue]] = weakref.WeakValueDictionary()
 """The queues of files, by path."""
 
-OF_ENGINES: Final[weakref.WeakKeyDictionary[Engine, WritersQueue]] = weakref.WeakKeyDictionary()
+ENGINES: Final[weakref.WeakKeyDictionary[Engine, OnlyWriter]] = weakref.WeakKeyDictionary()
 
 LOCK: Final = threading.Lock()
 
@@ -123,45 +100,91 @@ def is_in_memory(engine: Engine) -> bool:
 
 def queue_of(engine: Engine) -> WritersQueue:
     """Return the queue of an engine's database."""
-    found = OF_ENGINES.get(engine)
+    if is_in_memory(engine):
+        return WritersQueue()
+    name = (engine.url.database or "").removeprefix("file:").partition("?")[0]
+    path = os.path.realpath(name)
+    found = QUEUES.get(path)
+    if found is None:
+        found = QUEUES[path] = WritersQueue()
+    return found
+
+
+def only_writer(engine: Engine) -> OnlyWriter:
+    """Return the context in which one program of the process writes to an engine's database; the same each time."""
+    found = ENGINES.get(engine)
     if found is None:
         with LOCK:
-            if is_in_memory(engine):
-                found = WritersQueue()
-            else:
-                name = (engine.url.database or "").removeprefix("file:").partition("?")[0]
-                path = os.path.realpath(name)
-                found = QUEUES.get(path)
-                if found is None:
-                    found = QUEUES[path] = WritersQueue()
-            OF_ENGINES[engine] = found
+            found = ENGINES.get(engine)
+            if found is None:
+                found = ENGINES[engine] = OnlyWriter(engine)
     return found
 
 
 class OnlyWriter:
     """A context in which a program is the only one of the process that writes to an engine's database.
 
+    Args:
+        engine: The engine, which is not kept alive.
+
     Raises:
         OperationalError: Others have had it for as long as the driver waits for a lock.
     """
 
-    __slots__ = ("engine", "queue")
+    __slots__ = ("__weakref__", "engine", "is_in_memory", "queue", "timeout")
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine = weakref.ref(engine)
+        self.is_in_memory = is_in_memory(engine)
         self.queue = queue_of(engine)
+        self.timeout: float | None = None
+        """How many seconds the driver waits for a lock, once it was asked."""
 
     async def __aenter__(self) -> None:
         waiter = self.queue.take()
         if waiter is not None:
-            await self.queue.wait(waiter, self.engine)
+            await self.wait(waiter)
 
     async def __aexit__(self, *exc_info: object) -> None:
         self.queue.give()
 
+    async def wait(self, waiter: asyncio.Future[None]) -> None:
+        """Wait, at most as long as the driver waits for a lock.
 
-async def ask_timeout(connection: AsyncConnection, engine: Engine) -> None:
-    """Ask how long the driver waits for a lock, once somebody else does."""
-    if engine not in TIMEOUTS and queue_of(engine).waiters:
-        found = await connection.exec_driver_sql("PRAGMA busy_timeout")
-        TIMEOUTS[engine] = found.scalar_one() / 1000
+        Raises:
+            OperationalError: That is over, as SQLite itself says it.
+        """
+        begun = asyncio.get_running_loop().time()
+        try:
+            if self.timeout is None and not self.is_in_memory:
+                await self.ask_on_another()
+            while not waiter.done():
+                timeout = DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+                left = begun + timeout - asyncio.get_running_loop().time()
+                if left <= 0:
+                    break
+                await asyncio.wait([waiter], timeout=left)
+        except BaseException:
+            self.queue.forget(waiter)
+            raise
+        if not waiter.done():
+            self.queue.forget(waiter)
+            error = sqlite3.OperationalError("database is locked")
+            raise OperationalError("BEGIN IMMEDIATE", None, error)
+
+    async def ask_on_another(self) -> None:
+        """Ask how long the driver waits for a lock, on a connection that is nobody else's."""
+        engine = self.engine()
+        if engine is not None:
+            async with AsyncEngine(engine).connect() as connection:
+                await self.ask(connection)
+
+    async def ask(self, connection: AsyncConnection) -> None:
+        """Ask, once, how long the driver waits for a lock; without a word of SQLAlchemy's, which may be in use."""
+        if self.timeout is None:
+            self.timeout = DEFAULT_TIMEOUT
+            if connection.dialect.driver == "aiosqlite":
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                cursor = await driver.execute("PRAGMA busy_timeout")
+                self.timeout = (await cursor.fetchone())[0] / 1000
+                await cursor.close()
