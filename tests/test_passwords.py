@@ -104,6 +104,18 @@ async def x(sender): ...
 """
 
 
+CREATE_TABLES = """
+import asyncio, near
+from aldis import relay
+
+async def create_tables():
+    async with near.Base.database as database:
+        await relay.create_tables(database)
+
+asyncio.run(create_tables())
+"""
+
+
 def aldis_in(folder, *arguments: str) -> str:
     """Return all that a command writes, its log at the lowest level included."""
     program = (
@@ -129,15 +141,7 @@ def project(tmp_path):
     away = f"postgresql+asyncpg://postgres:{SECRET}@127.0.0.1:{free_port()}/x"
     for name, url in (("near", sqlite), ("far", away)):
         (tmp_path / f"{name}.py").write_text(MODELS.format(url=url))
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import asyncio, near; from aldis import relay; asyncio.run(relay.create_tables(near.Base.database))",
-        ],
-        cwd=tmp_path,
-        check=True,
-    )
+    subprocess.run([sys.executable, "-c", CREATE_TABLES], cwd=tmp_path, check=True, timeout=60)
     return tmp_path
 
 
