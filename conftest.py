@@ -26,8 +26,8 @@ pytest_collect_file = Sybil(
 
 @pytest.fixture(autouse=True)
 def example_model(request: pytest.FixtureRequest) -> None:
-    """Define ``Base`` and ``User`` anew for each docstring of the ORM."""
-    if not request.node.name.startswith("aldis.orm"):
+    """Define ``Base`` and ``User`` anew for each docstring of the ORM and its errors."""
+    if not request.node.name.startswith(("aldis.orm", "aldis.errors")):
         return
     from sqlalchemy import Integer, Text
     from sqlalchemy.orm import DeclarativeBase, mapped_column

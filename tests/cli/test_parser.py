@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from aldis.cli import CommandLine, main
-from aldis.cli.parser import EXAMPLES, GROUPS
+from aldis.cli.parser import ALIASES, EXAMPLES, GROUPS
 
 
 def said(capsys, *arguments: str) -> tuple[object, str, str]:
@@ -35,10 +35,20 @@ def test_without_a_command_it_prints_its_help(capsys) -> None:
 def test_help_lists_every_command_once() -> None:
     line = CommandLine("aldis")
     listed = [name for group in GROUPS.values() for name in group]
-    assert sorted(listed) == sorted(line.subparsers.choices), "one that Alembic brings new belongs into a group too"
+    assert sorted([*listed, *ALIASES]) == sorted(line.subparsers.choices), (
+        "one that Alembic brings new belongs into a group too"
+    )
     text = line.parser.format_help()
     for name in listed:
         assert len(re.findall(rf"^  {name} ", text, re.MULTILINE)) == 1, name
+
+
+def test_makemigrations_is_migrate() -> None:
+    line = CommandLine("aldis")
+    options = ["-m", "users", "--null-field", "User.email"]
+    assert vars(line.parser.parse_args(["makemigrations", *options])) == vars(
+        line.parser.parse_args(["migrate", *options])
+    )
 
 
 def test_help_fits_the_terminal(monkeypatch) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 import blinker
+import pytest
 
 
 def test_missing_name_is_created_and_kept(core) -> None:
@@ -73,3 +76,52 @@ def test_lifecycle_signals_are_taken_from_a_module_or_a_mapping(core) -> None:
     assert signals.post_save is core.signals.post_save
     signals.set_lifecycle_signals_from(own)
     assert {name: signals[name] for name in names} == own
+
+
+def test_methods_of_a_mapping_create_no_signal(core) -> None:
+    base = core.Broadcaster({"pre_save": core.Signal()})
+    derived = core.Broadcaster({"on_verify": core.Signal()}, parents=[base])
+    assert isinstance(derived, MutableMapping)
+    assert dict(derived) == {"pre_save": base.pre_save, "on_verify": derived.on_verify}
+    assert list(derived.items()) == list(zip(derived.keys(), derived.values(), strict=True))
+    assert derived.get("pre_save") is base.pre_save
+    assert (derived.get("on_rest"), derived.get("on_rest", 1), derived.pop("on_rest", 2)) == (None, 1, 2)
+    with pytest.raises(KeyError, match="pre_save"):
+        derived.pop("pre_save")
+    assert list(derived) == ["pre_save", "on_verify"]
+
+
+def test_methods_of_a_mapping_set_and_forget_signals(core) -> None:
+    base = core.Broadcaster({"pre_save": core.Signal()})
+    derived = core.Broadcaster(parents=[base])
+    mine = core.Signal()
+    assert derived.setdefault("pre_save", mine) is base.pre_save
+    assert derived.setdefault("on_verify", mine) is mine
+    assert derived.setdefault("on_rest").name == "on_rest"
+    derived.update({"pre_save": mine})
+    assert derived.pop("pre_save") is mine
+    assert derived.pre_save is base.pre_save
+    assert derived.popitem()[0] == "on_rest"
+    assert list(derived) == ["pre_save", "on_verify"]
+    derived.clear()
+    assert list(derived) == ["pre_save"]
+    with pytest.raises(KeyError, match="no signal is set here"):
+        derived.popitem()
+    assert core.Broadcaster(base) != base
+
+
+def test_method_is_not_hidden_by_a_signal(core) -> None:
+    signals = core.Broadcaster()
+    with pytest.raises(core.SignalError, match=r"cannot set 'update' as an attribute.*signals\['update'\] = "):
+        signals.update = core.Signal()
+    signals["update"] = own = core.Signal()
+    assert signals["update"] is own
+    signals.register = own
+    assert signals.register is own
+
+
+def test_lifecycle_signals_are_not_created_by_being_taken(core) -> None:
+    other = core.Broadcaster({"pre_save": core.Signal()})
+    with pytest.raises(core.SignalError, match="it has no 'post_bulk'"):
+        core.Broadcaster().set_lifecycle_signals_from(other)
+    assert list(other) == ["pre_save"]

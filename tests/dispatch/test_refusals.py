@@ -86,6 +86,22 @@ def test_misspelt_parameter_is_refused_with_the_nearest_name(core) -> None:
     assert not signal.has_receivers_for(Thing)
 
 
+def test_parameter_of_django_is_answered_by_its_like(core) -> None:
+    def paid(sender, amount):
+        pass
+
+    post_save, post_delete = core.signals.post_save, core.signals.post_delete
+    for signal, receiver, told in (
+        (post_save, lambda sender, created: None, "Django's created is `not is_update` here. post_save sends:"),
+        (post_save, lambda sender, update_fields: None, "Django's update_fields are the names in `values` here"),
+        (post_save, lambda sender, raw: None, r"load fixtures inside aldis.signals_disabled\(\)"),
+        (post_delete, lambda sender, using: None, "Django's using has no like here"),
+        (core.Signal.of(paid), lambda sender, created: None, "Did you mean 'amount'"),
+    ):
+        with pytest.raises(core.SignalError, match=told):
+            signal.connect(receiver, Thing)
+
+
 def test_parameter_with_a_default_is_not_required(core) -> None:
     def receiver(sender, instance, session=None):
         return session

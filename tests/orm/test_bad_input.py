@@ -167,3 +167,9 @@ async def test_session_of_a_database(models) -> None:
             assert await models.User.query.count() == 3
             raise ValueError("no")
     assert [row["name"] for row in await models.stored()] == ["ada"]
+
+
+async def test_names_instead_of_values(models) -> None:
+    with pytest.raises(TypeError, match=r"values is {'name'}: save\(\) takes new values by attribute name, .*update\("):
+        await models.User(name="ada").save(values={"name"})
+    assert await models.stored() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from datetime import datetime
 
 import pytest
@@ -45,6 +46,32 @@ async def test_found_instances_are_detached_and_can_be_saved(models, users) -> N
     user.is_verified = False
     await user.save()
     assert not (await models.User.query.get(name="Ada")).is_verified
+
+
+async def test_awaited_query_returns_all_instances(models, users) -> None:
+    assert names(await models.User.query.filter(is_verified=False).order_by("name")) == ["Eve", "Fay"]
+
+
+async def test_pk_stands_for_the_primary_key(models, users) -> None:
+    User, bob = models.User, users["Bob"]
+    assert (await User.query.get(pk=bob.id)).name == "Bob"
+    assert sorted(names(await User.query.exclude(pk=bob.id))) == ["Ada", "Eve", "Fay"]
+    tag = await models.Tag.query.create(space="a", word="b")
+    assert (await models.Tag.query.get(pk=("a", "b"))).used == tag.used
+    with pytest.raises(TypeError, match="pk is 'a', and Tag's primary key is space, word: give a tuple of these"):
+        models.Tag.query.filter(pk="a")
+
+
+def test_attribute_of_the_model_is_not_the_querysets(models) -> None:
+    with pytest.raises(AttributeError) as caught:
+        models.User.query.mail  # noqa: B018
+    assert str(caught.value) == (
+        "a QuerySet has no attribute 'mail', and User has: in a receiver, `instance` is what the call was made on, "
+        "here the QuerySet. Take `model_instance`."
+    )
+    with pytest.raises(AttributeError, match="'QuerySet' object has no attribute 'nothing'"):
+        models.User.query.nothing  # noqa: B018
+    assert repr(copy.copy(models.User.query)) == "<QuerySet of User>"
 
 
 async def test_one_row(models, users) -> None:

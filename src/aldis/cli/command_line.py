@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from .._version import __version__
 from ..errors import AldisError
 from . import commands
-from .parser import group_commands
+from .parser import ALIASES, group_commands
 from .relaying import ACTIONS
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ class CommandLine(alembic_config.CommandLine):
             if name not in self.subparsers.choices:
                 self.register_command(cast("CommandFunction", function))
         group_commands(self.parser, self.subparsers)
+        for alias, name in ALIASES.items():
+            self.subparsers.choices[alias] = self.subparsers.choices[name]
 
     def register_command(self, fn: CommandFunction) -> None:
         """Register a command; one of ours in the place of Alembic's."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..suggestions import did_you_mean
 
-__all__ = ["EXAMPLES", "GROUPS", "Parser", "group_commands"]
+__all__ = ["ALIASES", "EXAMPLES", "GROUPS", "Parser", "group_commands"]
 
 GROUPS: Final[dict[str, dict[str, str]]] = {
     "Begin": {
@@ -18,7 +18,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "signals": "List signals, their receivers, and where each was connected.",
     },
     "Migrate": {
-        "migrate": "Write a revision of the differences between models and database.",
+        "migrate": "Write a revision of the differences between models and database (makemigrations too).",
         "upgrade": "Apply revisions: all, or up to the one that is named.",
         "downgrade": "Take revisions back, down to the one that is named.",
         "check": "Fail if models and database differ: for CI.",
@@ -44,6 +44,9 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
 }
 """The commands as people look for them, each with its line; one that is not here is listed at the end."""
+
+ALIASES: Final = {"makemigrations": "migrate"}
+"""Other names of commands, as Django and Edgy have them."""
 
 EXAMPLES: Final[dict[str, str]] = {
     "init": "aldis init migrations --app shop.models:Base",

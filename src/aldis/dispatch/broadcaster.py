@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import blinker
@@ -18,8 +18,10 @@ OF_MIGRATIONS: Final = frozenset({"pre_migrate", "post_migrate", "revision_appli
 """The signals whose sender is an Alembic command, and no model."""
 
 
-class Broadcaster:
+class Broadcaster(MutableMapping[str, blinker.Signal]):
     """Signals by name, through attributes or items; a missing name is created.
+
+    It is a mapping too. ``get()``, ``items()``, ``pop()`` and the others create no signal; ``setdefault()`` does.
 
     A broadcaster with parents sees their signals, later changes included, until it sets its own. The first parent
     that has a name decides, as in a class's method resolution order.
@@ -54,6 +56,12 @@ class Broadcaster:
             parent._children.add(self)
         for name, signal in (signals or {}).items():
             self[name] = signal
+
+    # Two broadcasters of the same signals are two: each sees later changes of its own parents.
+    __eq__ = object.__eq__
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def _seen(self, name: str) -> blinker.Signal | None:
         found = self._signals.get(name)
@@ -104,7 +112,13 @@ class Broadcaster:
                 raise AttributeError(f"a {type(self).__name__} has no {name!r}; signals' names do not begin with '_'.")
             return self[name]
 
-        __setattr__ = __setitem__
+        def __setattr__(self, name: str, signal: blinker.Signal) -> None:
+            if any(name in vars(each) for each in type(self).__mro__):
+                raise SignalError(
+                    f"cannot set {name!r} as an attribute: it is a method of a {type(self).__name__}. Give the signal "
+                    f"another name, or set it as an item: signals[{name!r}] = ..."
+                )
+            self[name] = signal
 
     def __delitem__(self, name: str) -> None:
         """Forget the signal of that name here; what the parents have is seen again."""
@@ -122,6 +136,51 @@ class Broadcaster:
     def __iter__(self) -> Iterator[str]:
         names = [name for parent in reversed(self._parents) for name in parent]
         return iter(dict.fromkeys([*names, *self._signals]))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the signal of that name, here or at a parent, or the default; no signal is created."""
+        found = self._seen(name)
+        return default if found is None else found
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Forget the signal of that name here, and return it; what the parents have is seen again.
+
+        Args:
+            name: The name.
+            default: What is returned where no signal of that name is set here.
+
+        Raises:
+            KeyError: None is set here, and no default was given.
+        """
+        if name not in self._signals:
+            if default:
+                return default[0]
+            raise KeyError(name)
+        signal = self._signals[name]
+        del self[name]
+        return signal
+
+    def popitem(self) -> tuple[str, blinker.Signal]:
+        """Forget the signal that was set here last, and return its name and itself.
+
+        Raises:
+            KeyError: None is set here.
+        """
+        if not self._signals:
+            raise KeyError("no signal is set here")
+        name = next(reversed(self._signals))
+        return name, self.pop(name)
+
+    def clear(self) -> None:
+        """Forget all signals that are set here; those of the parents are seen again."""
+        self._signals.clear()
+        self._forget()
+
+    def setdefault(self, name: str, default: blinker.Signal | None = None) -> blinker.Signal:
+        """Return the signal of that name, here or at a parent; where there is none, set the default, or create one."""
+        if default is not None and self._seen(name) is None:
+            self[name] = default
+        return self[name]
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -149,13 +208,13 @@ class Broadcaster:
         names = [name for name in emitters.__all__ if name not in OF_MIGRATIONS]
         found = {}
         for name in names:
-            try:
-                found[name] = namespace[name] if isinstance(namespace, Mapping) else getattr(namespace, name)
-            except (KeyError, AttributeError):
+            signal = namespace.get(name) if isinstance(namespace, Mapping) else getattr(namespace, name, None)
+            if signal is None:
                 raise SignalError(
                     f"cannot take the lifecycle signals from {namespace!r}: it has no {name!r}. It needs all of: "
                     f"{', '.join(names)}."
-                ) from None
+                )
+            found[name] = signal
         taken = Broadcaster(found)
         for name in names:
             if overwrite or name not in self._signals:

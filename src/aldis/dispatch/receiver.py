@@ -297,8 +297,24 @@ def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str,
         )
     for name in accepted.required:
         if name not in parameters:
-            near = did_you_mean(name, parameters, cutoff=0.0)
+            near = of_django(name, parameters) or did_you_mean(name, parameters, cutoff=0.0)
             raise SignalError(f"{who}: it requires {name!r}, which the signal never sends.{near} {offer}.")
+
+
+DJANGO: Final = {
+    "created": ("is_update", "Django's created is `not is_update` here."),
+    "raw": ("is_migration", "Django's raw has no like here: load fixtures inside aldis.signals_disabled()."),
+    "update_fields": ("values", "Django's update_fields are the names in `values` here."),
+    "using": ("instance", "Django's using has no like here: a receiver's queries run in the signal's own transaction."),
+    "origin": ("instance", "Django's origin is `instance` here."),
+}
+"""Parameters of Django's signals: a parameter that the like signal of ours sends, and what to use instead."""
+
+
+def of_django(name: str, parameters: tuple[str, ...]) -> str:
+    """Return a sentence, after a blank, on a parameter of Django's signals; empty for any other."""
+    known, sentence = DJANGO.get(name, ("", ""))
+    return f" {sentence}" if known in parameters else ""
 
 
 def refuse_priority(priority: object) -> NoReturn:

@@ -90,6 +90,7 @@ class Model:
             ConfigurationError: The class has no database.
             ObjectNotFound: The row of a stored instance is gone.
             UnknownAttributeError: ``values`` has a name that is no attribute.
+            TypeError: ``values`` is no mapping.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -102,6 +103,11 @@ class Model:
             1
         """
         state = state_of(self)
+        if values and not isinstance(values, Mapping):
+            raise TypeError(
+                f"values is {values!r}: save() takes new values by attribute name, values={{'name': ...}}. To write "
+                "some attributes of a stored instance only, use update(name=...)."
+            )
         if state.session_id is not None:
             return await held.save(self, values or {}, force_insert)
         before = Snapshot(state)

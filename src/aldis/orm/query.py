@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..errors import MultipleObjectsReturned, ObjectNotFound
 from .database import Using, reading, session_on
 from .databases.sqlite import whole
-from .mapping.table import attribute, mapper_of
+from .mapping.table import attribute, key_equals, mapper_of
 from .meta import meta_of
 from .transactions.ambient import fetched, turn_on
 
@@ -72,17 +72,36 @@ class Query(Generic[M]):
         return self._using or meta_of(self.model).database
 
     def _conditions(self, expressions: tuple[Any, ...], equals: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        return [*expressions, *(attribute(self.model, name) == value for name, value in equals.items())]
+        conditions = [*expressions]
+        for name, value in equals.items():
+            if name == "pk" and not hasattr(self.model, "pk"):
+                conditions += key_equals(self.model, value)
+            else:
+                conditions.append(attribute(self.model, name) == value)
+        return conditions
+
+    if not TYPE_CHECKING:  # a type checker that sees it takes any misspelt name
+
+        def __getattr__(self, name: str) -> Any:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and name != "model" and hasattr(self.model, name):
+                message = (
+                    f"a {type(self).__name__} has no attribute {name!r}, and {self.model.__name__} has: in a receiver, "
+                    "`instance` is what the call was made on, here the QuerySet. Take `model_instance`."
+                )
+            raise AttributeError(message, name=name, obj=self)
 
     def filter(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> Self:
         """Return the queryset of the rows that meet all conditions.
 
         Args:
             expressions: SQLAlchemy expressions.
-            equals: Attributes and what they must equal; ``None`` means NULL.
+            equals: Attributes and what they must equal; ``None`` means NULL. ``pk`` stands for the primary key: a
+                tuple, where it has several columns.
 
         Raises:
             UnknownAttributeError: A name is no attribute of the class.
+            TypeError: ``pk`` has not as many values as the primary key has columns.
         """
         return self._with(self.select.where(*self._conditions(expressions, equals)))
 
@@ -127,8 +146,11 @@ class Query(Generic[M]):
             return list((await whole(connection, session.scalars(select))).unique().all())
 
     async def all(self) -> list[M]:
-        """Return the instances of all rows."""
+        """Return the instances of all rows; ``await query`` does the same."""
         return await self._fetch(self.select)
+
+    def __await__(self) -> Generator[Any, Any, list[M]]:
+        return self.all().__await__()
 
     async def __aiter__(self) -> AsyncIterator[M]:
         """Stream the instances: rows are fetched as they are asked for, where the driver can."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TableMapping",
     "attribute",
+    "key_equals",
     "maker_of_rows",
     "mapper_of",
     "nullary",
@@ -242,6 +243,27 @@ def attribute(model: type[Any], name: str) -> Any:
     if name not in known:
         raise UnknownAttributeError(f"{name!r} is no attribute of {model.__name__}.{hint(name, known)}")
     return getattr(model, name)
+
+
+def key_equals(model: type[Any], value: Any) -> list[Any]:
+    """Return the conditions that find the row of a primary key.
+
+    Args:
+        model: The mapped class.
+        value: The key; a tuple, where it has several columns.
+
+    Raises:
+        TypeError: It has not as many values as the primary key has columns.
+    """
+    mapper = mapper_of(model)
+    columns = mapper.primary_key
+    values = value if len(columns) > 1 and isinstance(value, tuple | list) else (value,)
+    if len(values) != len(columns):
+        names = [mapper.get_property_by_column(column).key for column in columns]
+        raise TypeError(
+            f"pk is {value!r}, and {model.__name__}'s primary key is {', '.join(names)}: give a tuple of these."
+        )
+    return [column == each for column, each in zip(columns, values, strict=True)]
 
 
 def refuse_unknown(model: type[Any], name: str) -> None:
