@@ -74,18 +74,22 @@ cdef list bind(Emitter emitter, PyObject *const *args, Py_ssize_t nargs, PyObjec
     """
     cdef tuple given = () if kwnames == NULL else <tuple>kwnames
     cdef tuple names = ("signal", "sender") + emitter.names
-    cdef list bound = [MISSING] * len(names)
+    cdef list bound = [MISSING] * (len(names) - emitter.optional) + [None] * emitter.optional
+    cdef set seen = set(range(nargs))
     cdef Py_ssize_t i, at
-    fits = nargs + len(given) == len(names)
+    fits = len(names) - emitter.optional <= nargs + len(given) <= len(names)
     if fits:
         for i in range(nargs):
             bound[i] = <object>args[i]
         for i in range(len(given)):
             at = find_name(names, given[i])
-            if at < 0 or bound[at] is not MISSING:
+            if at < 0 or at in seen:
                 fits = False
                 break
+            seen.add(at)
             bound[at] = <object>args[nargs + i]
+        for at in range(len(names)):
+            fits = fits and bound[at] is not MISSING
     if not fits:
         positional = [<object>args[i] for i in range(nargs)]
         keywords = {given[i]: <object>args[nargs + i] for i in range(len(given))}
@@ -98,6 +102,7 @@ cdef class Emitter:
     """What an emitter's C function knows: the names of its values, and its twin in Python."""
 
     cdef tuple names
+    cdef Py_ssize_t optional  # so many of the last values may be left out: they are None then
     cdef object twin
     cdef object note
     cdef object start
@@ -181,5 +186,7 @@ def new_emitter(twin, tuple names not None, note, start, rest):
     """
     cdef Emitter emitter = Emitter.__new__(Emitter)
     emitter.names, emitter.twin, emitter.note, emitter.start, emitter.rest = names, twin, note, start, rest
-    text = f"($self, signal, sender, {', '.join(names)})"
+    emitter.optional = len(twin.__defaults__ or ())
+    told = [*names[: len(names) - emitter.optional], *(f"{name}=None" for name in names[len(names) - emitter.optional :])]
+    text = f"($self, signal, sender, {', '.join(told)})"
     return PyCFunction_NewEx(define(twin, text, <void *>c_emit), emitter, "aldis.dispatch.emitters")

@@ -55,6 +55,8 @@ class Parameter:
     name: str
     type: str
     doc: str
+    on_request: bool = False
+    """A receiver gets it only if it names it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Emitter:
     name: str
     senders: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+
+    @property
+    def on_request(self) -> tuple[str, ...]:
+        """The names of those that a receiver gets only if it names them."""
+        return tuple(each.name for each in self.parameters if each.on_request)
 
     @property
     def constant(self) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .dispatch import backend
     from .dispatch.batching import Batch
     from .dispatch.broadcaster import Broadcaster
+    from .dispatch.changes import Change
     from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
     from .errors import (
         AfterCommitError,
@@ -49,6 +50,7 @@ _WHERE = {
     "AlreadyStoredError": "errors",
     "Batch": "dispatch.batching",
     "Broadcaster": "dispatch.broadcaster",
+    "Change": "dispatch.changes",
     "ClosedDatabaseError": "errors",
     "ConfigurationError": "errors",
     "Database": "orm.database",
@@ -84,6 +86,7 @@ __all__ = [
     "AldisError",
     "Batch",
     "Broadcaster",
+    "Change",
     "ConfigurationError",
     "Database",
     "Model",

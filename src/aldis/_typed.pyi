@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from .dispatch.batching import Batch
+from .dispatch.changes import Change
 from .dispatch.signal import LifecycleSignal
 from .signals import (
     PostBulkReceiver,
@@ -48,6 +49,9 @@ class IsUpdate(Protocol):
 class IsMigration(Protocol):
     def __call__(self, sender: Any, /, *, is_migration: bool) -> object: ...
 
+class Changes(Protocol):
+    def __call__(self, sender: Any, /, *, changes: Mapping[str, Change] | None) -> object: ...
+
 class InstanceModelInstance(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any) -> object: ...
 
@@ -63,6 +67,9 @@ class InstanceIsUpdate(Protocol):
 class InstanceIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, is_migration: bool) -> object: ...
 
+class InstanceChanges(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, changes: Mapping[str, Change] | None) -> object: ...
+
 class ModelInstanceValues(Protocol):
     def __call__(self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any]) -> object: ...
 
@@ -75,6 +82,9 @@ class ModelInstanceIsUpdate(Protocol):
 class ModelInstanceIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, model_instance: Any, is_migration: bool) -> object: ...
 
+class ModelInstanceChanges(Protocol):
+    def __call__(self, sender: Any, /, *, model_instance: Any, changes: Mapping[str, Change] | None) -> object: ...
+
 class ValuesColumnValues(Protocol):
     def __call__(self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any]) -> object: ...
 
@@ -84,14 +94,30 @@ class ValuesIsUpdate(Protocol):
 class ValuesIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, values: Mapping[str, Any], is_migration: bool) -> object: ...
 
+class ValuesChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class ColumnValuesIsUpdate(Protocol):
     def __call__(self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool) -> object: ...
 
 class ColumnValuesIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, column_values: dict[str, Any], is_migration: bool) -> object: ...
 
+class ColumnValuesChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class IsUpdateIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, is_update: bool, is_migration: bool) -> object: ...
+
+class IsUpdateChanges(Protocol):
+    def __call__(self, sender: Any, /, *, is_update: bool, changes: Mapping[str, Change] | None) -> object: ...
+
+class IsMigrationChanges(Protocol):
+    def __call__(self, sender: Any, /, *, is_migration: bool, changes: Mapping[str, Change] | None) -> object: ...
 
 class InstanceModelInstanceValues(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, values: Mapping[str, Any]) -> object: ...
@@ -107,6 +133,11 @@ class InstanceModelInstanceIsUpdate(Protocol):
 class InstanceModelInstanceIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, is_migration: bool) -> object: ...
 
+class InstanceModelInstanceChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, model_instance: Any, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class InstanceValuesColumnValues(Protocol):
     def __call__(
         self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], column_values: dict[str, Any]
@@ -118,6 +149,11 @@ class InstanceValuesIsUpdate(Protocol):
 class InstanceValuesIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], is_migration: bool) -> object: ...
 
+class InstanceValuesChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, values: Mapping[str, Any], changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class InstanceColumnValuesIsUpdate(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], is_update: bool) -> object: ...
 
@@ -126,8 +162,23 @@ class InstanceColumnValuesIsMigration(Protocol):
         self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], is_migration: bool
     ) -> object: ...
 
+class InstanceColumnValuesChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, column_values: dict[str, Any], changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class InstanceIsUpdateIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, is_update: bool, is_migration: bool) -> object: ...
+
+class InstanceIsUpdateChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, is_update: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class InstanceIsMigrationChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, is_migration: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
 
 class ModelInstanceValuesColumnValues(Protocol):
     def __call__(
@@ -144,6 +195,11 @@ class ModelInstanceValuesIsMigration(Protocol):
         self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], is_migration: bool
     ) -> object: ...
 
+class ModelInstanceValuesChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class ModelInstanceColumnValuesIsUpdate(Protocol):
     def __call__(
         self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], is_update: bool
@@ -154,8 +210,29 @@ class ModelInstanceColumnValuesIsMigration(Protocol):
         self, sender: Any, /, *, model_instance: Any, column_values: dict[str, Any], is_migration: bool
     ) -> object: ...
 
+class ModelInstanceColumnValuesChanges(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        model_instance: Any,
+        column_values: dict[str, Any],
+        changes: Mapping[str, Change] | None,
+    ) -> object: ...
+
 class ModelInstanceIsUpdateIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, model_instance: Any, is_update: bool, is_migration: bool) -> object: ...
+
+class ModelInstanceIsUpdateChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, is_update: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class ModelInstanceIsMigrationChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, is_migration: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
 
 class ValuesColumnValuesIsUpdate(Protocol):
     def __call__(
@@ -167,12 +244,48 @@ class ValuesColumnValuesIsMigration(Protocol):
         self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], is_migration: bool
     ) -> object: ...
 
+class ValuesColumnValuesChanges(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        values: Mapping[str, Any],
+        column_values: dict[str, Any],
+        changes: Mapping[str, Change] | None,
+    ) -> object: ...
+
 class ValuesIsUpdateIsMigration(Protocol):
     def __call__(self, sender: Any, /, *, values: Mapping[str, Any], is_update: bool, is_migration: bool) -> object: ...
+
+class ValuesIsUpdateChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_update: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class ValuesIsMigrationChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], is_migration: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
 
 class ColumnValuesIsUpdateIsMigration(Protocol):
     def __call__(
         self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, is_migration: bool
+    ) -> object: ...
+
+class ColumnValuesIsUpdateChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class ColumnValuesIsMigrationChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, column_values: dict[str, Any], is_migration: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class IsUpdateIsMigrationChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_update: bool, is_migration: bool, changes: Mapping[str, Change] | None
     ) -> object: ...
 
 class RowCount(Protocol):
@@ -220,6 +333,12 @@ class IsMigrationOperationSkipped(Protocol):
 class RowCountOperationSkipped(Protocol):
     def __call__(self, sender: Any, /, *, row_count: int | None, operation_skipped: bool) -> object: ...
 
+class RowCountChanges(Protocol):
+    def __call__(self, sender: Any, /, *, row_count: int | None, changes: Mapping[str, Change] | None) -> object: ...
+
+class OperationSkippedChanges(Protocol):
+    def __call__(self, sender: Any, /, *, operation_skipped: bool, changes: Mapping[str, Change] | None) -> object: ...
+
 class InstanceModelInstanceRowCount(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, model_instance: Any, row_count: int | None) -> object: ...
 
@@ -261,6 +380,16 @@ class InstanceIsMigrationOperationSkipped(Protocol):
 class InstanceRowCountOperationSkipped(Protocol):
     def __call__(self, sender: Any, /, *, instance: Any, row_count: int | None, operation_skipped: bool) -> object: ...
 
+class InstanceRowCountChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, row_count: int | None, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class InstanceOperationSkippedChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, operation_skipped: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class ModelInstanceValuesRowCount(Protocol):
     def __call__(
         self, sender: Any, /, *, model_instance: Any, values: Mapping[str, Any], row_count: int | None
@@ -300,6 +429,16 @@ class ModelInstanceRowCountOperationSkipped(Protocol):
         self, sender: Any, /, *, model_instance: Any, row_count: int | None, operation_skipped: bool
     ) -> object: ...
 
+class ModelInstanceRowCountChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, row_count: int | None, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class ModelInstanceOperationSkippedChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, model_instance: Any, operation_skipped: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class ValuesColumnValuesRowCount(Protocol):
     def __call__(
         self, sender: Any, /, *, values: Mapping[str, Any], column_values: dict[str, Any], row_count: int | None
@@ -335,6 +474,22 @@ class ValuesRowCountOperationSkipped(Protocol):
         self, sender: Any, /, *, values: Mapping[str, Any], row_count: int | None, operation_skipped: bool
     ) -> object: ...
 
+class ValuesRowCountChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, values: Mapping[str, Any], row_count: int | None, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class ValuesOperationSkippedChanges(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        values: Mapping[str, Any],
+        operation_skipped: bool,
+        changes: Mapping[str, Change] | None,
+    ) -> object: ...
+
 class ColumnValuesIsUpdateRowCount(Protocol):
     def __call__(
         self, sender: Any, /, *, column_values: dict[str, Any], is_update: bool, row_count: int | None
@@ -360,6 +515,28 @@ class ColumnValuesRowCountOperationSkipped(Protocol):
         self, sender: Any, /, *, column_values: dict[str, Any], row_count: int | None, operation_skipped: bool
     ) -> object: ...
 
+class ColumnValuesRowCountChanges(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        column_values: dict[str, Any],
+        row_count: int | None,
+        changes: Mapping[str, Change] | None,
+    ) -> object: ...
+
+class ColumnValuesOperationSkippedChanges(Protocol):
+    def __call__(
+        self,
+        sender: Any,
+        /,
+        *,
+        column_values: dict[str, Any],
+        operation_skipped: bool,
+        changes: Mapping[str, Change] | None,
+    ) -> object: ...
+
 class IsUpdateIsMigrationRowCount(Protocol):
     def __call__(self, sender: Any, /, *, is_update: bool, is_migration: bool, row_count: int | None) -> object: ...
 
@@ -371,9 +548,34 @@ class IsUpdateRowCountOperationSkipped(Protocol):
         self, sender: Any, /, *, is_update: bool, row_count: int | None, operation_skipped: bool
     ) -> object: ...
 
+class IsUpdateRowCountChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_update: bool, row_count: int | None, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class IsUpdateOperationSkippedChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_update: bool, operation_skipped: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
 class IsMigrationRowCountOperationSkipped(Protocol):
     def __call__(
         self, sender: Any, /, *, is_migration: bool, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class IsMigrationRowCountChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_migration: bool, row_count: int | None, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class IsMigrationOperationSkippedChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, is_migration: bool, operation_skipped: bool, changes: Mapping[str, Change] | None
+    ) -> object: ...
+
+class RowCountOperationSkippedChanges(Protocol):
+    def __call__(
+        self, sender: Any, /, *, row_count: int | None, operation_skipped: bool, changes: Mapping[str, Change] | None
     ) -> object: ...
 
 class InjectedFilters(Protocol):
@@ -1387,44 +1589,67 @@ PreSaveReceivers: TypeAlias = (
     | ColumnValues
     | IsUpdate
     | IsMigration
+    | Changes
     | InstanceModelInstance
     | InstanceValues
     | InstanceColumnValues
     | InstanceIsUpdate
     | InstanceIsMigration
+    | InstanceChanges
     | ModelInstanceValues
     | ModelInstanceColumnValues
     | ModelInstanceIsUpdate
     | ModelInstanceIsMigration
+    | ModelInstanceChanges
     | ValuesColumnValues
     | ValuesIsUpdate
     | ValuesIsMigration
+    | ValuesChanges
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
+    | ColumnValuesChanges
     | IsUpdateIsMigration
+    | IsUpdateChanges
+    | IsMigrationChanges
     | InstanceModelInstanceValues
     | InstanceModelInstanceColumnValues
     | InstanceModelInstanceIsUpdate
     | InstanceModelInstanceIsMigration
+    | InstanceModelInstanceChanges
     | InstanceValuesColumnValues
     | InstanceValuesIsUpdate
     | InstanceValuesIsMigration
+    | InstanceValuesChanges
     | InstanceColumnValuesIsUpdate
     | InstanceColumnValuesIsMigration
+    | InstanceColumnValuesChanges
     | InstanceIsUpdateIsMigration
+    | InstanceIsUpdateChanges
+    | InstanceIsMigrationChanges
     | ModelInstanceValuesColumnValues
     | ModelInstanceValuesIsUpdate
     | ModelInstanceValuesIsMigration
+    | ModelInstanceValuesChanges
     | ModelInstanceColumnValuesIsUpdate
     | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceColumnValuesChanges
     | ModelInstanceIsUpdateIsMigration
+    | ModelInstanceIsUpdateChanges
+    | ModelInstanceIsMigrationChanges
     | ValuesColumnValuesIsUpdate
     | ValuesColumnValuesIsMigration
+    | ValuesColumnValuesChanges
     | ValuesIsUpdateIsMigration
+    | ValuesIsUpdateChanges
+    | ValuesIsMigrationChanges
     | ColumnValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateChanges
+    | ColumnValuesIsMigrationChanges
+    | IsUpdateIsMigrationChanges
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], object]
 )
 _PreSaveR = TypeVar("_PreSaveR", bound=PreSaveReceivers)
 
@@ -1491,6 +1716,7 @@ PostSaveReceivers: TypeAlias = (
     | IsMigration
     | RowCount
     | OperationSkipped
+    | Changes
     | InstanceModelInstance
     | InstanceValues
     | InstanceColumnValues
@@ -1498,88 +1724,125 @@ PostSaveReceivers: TypeAlias = (
     | InstanceIsMigration
     | InstanceRowCount
     | InstanceOperationSkipped
+    | InstanceChanges
     | ModelInstanceValues
     | ModelInstanceColumnValues
     | ModelInstanceIsUpdate
     | ModelInstanceIsMigration
     | ModelInstanceRowCount
     | ModelInstanceOperationSkipped
+    | ModelInstanceChanges
     | ValuesColumnValues
     | ValuesIsUpdate
     | ValuesIsMigration
     | ValuesRowCount
     | ValuesOperationSkipped
+    | ValuesChanges
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
     | ColumnValuesRowCount
     | ColumnValuesOperationSkipped
+    | ColumnValuesChanges
     | IsUpdateIsMigration
     | IsUpdateRowCount
     | IsUpdateOperationSkipped
+    | IsUpdateChanges
     | IsMigrationRowCount
     | IsMigrationOperationSkipped
+    | IsMigrationChanges
     | RowCountOperationSkipped
+    | RowCountChanges
+    | OperationSkippedChanges
     | InstanceModelInstanceValues
     | InstanceModelInstanceColumnValues
     | InstanceModelInstanceIsUpdate
     | InstanceModelInstanceIsMigration
     | InstanceModelInstanceRowCount
     | InstanceModelInstanceOperationSkipped
+    | InstanceModelInstanceChanges
     | InstanceValuesColumnValues
     | InstanceValuesIsUpdate
     | InstanceValuesIsMigration
     | InstanceValuesRowCount
     | InstanceValuesOperationSkipped
+    | InstanceValuesChanges
     | InstanceColumnValuesIsUpdate
     | InstanceColumnValuesIsMigration
     | InstanceColumnValuesRowCount
     | InstanceColumnValuesOperationSkipped
+    | InstanceColumnValuesChanges
     | InstanceIsUpdateIsMigration
     | InstanceIsUpdateRowCount
     | InstanceIsUpdateOperationSkipped
+    | InstanceIsUpdateChanges
     | InstanceIsMigrationRowCount
     | InstanceIsMigrationOperationSkipped
+    | InstanceIsMigrationChanges
     | InstanceRowCountOperationSkipped
+    | InstanceRowCountChanges
+    | InstanceOperationSkippedChanges
     | ModelInstanceValuesColumnValues
     | ModelInstanceValuesIsUpdate
     | ModelInstanceValuesIsMigration
     | ModelInstanceValuesRowCount
     | ModelInstanceValuesOperationSkipped
+    | ModelInstanceValuesChanges
     | ModelInstanceColumnValuesIsUpdate
     | ModelInstanceColumnValuesIsMigration
     | ModelInstanceColumnValuesRowCount
     | ModelInstanceColumnValuesOperationSkipped
+    | ModelInstanceColumnValuesChanges
     | ModelInstanceIsUpdateIsMigration
     | ModelInstanceIsUpdateRowCount
     | ModelInstanceIsUpdateOperationSkipped
+    | ModelInstanceIsUpdateChanges
     | ModelInstanceIsMigrationRowCount
     | ModelInstanceIsMigrationOperationSkipped
+    | ModelInstanceIsMigrationChanges
     | ModelInstanceRowCountOperationSkipped
+    | ModelInstanceRowCountChanges
+    | ModelInstanceOperationSkippedChanges
     | ValuesColumnValuesIsUpdate
     | ValuesColumnValuesIsMigration
     | ValuesColumnValuesRowCount
     | ValuesColumnValuesOperationSkipped
+    | ValuesColumnValuesChanges
     | ValuesIsUpdateIsMigration
     | ValuesIsUpdateRowCount
     | ValuesIsUpdateOperationSkipped
+    | ValuesIsUpdateChanges
     | ValuesIsMigrationRowCount
     | ValuesIsMigrationOperationSkipped
+    | ValuesIsMigrationChanges
     | ValuesRowCountOperationSkipped
+    | ValuesRowCountChanges
+    | ValuesOperationSkippedChanges
     | ColumnValuesIsUpdateIsMigration
     | ColumnValuesIsUpdateRowCount
     | ColumnValuesIsUpdateOperationSkipped
+    | ColumnValuesIsUpdateChanges
     | ColumnValuesIsMigrationRowCount
     | ColumnValuesIsMigrationOperationSkipped
+    | ColumnValuesIsMigrationChanges
     | ColumnValuesRowCountOperationSkipped
+    | ColumnValuesRowCountChanges
+    | ColumnValuesOperationSkippedChanges
     | IsUpdateIsMigrationRowCount
     | IsUpdateIsMigrationOperationSkipped
+    | IsUpdateIsMigrationChanges
     | IsUpdateRowCountOperationSkipped
+    | IsUpdateRowCountChanges
+    | IsUpdateOperationSkippedChanges
     | IsMigrationRowCountOperationSkipped
+    | IsMigrationRowCountChanges
+    | IsMigrationOperationSkippedChanges
+    | RowCountOperationSkippedChanges
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any], object]
 )
 _PostSaveR = TypeVar("_PostSaveR", bound=PostSaveReceivers)
 
@@ -1644,44 +1907,67 @@ PreUpdateReceivers: TypeAlias = (
     | ColumnValues
     | IsUpdate
     | IsMigration
+    | Changes
     | InstanceModelInstance
     | InstanceValues
     | InstanceColumnValues
     | InstanceIsUpdate
     | InstanceIsMigration
+    | InstanceChanges
     | ModelInstanceValues
     | ModelInstanceColumnValues
     | ModelInstanceIsUpdate
     | ModelInstanceIsMigration
+    | ModelInstanceChanges
     | ValuesColumnValues
     | ValuesIsUpdate
     | ValuesIsMigration
+    | ValuesChanges
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
+    | ColumnValuesChanges
     | IsUpdateIsMigration
+    | IsUpdateChanges
+    | IsMigrationChanges
     | InstanceModelInstanceValues
     | InstanceModelInstanceColumnValues
     | InstanceModelInstanceIsUpdate
     | InstanceModelInstanceIsMigration
+    | InstanceModelInstanceChanges
     | InstanceValuesColumnValues
     | InstanceValuesIsUpdate
     | InstanceValuesIsMigration
+    | InstanceValuesChanges
     | InstanceColumnValuesIsUpdate
     | InstanceColumnValuesIsMigration
+    | InstanceColumnValuesChanges
     | InstanceIsUpdateIsMigration
+    | InstanceIsUpdateChanges
+    | InstanceIsMigrationChanges
     | ModelInstanceValuesColumnValues
     | ModelInstanceValuesIsUpdate
     | ModelInstanceValuesIsMigration
+    | ModelInstanceValuesChanges
     | ModelInstanceColumnValuesIsUpdate
     | ModelInstanceColumnValuesIsMigration
+    | ModelInstanceColumnValuesChanges
     | ModelInstanceIsUpdateIsMigration
+    | ModelInstanceIsUpdateChanges
+    | ModelInstanceIsMigrationChanges
     | ValuesColumnValuesIsUpdate
     | ValuesColumnValuesIsMigration
+    | ValuesColumnValuesChanges
     | ValuesIsUpdateIsMigration
+    | ValuesIsUpdateChanges
+    | ValuesIsMigrationChanges
     | ColumnValuesIsUpdateIsMigration
+    | ColumnValuesIsUpdateChanges
+    | ColumnValuesIsMigrationChanges
+    | IsUpdateIsMigrationChanges
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], object]
 )
 _PreUpdateR = TypeVar("_PreUpdateR", bound=PreUpdateReceivers)
 
@@ -1748,6 +2034,7 @@ PostUpdateReceivers: TypeAlias = (
     | IsMigration
     | RowCount
     | OperationSkipped
+    | Changes
     | InstanceModelInstance
     | InstanceValues
     | InstanceColumnValues
@@ -1755,88 +2042,125 @@ PostUpdateReceivers: TypeAlias = (
     | InstanceIsMigration
     | InstanceRowCount
     | InstanceOperationSkipped
+    | InstanceChanges
     | ModelInstanceValues
     | ModelInstanceColumnValues
     | ModelInstanceIsUpdate
     | ModelInstanceIsMigration
     | ModelInstanceRowCount
     | ModelInstanceOperationSkipped
+    | ModelInstanceChanges
     | ValuesColumnValues
     | ValuesIsUpdate
     | ValuesIsMigration
     | ValuesRowCount
     | ValuesOperationSkipped
+    | ValuesChanges
     | ColumnValuesIsUpdate
     | ColumnValuesIsMigration
     | ColumnValuesRowCount
     | ColumnValuesOperationSkipped
+    | ColumnValuesChanges
     | IsUpdateIsMigration
     | IsUpdateRowCount
     | IsUpdateOperationSkipped
+    | IsUpdateChanges
     | IsMigrationRowCount
     | IsMigrationOperationSkipped
+    | IsMigrationChanges
     | RowCountOperationSkipped
+    | RowCountChanges
+    | OperationSkippedChanges
     | InstanceModelInstanceValues
     | InstanceModelInstanceColumnValues
     | InstanceModelInstanceIsUpdate
     | InstanceModelInstanceIsMigration
     | InstanceModelInstanceRowCount
     | InstanceModelInstanceOperationSkipped
+    | InstanceModelInstanceChanges
     | InstanceValuesColumnValues
     | InstanceValuesIsUpdate
     | InstanceValuesIsMigration
     | InstanceValuesRowCount
     | InstanceValuesOperationSkipped
+    | InstanceValuesChanges
     | InstanceColumnValuesIsUpdate
     | InstanceColumnValuesIsMigration
     | InstanceColumnValuesRowCount
     | InstanceColumnValuesOperationSkipped
+    | InstanceColumnValuesChanges
     | InstanceIsUpdateIsMigration
     | InstanceIsUpdateRowCount
     | InstanceIsUpdateOperationSkipped
+    | InstanceIsUpdateChanges
     | InstanceIsMigrationRowCount
     | InstanceIsMigrationOperationSkipped
+    | InstanceIsMigrationChanges
     | InstanceRowCountOperationSkipped
+    | InstanceRowCountChanges
+    | InstanceOperationSkippedChanges
     | ModelInstanceValuesColumnValues
     | ModelInstanceValuesIsUpdate
     | ModelInstanceValuesIsMigration
     | ModelInstanceValuesRowCount
     | ModelInstanceValuesOperationSkipped
+    | ModelInstanceValuesChanges
     | ModelInstanceColumnValuesIsUpdate
     | ModelInstanceColumnValuesIsMigration
     | ModelInstanceColumnValuesRowCount
     | ModelInstanceColumnValuesOperationSkipped
+    | ModelInstanceColumnValuesChanges
     | ModelInstanceIsUpdateIsMigration
     | ModelInstanceIsUpdateRowCount
     | ModelInstanceIsUpdateOperationSkipped
+    | ModelInstanceIsUpdateChanges
     | ModelInstanceIsMigrationRowCount
     | ModelInstanceIsMigrationOperationSkipped
+    | ModelInstanceIsMigrationChanges
     | ModelInstanceRowCountOperationSkipped
+    | ModelInstanceRowCountChanges
+    | ModelInstanceOperationSkippedChanges
     | ValuesColumnValuesIsUpdate
     | ValuesColumnValuesIsMigration
     | ValuesColumnValuesRowCount
     | ValuesColumnValuesOperationSkipped
+    | ValuesColumnValuesChanges
     | ValuesIsUpdateIsMigration
     | ValuesIsUpdateRowCount
     | ValuesIsUpdateOperationSkipped
+    | ValuesIsUpdateChanges
     | ValuesIsMigrationRowCount
     | ValuesIsMigrationOperationSkipped
+    | ValuesIsMigrationChanges
     | ValuesRowCountOperationSkipped
+    | ValuesRowCountChanges
+    | ValuesOperationSkippedChanges
     | ColumnValuesIsUpdateIsMigration
     | ColumnValuesIsUpdateRowCount
     | ColumnValuesIsUpdateOperationSkipped
+    | ColumnValuesIsUpdateChanges
     | ColumnValuesIsMigrationRowCount
     | ColumnValuesIsMigrationOperationSkipped
+    | ColumnValuesIsMigrationChanges
     | ColumnValuesRowCountOperationSkipped
+    | ColumnValuesRowCountChanges
+    | ColumnValuesOperationSkippedChanges
     | IsUpdateIsMigrationRowCount
     | IsUpdateIsMigrationOperationSkipped
+    | IsUpdateIsMigrationChanges
     | IsUpdateRowCountOperationSkipped
+    | IsUpdateRowCountChanges
+    | IsUpdateOperationSkippedChanges
     | IsMigrationRowCountOperationSkipped
+    | IsMigrationRowCountChanges
+    | IsMigrationOperationSkippedChanges
+    | RowCountOperationSkippedChanges
     | Callable[[Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], object]
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any], object]
 )
 _PostUpdateR = TypeVar("_PostUpdateR", bound=PostUpdateReceivers)
 

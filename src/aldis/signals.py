@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from . import _typed  # pyright: ignore[reportMissingModuleSource]
+    from .dispatch.changes import Change
 
 __all__ = [
     "LIFECYCLE",
@@ -54,9 +55,11 @@ pre_save: Final = cast(
                 "column_values",
                 "is_update",
                 "is_migration",
+                "changes",
             )
         },
         "Before one row is inserted, or a stored instance is saved again.",
+        on_request="changes",
     ),
 )
 """Before one row is inserted, or a stored instance is saved again.
@@ -78,6 +81,9 @@ class PreSaveReceiver(Protocol[M_contra]):
         ``post_*`` signal what was written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
+        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
+        statement over many rows.
     """
 
     def __call__(
@@ -91,6 +97,7 @@ class PreSaveReceiver(Protocol[M_contra]):
         column_values: dict[str, Any],
         is_update: bool,
         is_migration: bool,
+        changes: Mapping[str, Change] | None,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
@@ -109,9 +116,11 @@ post_save: Final = cast(
                 "is_migration",
                 "row_count",
                 "operation_skipped",
+                "changes",
             )
         },
         "After the row of a `pre_save` is written, in the same transaction.",
+        on_request="changes",
     ),
 )
 """After the row of a `pre_save` is written, in the same transaction.
@@ -134,6 +143,9 @@ class PostSaveReceiver(Protocol[M_contra]):
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
     - ``row_count``: rows written or deleted; ``None`` where the database does not say.
     - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
+        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
+        statement over many rows.
     """
 
     def __call__(
@@ -149,6 +161,7 @@ class PostSaveReceiver(Protocol[M_contra]):
         is_migration: bool,
         row_count: int | None,
         operation_skipped: bool,
+        changes: Mapping[str, Change] | None,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
@@ -165,9 +178,11 @@ pre_update: Final = cast(
                 "column_values",
                 "is_update",
                 "is_migration",
+                "changes",
             )
         },
         "Before stored rows are updated.",
+        on_request="changes",
     ),
 )
 """Before stored rows are updated.
@@ -189,6 +204,9 @@ class PreUpdateReceiver(Protocol[M_contra]):
         ``post_*`` signal what was written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
+    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
+        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
+        statement over many rows.
     """
 
     def __call__(
@@ -202,6 +220,7 @@ class PreUpdateReceiver(Protocol[M_contra]):
         column_values: dict[str, Any],
         is_update: bool,
         is_migration: bool,
+        changes: Mapping[str, Change] | None,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 
@@ -220,9 +239,11 @@ post_update: Final = cast(
                 "is_migration",
                 "row_count",
                 "operation_skipped",
+                "changes",
             )
         },
         "After the rows of a `pre_update` are updated, in the same transaction.",
+        on_request="changes",
     ),
 )
 """After the rows of a `pre_update` are updated, in the same transaction.
@@ -245,6 +266,9 @@ class PostUpdateReceiver(Protocol[M_contra]):
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
     - ``row_count``: rows written or deleted; ``None`` where the database does not say.
     - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
+        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
+        statement over many rows.
     """
 
     def __call__(
@@ -260,6 +284,7 @@ class PostUpdateReceiver(Protocol[M_contra]):
         is_migration: bool,
         row_count: int | None,
         operation_skipped: bool,
+        changes: Mapping[str, Change] | None,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import sys
 import tracemalloc
 
@@ -199,7 +200,76 @@ def test_every_lifecycle_signal_sends_what_the_list_says(core) -> None:
             values = {name: object() for name in names}
             getattr(core.emitters, lifecycle.name)(signal, sender or Model, *values.values())
             getattr(core.emitters, lifecycle.name)(signal, sender or Model, **values)
-            assert calls == [(sender or Model, values)] * 2
+            told = {name: value for name, value in values.items() if name != "changes"}
+            assert calls == [(sender or Model, told)] * 2
+
+
+def test_changes_goes_only_to_receivers_that_name_it(core) -> None:
+    told = []
+
+    def by_name(sender, changes, **kwargs):
+        told.append(("by name", changes, "changes" in kwargs))
+
+    def by_position(sender, instance, changes):
+        told.append(("by position", changes, instance))
+
+    def keyword_only(sender, *, changes, **kwargs):
+        told.append(("keyword only", changes, min(kwargs)))
+
+    def everything(sender, **kwargs):
+        told.append(("everything", sorted(kwargs)))
+
+    def condition(changes):
+        return changes is not None
+
+    names = core.signals.pre_save.parameters[:-1]
+    for signal in (core.Signal(), blinker.Signal()):
+        told.clear()
+        for receiver in (by_name, by_position, keyword_only, everything):
+            signal.connect(receiver)
+        core.emitters.pre_save(signal, Model, 1, 2, 3, 4, 5, 6, {"a": 1})
+        assert sorted(told) == [
+            ("by name", {"a": 1}, False),
+            ("by position", {"a": 1}, 1),
+            ("everything", sorted(names)),
+            ("keyword only", {"a": 1}, "column_values"),
+        ]
+    signal, told = core.Signal(), []
+    signal.connect(lambda sender, **kwargs: told.append(sorted(kwargs)), weak=False, when=condition)
+    core.emitters.pre_save(signal, Model, 1, 2, 3, 4, 5, 6)
+    assert told == []
+    core.emitters.pre_save(signal, Model, 1, 2, 3, 4, 5, changes={}, is_migration=6)
+    assert told == [sorted(names)]
+
+
+def test_condition_of_any_keyword_gets_no_changes(core) -> None:
+    signal, told = core.Signal(), []
+    signal.connect(lambda sender: None, weak=False, when=lambda **sent: told.append("changes" in sent))
+    core.emitters.post_save(signal, Model, 1, 2, 3, 4, 5, 6, 7, 8, {})
+    both = core.Condition(lambda **sent: told.append("changes" in sent) or True)
+    signal = core.Signal()
+    signal.connect(lambda sender: None, weak=False, when=both & (lambda changes: told.append(changes)))
+    core.emitters.post_save(signal, Model, 1, 2, 3, 4, 5, 6, 7, 8, {})
+    assert told == [False, False, {}]
+
+
+def test_changes_of_a_signal_of_ones_own_is_a_keyword_like_others(core) -> None:
+    signal, told = core.Signal(), []
+    signal.connect(lambda sender, **kwargs: told.append(kwargs), weak=False)
+    signal.send("me", model_instance=1, changes=2)
+    assert told == [{"model_instance": 1, "changes": 2}]
+
+
+def test_emitter_says_that_changes_may_be_left_out(core) -> None:
+    emit = core.emitters.post_save
+    assert inspect.signature(emit).parameters["changes"].default is None
+    signal = core.Signal()
+    with pytest.raises(TypeError, match="operation_skipped"):
+        emit(signal, Model, 1, 2, 3, 4, 5, 6, 7)
+    with pytest.raises(TypeError, match="changes"):
+        emit(signal, Model, 1, 2, 3, 4, 5, 6, 7, 8, 9, changes=9)
+    with pytest.raises(TypeError, match="row_count"):
+        emit(signal, Model, 1, 2, 3, 4, 5, 6, 7, row_count=8)
 
 
 def test_nothing_is_allocated_for_a_sender_that_nobody_listens_to(core) -> None:

@@ -32,6 +32,7 @@ PRE_SAVE: Final = (
     "column_values",
     "is_update",
     "is_migration",
+    "changes",
 )
 
 
@@ -44,6 +45,7 @@ def pre_save(
     column_values: Any,
     is_update: Any,
     is_migration: Any,
+    changes: Any = None,
 ) -> Coroutine[Any, Any, None] | None:
     """Before one row is inserted, or a stored instance is saved again.
 
@@ -59,6 +61,9 @@ def pre_save(
             `post_*` signal what was written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
+        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
+            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
+            rows.
 
     Returns:
         `None` when all receivers have finished, else what is to be awaited for the rest.
@@ -69,7 +74,7 @@ def pre_save(
     Example:
         >>> import aldis
         >>> from aldis.dispatch import emitters
-        >>> emitters.pre_save(aldis.Signal(), object, None, None, None, None, None, None)
+        >>> emitters.pre_save(aldis.Signal(), object, None, None, None, None, None, None, None)
     """
     try:
         plan = signal.plan(sender, PRE_SAVE)
@@ -85,6 +90,7 @@ def pre_save(
                 column_values,
                 is_update,
                 is_migration,
+                changes,
             ),
         )
     if plan is None:
@@ -98,6 +104,7 @@ def pre_save(
             column_values,
             is_update,
             is_migration,
+            changes,
         )
         return None if rest is None else start(plan, rest, sender)
     except Exception as error:
@@ -114,6 +121,7 @@ POST_SAVE: Final = (
     "is_migration",
     "row_count",
     "operation_skipped",
+    "changes",
 )
 
 
@@ -128,6 +136,7 @@ def post_save(
     is_migration: Any,
     row_count: Any,
     operation_skipped: Any,
+    changes: Any = None,
 ) -> Coroutine[Any, Any, None] | None:
     """After the row of a `pre_save` is written, in the same transaction.
 
@@ -145,6 +154,9 @@ def post_save(
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
         row_count: rows written or deleted; `None` where the database does not say.
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
+            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
+            rows.
 
     Returns:
         `None` when all receivers have finished, else what is to be awaited for the rest.
@@ -155,7 +167,7 @@ def post_save(
     Example:
         >>> import aldis
         >>> from aldis.dispatch import emitters
-        >>> emitters.post_save(aldis.Signal(), object, None, None, None, None, None, None, None, None)
+        >>> emitters.post_save(aldis.Signal(), object, None, None, None, None, None, None, None, None, None)
     """
     try:
         plan = signal.plan(sender, POST_SAVE)
@@ -173,6 +185,7 @@ def post_save(
                 is_migration,
                 row_count,
                 operation_skipped,
+                changes,
             ),
         )
     if plan is None:
@@ -188,6 +201,7 @@ def post_save(
             is_migration,
             row_count,
             operation_skipped,
+            changes,
         )
         return None if rest is None else start(plan, rest, sender)
     except Exception as error:
@@ -202,6 +216,7 @@ PRE_UPDATE: Final = (
     "column_values",
     "is_update",
     "is_migration",
+    "changes",
 )
 
 
@@ -214,6 +229,7 @@ def pre_update(
     column_values: Any,
     is_update: Any,
     is_migration: Any,
+    changes: Any = None,
 ) -> Coroutine[Any, Any, None] | None:
     """Before stored rows are updated.
 
@@ -229,6 +245,9 @@ def pre_update(
             `post_*` signal what was written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
+        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
+            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
+            rows.
 
     Returns:
         `None` when all receivers have finished, else what is to be awaited for the rest.
@@ -239,7 +258,7 @@ def pre_update(
     Example:
         >>> import aldis
         >>> from aldis.dispatch import emitters
-        >>> emitters.pre_update(aldis.Signal(), object, None, None, None, None, None, None)
+        >>> emitters.pre_update(aldis.Signal(), object, None, None, None, None, None, None, None)
     """
     try:
         plan = signal.plan(sender, PRE_UPDATE)
@@ -255,6 +274,7 @@ def pre_update(
                 column_values,
                 is_update,
                 is_migration,
+                changes,
             ),
         )
     if plan is None:
@@ -268,6 +288,7 @@ def pre_update(
             column_values,
             is_update,
             is_migration,
+            changes,
         )
         return None if rest is None else start(plan, rest, sender)
     except Exception as error:
@@ -284,6 +305,7 @@ POST_UPDATE: Final = (
     "is_migration",
     "row_count",
     "operation_skipped",
+    "changes",
 )
 
 
@@ -298,6 +320,7 @@ def post_update(
     is_migration: Any,
     row_count: Any,
     operation_skipped: Any,
+    changes: Any = None,
 ) -> Coroutine[Any, Any, None] | None:
     """After the rows of a `pre_update` are updated, in the same transaction.
 
@@ -315,6 +338,9 @@ def post_update(
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
         row_count: rows written or deleted; `None` where the database does not say.
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
+            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
+            rows.
 
     Returns:
         `None` when all receivers have finished, else what is to be awaited for the rest.
@@ -325,7 +351,7 @@ def post_update(
     Example:
         >>> import aldis
         >>> from aldis.dispatch import emitters
-        >>> emitters.post_update(aldis.Signal(), object, None, None, None, None, None, None, None, None)
+        >>> emitters.post_update(aldis.Signal(), object, None, None, None, None, None, None, None, None, None)
     """
     try:
         plan = signal.plan(sender, POST_UPDATE)
@@ -343,6 +369,7 @@ def post_update(
                 is_migration,
                 row_count,
                 operation_skipped,
+                changes,
             ),
         )
     if plan is None:
@@ -358,6 +385,7 @@ def post_update(
             is_migration,
             row_count,
             operation_skipped,
+            changes,
         )
         return None if rest is None else start(plan, rest, sender)
     except Exception as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from .deferral import StandIn
+from .on_request import CHANGES
 
 __all__ = ["Batch", "Batched"]
 
@@ -64,7 +65,8 @@ class Batch(Sequence[dict[str, Any]]):
             KeyError: The signal has none of that name.
         """
         if name not in self._names:
-            raise KeyError(f"{name!r}: the signal sends {', '.join(self._names)}")
+            advice = "; a batched receiver gets it where its own code says 'changes'" if name == CHANGES else ""
+            raise KeyError(f"{name!r}: the signal sends {', '.join(self._names)}{advice}")
         column = self._columns[self._names.index(name)]
         if type(column) is not list:
             return [column] * len(self)

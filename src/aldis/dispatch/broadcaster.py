@@ -10,6 +10,7 @@ import blinker
 
 from ..errors import SignalError
 from . import emitters
+from .on_request import ASKED, CHANGES
 from .signal import NamedSignal, Signal
 
 __all__ = ["Broadcaster"]
@@ -97,6 +98,8 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
             )
         if name.startswith("_"):
             raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
+        if not isinstance(signal, Signal):
+            ASKED.add(CHANGES)  # nobody is told who connects to it: it is asked each time
         self._signals[name] = signal
         self._forget()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dis
 import inspect
 import weakref
+from collections.abc import Iterator
 from functools import cached_property
 from types import CodeType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -98,6 +99,11 @@ class CodeFacts:
         return True
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The strings among its constants, and among those of the functions inside it."""
+        return frozenset(words_of(self.code))
+
+    @cached_property
     def use_of_keywords(self) -> Use:
         """How a function with ``**kwargs`` uses that dict.
 
@@ -141,6 +147,17 @@ class CodeFacts:
             co_kwonlyargcount=0,
             co_flags=code.co_flags & ~inspect.CO_VARKEYWORDS,
         )
+
+
+def words_of(code: CodeType) -> Iterator[str]:
+    """Yield the strings among the constants of a code object, and of those inside it."""
+    for each in code.co_consts:
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, tuple):
+            yield from (inner for inner in each if isinstance(inner, str))
+        elif isinstance(each, CodeType):
+            yield from words_of(each)
 
 
 def looks_up(after: list[dis.Instruction]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import SignalError
 from ..suggestions import did_you_mean
+from .on_request import hidden_in
 from .receiver import Form, describe, short_repr
 
 __all__ = ["Condition", "condition_of"]
@@ -66,13 +67,22 @@ class Condition:
     def form(self, names: tuple[str, ...]) -> Form:
         """Return how a send of ``names`` reaches the function: all by name, ``sender`` being the sender."""
         where = {"sender": 0, **{name: index for index, name in enumerate(names, 1)}}
-        taken = where if self.everything else [name for name in self.parameters if name in where]
+        taken = [name for name in where if self.takes(name, names)]
+        if not self.everything:
+            taken = [name for name in self.parameters if name in where]
         return Form((), tuple(where[name] for name in taken))
 
     def keywords(self, sender: Any, keywords: dict[str, Any]) -> dict[str, Any]:
         """Return what the function takes of a send."""
         sent = {"sender": sender, **keywords}
-        return sent if self.everything else {name: sent[name] for name in self.parameters if name in sent}
+        if self.everything:
+            names = tuple(keywords)
+            return {name: value for name, value in sent.items() if self.takes(name, names)}
+        return {name: sent[name] for name in self.parameters if name in sent}
+
+    def takes(self, name: str, names: tuple[str, ...]) -> bool:
+        """Tell whether a function of any keyword takes one of a send of ``names``: not the one that is hidden."""
+        return name in self.parameters or name != hidden_in(names)
 
     def holds(self, sender: Any, keywords: dict[str, Any]) -> bool:
         """Tell whether it holds for a send."""

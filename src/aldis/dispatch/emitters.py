@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _pure_emitters, backend, core
+from .on_request import hide
 from .plans import note_of_last, rest_of_plan, start
 from .receiver import refuse_sender
 
@@ -18,6 +19,7 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "column_values",
         "is_update",
         "is_migration",
+        "changes",
     ),
     "post_save": (
         "instance",
@@ -28,6 +30,7 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "is_migration",
         "row_count",
         "operation_skipped",
+        "changes",
     ),
     "pre_update": (
         "instance",
@@ -36,6 +39,7 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "column_values",
         "is_update",
         "is_migration",
+        "changes",
     ),
     "post_update": (
         "instance",
@@ -46,6 +50,7 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "is_migration",
         "row_count",
         "operation_skipped",
+        "changes",
     ),
     "pre_delete": (
         "instance",
@@ -121,6 +126,9 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 """What each emitter takes after the sender, in order."""
+
+for of_rows in ("pre_save", "post_save", "pre_update", "post_update"):
+    hide(PARAMETERS[of_rows], "changes")
 
 if TYPE_CHECKING or backend == "pure":
     from ._pure_emitters import (

@@ -13,6 +13,7 @@ from .batching import Batch
 from .deferral import Deferred
 from .delivery import WATCHERS, Seen
 from .failures import annotate
+from .on_request import hidden_in
 from .records import Receiver
 from .series import Series
 
@@ -90,7 +91,7 @@ class Mixed:
             if not self.seen:
                 return
             self.position = self.seen[0]
-            batch = Batch(self.parameters, self.columns, self.seen)
+            batch = self.batch_for(record, self.seen)
             target = Seen(receiver, self.signal, self.sender, record.is_async) if WATCHERS else receiver
             result = (Deferred(target) if record.after_commit else target)(self.sender, batch=batch)
             if isawaitable(result):
@@ -98,6 +99,12 @@ class Mixed:
         except Exception as error:
             annotate(error, self.signal, self.sender, receiver)
             raise
+
+    def batch_for(self, record: Receiver, rows: list[int]) -> Batch:
+        """Return the keywords of rows that a receiver gets: all but the hidden one, unless it asks for that."""
+        if record.asks or hidden_in(tuple(self.parameters)) is None:
+            return Batch(self.parameters, self.columns, rows)
+        return Batch(self.parameters[:-1], self.columns[:-1], rows)
 
     def wanted_by(self, record: Receiver) -> list[int]:
         """Return the rows for which the condition of a batched receiver holds."""

@@ -14,9 +14,11 @@ from ..errors import SignalError
 from ..suggestions import did_you_mean
 from .code_facts import facts_of
 from .deferral import behind
+from .on_request import CHANGES, hidden_in
 
 __all__ = [
     "ANYTHING",
+    "ANYTHING_ASKED",
     "Accepts",
     "Form",
     "accepts",
@@ -96,6 +98,9 @@ class Accepts:
     def _form(self, names: tuple[str, ...]) -> Form:
         """A call by position costs about half of one by keyword: what can go by position does."""
         where = {name: index for index, name in enumerate(names, 1)}
+        hidden = hidden_in(names)
+        if hidden is not None and hidden not in self.parameters:
+            del where[hidden]
         positions = [0]
         for name in self.positional:
             if name not in where:
@@ -126,6 +131,9 @@ ANYTHING = Accepts(
     everything=True,
 )
 """For a callable that does not tell its signature: called as blinker calls it."""
+
+ANYTHING_ASKED = replace(ANYTHING, parameters=(CHANGES,), forms={})
+"""The same, with the parameter that is hidden from others."""
 
 
 def plain_function(receiver: object) -> tuple[FunctionType, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,8 @@ from .batching import Batched
 from .code_facts import facts_of
 from .conditions import Condition
 from .deferral import Deferred
-from .receiver import ANYTHING, Accepts, accepts, functions_of, plain_function, strong
+from .on_request import ASKED, CHANGES, mentions
+from .receiver import ANYTHING, ANYTHING_ASKED, Accepts, accepts, functions_of, plain_function, strong
 from .twins import HAS_TWINS, hung_twin, twin_of
 
 __all__ = ["PLAIN", "Options", "Receiver"]
@@ -41,7 +42,18 @@ class Receiver(core.Asked):
         options: What was asked of the connection.
     """
 
-    __slots__ = ("_accepted", "_twin", "is_async", "is_method", "is_weak", "options", "owner", "reference", "site")
+    __slots__ = (
+        "_accepted",
+        "_twin",
+        "asks",
+        "is_async",
+        "is_method",
+        "is_weak",
+        "options",
+        "owner",
+        "reference",
+        "site",
+    )
 
     is_async: bool
     """It is a coroutine function."""
@@ -60,6 +72,10 @@ class Receiver(core.Asked):
             tuple([each.__code__ for each in functions]),
         )
         self._accepted = accepts(receiver)
+        self.asks = self._asks(functions)
+        """It, or the condition of its connection, asks for ``changes``."""
+        if self.asks:
+            ASKED.add(CHANGES)
         self.is_async = iscoroutinefunction(receiver)
         self._twin: Any = None
         self.is_method = isinstance(receiver, MethodType) and type(receiver.__func__) is FunctionType
@@ -69,6 +85,14 @@ class Receiver(core.Asked):
         self.site: Any = None
         """The names of the send that the receiver was last planned for, whether with twins, and the site's number."""
 
+    def _asks(self, functions: Sequence[FunctionType]) -> bool:
+        """Tell whether ``changes`` has to be made: a batched receiver asks by the word in its own code."""
+        if self.options.when is not None and CHANGES in self.options.when.parameters:
+            return True
+        if self.options.batched:
+            return mentions(iter(functions), CHANGES)
+        return CHANGES in self._accepted.parameters
+
     @property
     def is_function(self) -> bool:
         """The callable is the one function whose code decides how it is called, or its method."""
@@ -77,7 +101,9 @@ class Receiver(core.Asked):
     @property
     def accepts(self) -> Accepts:
         """What it accepts as it is called: a batched one is called through something that takes all."""
-        return ANYTHING if self.options.batched else self._accepted
+        if self.options.batched:
+            return ANYTHING_ASKED if self.asks else ANYTHING
+        return self._accepted
 
     @property
     def own_parameters(self) -> Accepts:

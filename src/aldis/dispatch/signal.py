@@ -13,6 +13,7 @@ from ..errors import SignalError
 from . import core, delivery
 from .bookkeeping import ANY_KEY, Bookkeeping
 from .conditions import condition_of
+from .on_request import hide
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
 from .sender import refuse_unsent
@@ -408,6 +409,7 @@ class LifecycleSignal(NamedSignal):
         name: The name.
         parameters: What it sends beside the sender, in order, by sender; ``None`` stands for any sender.
         doc: The docstring of the signal.
+        on_request: The parameter that a receiver gets only if it names it; of a signal that any sender may send.
 
     Example:
         >>> ping = LifecycleSignal("ping", {None: ("instance",)})
@@ -418,8 +420,17 @@ class LifecycleSignal(NamedSignal):
         aldis.errors.SignalError: ... it requires 'instanse', ... Did you mean 'instance'? ping sends: sender, instance.
     """
 
-    def __init__(self, name: str, parameters: Mapping[str | None, tuple[str, ...]], doc: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: Mapping[str | None, tuple[str, ...]],
+        doc: str | None = None,
+        *,
+        on_request: str | None = None,
+    ) -> None:
         super().__init__(name, doc)
+        if on_request is not None:
+            hide(parameters[None], on_request)
         self._parameters = dict(parameters)
         self.parameters: tuple[str, ...] = tuple(dict.fromkeys(name for names in parameters.values() for name in names))
         """The names of all that it may send beside the sender."""

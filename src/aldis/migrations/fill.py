@@ -25,6 +25,7 @@ from ..progress import Progress, following
 from .fields import fields_named
 
 if TYPE_CHECKING:
+    from ..orm.saving.changes import Changes
     from ..orm.transactions.savepoints import Transaction
 
 __all__ = ["BATCH_SIZE", "Defaults", "apply_default_force_nullable_fields", "fill_columns"]
@@ -264,13 +265,15 @@ class Fill(Bulk):
         self.mapping.complete(column_values, self.onupdates)
         return Row(number, instance, state, values, column_values, None)
 
-    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
+    async def emit_before_update(
+        self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None = None
+    ) -> None:
         """Fire ``pre_update`` for each row.
 
         Raises:
             ConfigurationError: A row has no value after it.
         """
-        await super().emit_before_update(mapping, rows)
+        await super().emit_before_update(mapping, rows, changes)
         for row in rows:
             for name, key in self.keys.items():
                 if not row.skipped and name in row.values and row.column_values.get(key) is None:

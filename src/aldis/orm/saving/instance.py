@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 
+from ...dispatch.on_request import ASKED
 from ..mapping.instance_state import Snapshot, changed, forget_equal, leave_out, take_attributes
 from ..mapping.plan import plan_of
 from ..mapping.table import mapping_of
 from ..meta import meta_of, operation
 from ..transactions.rollback import RollbackScope
 from . import unit_of_work
+from .changes import Changes, asked_of, of_one, reader_on
 from .core_sql import delete_one, insert_one, update_one
 from .firing import fire, is_heard, telling
 from .roads import delete_needs_flush, needs_flush
@@ -94,15 +96,23 @@ async def write(
     row_count = 0
     skipped = False
     told = (model, caller, instance, values, column_values, is_update, False)
+    asked = asked_of(signals, kind, model) if ASKED else None
+    changes, given, written = None, None, None
     async with operation(model, using, RollbackScope(state, before)) as transaction:
+        if asked is not None:
+            changes = Changes(mapping, asked, [state], [column_values], is_update, reader_on(transaction))
         with telling(signals, kind, model, caller, instance, values):
             if is_heard(signals[f"pre_{kind}"], model):
                 was, columns_before = state.dict.copy(), column_values.copy()
-                skipped = await fire(signals, f"pre_{kind}", *told)
+                if changes is not None:
+                    given = of_one(await changes.before())
+                skipped = await fire(signals, f"pre_{kind}", *told, given)
                 mapping.refuse_unknown(column_values.keys())
                 if not skipped:
                     leave_out(mapping, state, columns_before, column_values)
                     take_attributes(mapping, state, was, columns_before, column_values, is_update)
+            if changes is not None and not skipped:
+                await changes.keep()
             if skipped:
                 before.put_back(state)
             elif needs_flush(mapping, state, column_values, is_update):
@@ -111,7 +121,9 @@ async def write(
                 row_count = await update_one(transaction, mapping, state, column_values)
             else:
                 row_count = await insert_one(transaction, mapping, state, column_values)
-            await fire(signals, f"post_{kind}", *told, row_count, skipped)
+            if changes is not None:
+                written = of_one(changes.after([0] if skipped else ()))
+            await fire(signals, f"post_{kind}", *told, row_count, skipped, written)
     return None if skipped else instance
 
 

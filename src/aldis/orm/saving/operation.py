@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ...dispatch.on_request import ASKED
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
@@ -23,6 +24,7 @@ from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
+from .changes import Changes, asked_of, reader_on
 from .columns import NewRows, Row, names_of
 from .firing import Rows as Fired
 from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
@@ -165,7 +167,8 @@ class Bulk:
         mapping = rows.mapping
         refuse_twice(mapping.mapper.class_, rows.instances)
         self.batches.append(rows)
-        await self.emit_before_insert(rows)
+        changes = self.changes_of(transaction, mapping, "save", rows.states, rows.column_values) if ASKED else None
+        await self.emit_before_insert(rows, changes)
         rows.counts = [1] * len(rows.instances)
         columns = set(map(frozenset, names(rows.column_values)))
         for each in columns:
@@ -191,7 +194,7 @@ class Bulk:
         for number in rows.skipped:
             rows.counts[number] = 0
         self.created += sum(rows.counts)
-        await self.emit_after_insert(rows)
+        await self.emit_after_insert(rows, changes)
 
     async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
@@ -235,17 +238,23 @@ class Bulk:
 
     async def update_class(self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row]) -> None:
         """Update rows of one class, with their signals."""
-        await self.emit_before_update(mapping, rows)
+        changes = None
+        if ASKED:
+            states, columns = [row.state for row in rows], [row.column_values for row in rows]
+            callers = [row.values for row in rows] if self.is_migration else None
+            changes = self.changes_of(transaction, mapping, "update", states, columns, callers)
+        await self.emit_before_update(mapping, rows, changes)
+        if changes is not None:
+            await changes.keep({number for number, row in enumerate(rows) if row.skipped})
         to_write = [row for row in rows if not row.skipped]
         if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write):
             pairs = [(row.instance, row.column_values) for row in to_write]
             await unit_of_work.write(transaction, mapping, pairs, True)
         else:
-            changes = [(row.state, row.column_values) for row in to_write]
             await writers.update_many(
                 transaction,
                 mapping,
-                changes,
+                [(row.state, row.column_values) for row in to_write],
                 self.there,
                 lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
             )
@@ -254,9 +263,25 @@ class Bulk:
             if not row.count:
                 row.state.modified = bool(row.state.committed_state)
         self.updated += sum(row.count or 0 for row in to_write)
-        await self.emit_after_update(mapping, rows)
+        await self.emit_after_update(mapping, rows, changes)
 
-    async def emit_before_insert(self, rows: NewRows) -> None:
+    def changes_of(
+        self,
+        transaction: Transaction,
+        mapping: TableMapping,
+        kind: str,
+        states: Sequence[InstanceState[Any]],
+        rows: Sequence[dict[str, Any]],
+        callers: Sequence[Collection[str]] | None = None,
+    ) -> Changes | None:
+        """Return what is told of what changes in rows of one class, if a receiver asks."""
+        model = mapping.mapper.class_
+        asked = asked_of(meta_of(model).signals, kind, model)
+        if asked is None:
+            return None
+        return Changes(mapping, asked, states, rows, kind == "update", reader_on(transaction), callers, self.there)
+
+    async def emit_before_insert(self, rows: NewRows, changes: Changes | None) -> None:
         """Fire ``pre_save`` for each row, and take over what receivers have set on the instances."""
         mapping, caller = rows.mapping, self.queryset
         model = mapping.mapper.class_
@@ -266,7 +291,8 @@ class Bulk:
         loaded = [instance.__dict__ for instance in rows.instances]
         was = values_of(loaded)
         columns_before = values_of(rows.column_values)
-        told = (caller, rows.instances, rows.values, rows.column_values, False, False)
+        given = None if changes is None else await changes.before()
+        told = (caller, rows.instances, rows.values, rows.column_values, False, False, given)
         series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             async for number in skipped_of(series):
@@ -285,7 +311,7 @@ class Bulk:
                 take_attributes(mapping, state, before, was_written, column_values, False)
                 rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(state.dict)
 
-    async def emit_after_insert(self, rows: NewRows) -> None:
+    async def emit_after_insert(self, rows: NewRows, changes: Changes | None) -> None:
         """Fire ``post_save`` for each row."""
         model, caller = rows.mapping.mapper.class_, self.queryset
         signal = meta_of(model).signals.post_save
@@ -294,12 +320,15 @@ class Bulk:
         skipped = [False] * len(rows.instances)
         for number in rows.skipped:
             skipped[number] = True
-        columns = (caller, rows.instances, rows.values, rows.column_values, False, False, rows.counts, skipped)
+        written = None
+        if changes is not None:
+            written = changes.after({number for number, count in enumerate(rows.counts) if not count})
+        columns = (caller, rows.instances, rows.values, rows.column_values, False, False, rows.counts, skipped, written)
         series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
-    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
+    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``pre_update`` for each row, and take over what receivers have set on the instances."""
         model = mapping.mapper.class_
         signal = meta_of(model).signals.pre_update
@@ -308,7 +337,8 @@ class Bulk:
         instances, values, column_values = columns_of(rows)
         loaded = [instance.__dict__ for instance in instances]
         was, columns_before = values_of(loaded), values_of(column_values)
-        told = (self.called_on(instances), instances, values, column_values, True, self.is_migration)
+        given = None if changes is None else await changes.before()
+        told = (self.called_on(instances), instances, values, column_values, True, self.is_migration, given)
         series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):
             async for number in skipped_of(series):
@@ -328,7 +358,7 @@ class Bulk:
                     was_written = changed_columns.get(number, row.column_values.copy())
                     take_attributes(mapping, row.state, before, was_written, row.column_values, True)
 
-    async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
+    async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
         model = mapping.mapper.class_
         signal = meta_of(model).signals.post_update
@@ -345,6 +375,7 @@ class Bulk:
             self.is_migration,
             counts,
             skipped,
+            None if changes is None else changes.after({number for number, row in enumerate(rows) if row.skipped}),
         )
         series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
         with self.naming(series, [row.number for row in rows]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import async_session
@@ -23,6 +23,8 @@ from ..mapping.instance_state import changed, foreign_keys, put_back, take_chang
 from ..mapping.plan import plan_of, rows_of, stored_rows_of
 from ..mapping.rowwise import altered, fill, values_of
 from ..mapping.table import TableMapping
+from ..saving.changes import Asked as AskedFor
+from ..saving.changes import Changes, of_one
 from ..saving.columns import NOTHING_PASSED
 from ..saving.firing import fire_each, rows_of_signal, skipped_of
 from ..transactions.after_commit import queue_of
@@ -31,9 +33,14 @@ from .order import KEY, MANAGER, in_order
 from .row import ASKED, Heard, Row
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
+    from ..saving.changes import Reader
+
 __all__ = ["LIMIT", "Flush", "endless"]
+
+T = TypeVar("T")
 
 LIMIT: Final = 100
 """How often receivers may give a flush more to write, before it is taken for an endless loop; as SQLAlchemy's own."""
@@ -60,6 +67,8 @@ class Flush:
         self.saved: dict[InstanceState[Any], Row | dict[str, Any]] = {}
         """The rows to insert and update; of one that is plainly new, its column values alone."""
         self.deleted: dict[InstanceState[Any], Row] = {}
+        self.old_values: dict[InstanceState[Any], dict[str, Any]] = {}
+        """What was read for ``changes``, by attribute name."""
         self.done: list[Any] = []
         """The rows that were written, in the order in which they were; of one that is plainly new, its instance."""
 
@@ -149,12 +158,14 @@ class Flush:
         mapping = heard.mapping
         asked = ASKED.pop(state, None) if ASKED else None
         filled: tuple[tuple[str, str], ...] = ()
+        names: list[str] = []
         if state.key is None:
             values = state.obj().__dict__
             plan = plan_of(mapping, values)
             column_values, filled = plan.column_values(values), plan.filled
         else:
             column_values = changed(mapping, state)
+            names = [mapping.attributes[key] for key in column_values]
             if column_values or takes_key(mapping, state):
                 own = len(column_values)
                 mapping.complete(column_values, mapping.onupdates)
@@ -164,7 +175,7 @@ class Flush:
                 return None
         if mapping.relationships:
             column_values.update(foreign_keys(mapping, state))
-        return Row(heard, state, "save" if asked is None else asked.kind, asked, column_values, filled)
+        return Row(heard, state, "save" if asked is None else asked.kind, asked, column_values, filled, names)
 
     def row_to_delete(self, state: InstanceState[Any]) -> Row:
         """Return what is told of an instance that is deleted."""
@@ -179,7 +190,9 @@ class Flush:
                 while chunk := list(itertools.islice(group, CHUNK)):
                     await self.emit_before_inserts(model, chunk)
                 continue
-            for state in group:
+            of_group = list(group)
+            await self.read_old_values(of_group)
+            for state in of_group:
                 if state.session_id is None or state in self.session._deleted:
                     continue  # a receiver of another row has seen to it
                 row = self.row_to_save(state)
@@ -221,7 +234,9 @@ class Flush:
         if signal is not None:
             was = values_of(column_values)
             told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
-            columns = (instances, instances, NOTHING_PASSED, column_values, False, False)
+            changes = self.changes_of(heard, "save", states, column_values)
+            given = None if changes is None else await changes.before()
+            columns = (instances, instances, NOTHING_PASSED, column_values, False, False, given)
             series = rows_of_signal("pre_save", signal, model, columns, told)
             async for number in skipped_of(series):
                 row = saved[states[number]] = Row(heard, states[number], "save", None, column_values[number])
@@ -237,6 +252,11 @@ class Flush:
         heard, kind, instance, column_values, values = row.heard, row.kind, row.instance, row.column_values, row.values
         signal = heard.pre.get(kind)
         was = column_values.copy()
+        given = None
+        if heard.asked and kind != "delete":
+            row.changes = self.changes_of(heard, kind, [row.state], [column_values], [row.changed], row.is_update)
+            if row.changes is not None:
+                given = of_one(await row.changes.before())
         if signal is not None:
             try:
                 with current(instance, instance, values):
@@ -244,9 +264,8 @@ class Flush:
                         rest = emitters.pre_delete(signal, heard.model, instance, instance, None)
                     else:
                         emit = emitters.pre_save if kind == "save" else emitters.pre_update
-                        rest = emit(
-                            signal, heard.model, instance, instance, values, column_values, row.is_update, False
-                        )
+                        told = (values, column_values, row.is_update, False, given)
+                        rest = emit(signal, heard.model, instance, instance, *told)
                     if rest is not None:
                         await rest
             except SkipOperation:
@@ -255,6 +274,8 @@ class Flush:
         if kind != "delete":
             take_changes(heard.mapping, row.state, was, column_values)
             fill([row.state.dict], [column_values], [row.filled])
+        if row.changes is not None:
+            await row.changes.keep()
 
     def skip(self, row: Row) -> None:
         """Leave a row out of the flush."""
@@ -309,6 +330,8 @@ class Flush:
         if not row.skipped:
             if row.is_update and row.kind != "delete":
                 row.column_values.update(changed(row.heard.mapping, row.state))
+                if row.changes is not None:
+                    row.changes.keep_history()
             self.done.append(row)
 
     async def after(self) -> None:
@@ -344,7 +367,9 @@ class Flush:
         except KeyError:  # something has expired, or is deferred
             column_values = [await self.completed(mapping, instance_state(instance)) for instance in instances]
         told = (CURRENT_INSTANCE, instances), (CURRENT_MODEL_INSTANCE, instances)
-        columns = (instances, instances, NOTHING_PASSED, column_values, False, False, 1, False)
+        changes = self.changes_of(heard, "save", [*map(instance_state, instances)], column_values)
+        written = None if changes is None else changes.after()
+        columns = (instances, instances, NOTHING_PASSED, column_values, False, False, 1, False, written)
         series = rows_of_signal("post_save", signal, model, columns, told)
         await fire_each(series)
 
@@ -356,15 +381,65 @@ class Flush:
             return
         if kind != "delete" and not row.skipped:
             await self.complete(heard.mapping, row.state, column_values, row.is_update)
+        written = None
+        if row.changes is not None:
+            written = of_one(row.changes.after([0] if row.skipped or not row.count else ()))
         with current(instance, instance, values):
             if kind == "delete":
                 rest = emitters.post_delete(signal, heard.model, instance, instance, row.count, row.skipped)
             else:
                 emit = emitters.post_save if kind == "save" else emitters.post_update
-                told = (values, column_values, row.is_update, False, row.count if column_values else 0, row.skipped)
+                count = row.count if column_values else 0
+                told = (values, column_values, row.is_update, False, count, row.skipped, written)
                 rest = emit(signal, heard.model, instance, instance, *told)
             if rest is not None:
                 await rest
+
+    def changes_of(
+        self,
+        heard: Heard,
+        kind: str,
+        states: list[InstanceState[Any]],
+        rows: list[dict[str, Any]],
+        callers: list[Collection[str]] | None = None,
+        is_update: bool = False,
+    ) -> Changes | None:
+        """Return what is told of what changes in rows, if a receiver asks."""
+        asked = heard.asked.get(kind)
+        if asked is None:
+            return None
+        changes = Changes(heard.mapping, asked, states, rows, is_update, self.reader_of(heard), callers)
+        changes.stored = {number: self.old_values.get(state, {}) for number, state in enumerate(states)}
+        return changes
+
+    async def read_old_values(self, states: list[InstanceState[Any]]) -> None:
+        """Read the old values that are not known of stored instances, of those of one class at once."""
+        if not any(heard is not None and heard.asked for heard in self.heard.values()):
+            return
+        for model in dict.fromkeys(state.class_ for state in states):
+            heard = self.heard[model]
+            stored = [state for state in states if state.class_ is model and state.key is not None]
+            if heard is None or not heard.asked or not stored:
+                continue
+            rows = [changed(heard.mapping, state) for state in stored]
+            for row in filter(None, rows):
+                row.update(dict.fromkeys(key for key, _ in heard.mapping.onupdates if key not in row))
+            asked = AskedFor(False, any(asked.after for asked in heard.asked.values()))
+            changes = Changes(heard.mapping, asked, stored, rows, True, self.reader_of(heard))
+            await changes.keep()
+            self.old_values.update((stored[number], values) for number, values in changes.stored.items())
+
+    def reader_of(self, heard: Heard) -> Reader:
+        """Return what reads where the rows of a class are written."""
+
+        async def read(statement: Select[Any]) -> Sequence[Any]:
+            def run() -> Sequence[Any]:
+                connection = self.session.connection(bind_arguments={"mapper": heard.mapping.mapper})
+                return connection.execute(statement).all()
+
+            return await self.call(run)
+
+        return read
 
     async def completed(self, mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
         """Return the column values of a new row."""
@@ -387,12 +462,11 @@ class Flush:
         values = state.dict
         column_values.update({key: values[name] for name, key in wanted if name in values})
 
-    async def call(self, function: Callable[..., Any], *args: Any) -> None:
+    async def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call a method of the session."""
         if self.asynchronous is None:
-            function(*args)
-        else:
-            await greenlet_spawn(function, *args)
+            return function(*args)
+        return await greenlet_spawn(function, *args)
 
     @asynccontextmanager
     async def around(self) -> AsyncIterator[None]:

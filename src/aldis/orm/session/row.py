@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 
+from ...dispatch.on_request import ASKED as ASKED_FOR
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
+from ..saving.changes import asked_of
 from ..saving.columns import NOTHING_PASSED
 from ..saving.firing import is_heard
 
 if TYPE_CHECKING:
     import blinker
     from sqlalchemy.orm import Session
+
+    from ..saving.changes import Changes
 
 __all__ = ["ASKED", "Asked", "Heard", "Row", "is_flushing"]
 
@@ -45,7 +49,7 @@ ASKED: Final[dict[InstanceState[Any], Asked]] = {}
 class Heard:
     """Who listens to a model class: its signals before and after, where anybody does."""
 
-    __slots__ = ("mapping", "model", "post", "post_save", "pre", "pre_save")
+    __slots__ = ("asked", "mapping", "model", "post", "post_save", "pre", "pre_save")
 
     def __init__(self, model: type[Any]) -> None:
         signals = meta_of(model).signals
@@ -58,6 +62,9 @@ class Heard:
                 signal = signals[f"{when}_{kind}"]
                 if is_heard(signal, model):
                     found[kind] = signal
+        kinds = ("save", "update") if ASKED_FOR else ()
+        self.asked = {kind: asked for kind in kinds if (asked := asked_of(signals, kind, model)) is not None}
+        """Who asks for ``changes``, by the kind of the signals."""
         self.pre_save = self.pre.get("save")
         self.post_save = self.post.get("save")
 
@@ -67,6 +74,8 @@ class Row:
 
     __slots__ = (
         "asked",
+        "changed",
+        "changes",
         "column_values",
         "count",
         "filled",
@@ -87,6 +96,7 @@ class Row:
         asked: Asked | None,
         column_values: dict[str, Any],
         filled: tuple[tuple[str, str], ...] = (),
+        changed: Collection[str] = (),
     ) -> None:
         self.heard = heard
         self.state = state
@@ -98,6 +108,10 @@ class Row:
         self.column_values = column_values
         self.filled = filled
         """The defaults in it, by name and key; the instance gets them too, and the flush does not make them again."""
+        self.changed = changed
+        """The attributes of a stored instance that were changed, before the flush made anything."""
+        self.changes: Changes | None = None
+        """What is told of what changes, if a receiver asks."""
         self.skipped = False
         self.count = 1
 

@@ -1,0 +1,76 @@
+"""A parameter that a receiver gets only if it names it: ``changes``, which costs something to make.
+
+The plans ask :func:`hidden_in` what a ``**kwargs`` does not get; who fires a signal asks :func:`is_asked_for` whether
+the parameter has to be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any, Final
+
+from .code_facts import facts_of
+
+__all__ = ["ASKED", "CHANGES", "hidden_in", "hide", "is_asked_for", "mentions"]
+
+CHANGES: Final = "changes"
+"""The name of the parameter."""
+
+HIDDEN: Final[dict[tuple[str, ...], str]] = {}
+"""The parameter that is hidden, by the names of all that a signal sends."""
+
+ASKED: Final[set[str]] = set()
+"""Is empty while no receiver in the program asks: a save looks at it, and calls nothing then."""
+
+
+def hide(names: tuple[str, ...], hidden: str) -> None:
+    """Hide one of the names that a signal sends from receivers that do not name it.
+
+    Args:
+        names: All that the signal sends, beside the sender.
+        hidden: The one that is hidden.
+    """
+    HIDDEN[names] = hidden
+
+
+def hidden_in(names: tuple[str, ...]) -> str | None:
+    """Return the name that is hidden from receivers that do not name it, in a send of these names.
+
+    Example:
+        >>> hide(("instance", "secret"), "secret")
+        >>> hidden_in(("instance", "secret")), hidden_in(("secret",))
+        ('secret', None)
+    """
+    return HIDDEN.get(names)
+
+
+def mentions(functions: Iterator[FunctionType], word: str) -> bool:
+    """Tell whether the code of one of the functions, or of a function inside it, has a word among its constants.
+
+    Example:
+        >>> def audit(sender, batch):
+        ...     return [list(row) for row in batch.column("changes")]
+        >>> mentions(iter([audit]), "changes"), mentions(iter([audit]), "values")
+        (True, False)
+    """
+    return any(word in facts_of(function.__code__).words for function in functions)
+
+
+def is_asked_for(signal: Any, sender: Any) -> bool:
+    """Tell whether a receiver of a sender asks for ``changes``.
+
+    Args:
+        signal: Any signal, one of blinker's included.
+        sender: The sender.
+    """
+    from .bookkeeping import Bookkeeping
+    from .records import Receiver
+
+    if signal.is_muted:
+        return False
+    if not isinstance(signal, Bookkeeping):
+        return any(Receiver(receiver, receiver).asks for receiver in signal.receivers_for(sender))
+    records = signal._find(sender).receivers
+    signal._renew(records)
+    return any(record.asks for record in records)

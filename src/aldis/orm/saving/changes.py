@@ -1,0 +1,250 @@
+"""``changes``, what receivers are told of each row: made by those that save, and only where a receiver asks.
+
+The rules of old values: one that was loaded is told as it was loaded; of an attribute that is not loaded, expired,
+deferred, or a Mutable that was changed in place, the row is read, locked as the write is going to lock it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm.base import NO_VALUE
+
+from ...dispatch.changes import Change
+from ...dispatch.on_request import is_asked_for
+from ..databases.sqlite import whole
+from ..mapping.instance_state import foreign_keys, is_sql
+from .firing import are_off
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState
+
+    from ...dispatch.broadcaster import Broadcaster
+    from ..mapping.table import TableMapping
+    from ..transactions.savepoints import Transaction
+
+__all__ = ["Asked", "Changes", "asked_of", "of_one", "reader_on"]
+
+Changed = dict[str, Change]
+"""What changed of one row, by attribute name."""
+
+Reader = Callable[[Any], Awaitable[Sequence[Any]]]
+"""Runs a SELECT where the rows are written."""
+
+MOST_PARAMETERS: Final = 30_000
+"""Of one SELECT: SQLite takes 32,766, PostgreSQL one more."""
+
+
+class Asked(NamedTuple):
+    """Who asks for ``changes``."""
+
+    before: bool
+    """A receiver of the signal before."""
+    after: bool
+    """One of the signal after."""
+
+
+def asked_of(signals: Broadcaster, kind: str, model: type[Any]) -> Asked | None:
+    """Return which of the two signals of a kind, ``"save"`` or ``"update"``, have a receiver that asks; or ``None``."""
+    if are_off():
+        return None
+    asked = Asked(*[is_asked_for(signals[f"{when}_{kind}"], model) for when in ("pre", "post")])
+    return asked if any(asked) else None
+
+
+def reader_on(transaction: Transaction) -> Reader:
+    """Return what reads in a transaction."""
+
+    async def read(statement: Any) -> Sequence[Any]:
+        connection = transaction.connection
+        rows: Sequence[Any] = (await whole(connection, connection.execute(statement))).all()
+        return rows
+
+    return read
+
+
+def of_one(changes: list[Changed] | None) -> Changed | None:
+    """Return the changes of the only row."""
+    return None if changes is None else changes[0]
+
+
+class Changes:
+    """What changes in a batch of rows of one class.
+
+    Whoever writes the rows calls :meth:`before` ahead of the signal before, :meth:`keep` ahead of the SQL, and
+    :meth:`after` ahead of the signal after.
+
+    Args:
+        mapping: The mapping of their class.
+        asked: Who asks.
+        states: The instances' states.
+        rows: What is written of each, by column key; what it holds later counts later.
+        is_update: They are stored already.
+        read: Reads what is not loaded.
+        callers: The attributes of each row that the caller has changed; else those of which the instance has a history.
+        there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
+    """
+
+    def __init__(
+        self,
+        mapping: TableMapping,
+        asked: Asked,
+        states: Sequence[InstanceState[Any]],
+        rows: Sequence[dict[str, Any]],
+        is_update: bool,
+        read: Reader,
+        callers: Sequence[Collection[str]] | None = None,
+        there: frozenset[Any] | None = None,
+    ) -> None:
+        self.mapping, self.asked, self.states, self.rows, self.is_update = mapping, asked, states, rows, is_update
+        self.read, self.callers = read, callers
+        made = [column for column in mapping.made_on_update if there is None or column in there]
+        self.made_on_update = tuple(column.key for column in made)
+        self.stored: dict[int, dict[str, Any]] = {}
+        """The values that were read, by the row's number and the attribute's name."""
+        self.kept: list[dict[str, Any]] = []
+        """The old values of each row, by attribute name."""
+        self.version = (
+            None
+            if mapping.mapper.version_id_col is None
+            else mapping.attributes.get(str(mapping.mapper.version_id_col.key))
+        )
+
+    async def before(self) -> list[Changed] | None:
+        """Return what the caller changed of each row; ``None`` where no receiver of the signal before asks."""
+        if not self.asked.before:
+            return None
+        if not self.is_update:
+            return [self.given(state) for state in self.states]
+        told = [self.told_of(number) for number in range(len(self.rows))]
+        names: list[Collection[str]] = list(told)
+        if self.asked.after:  # so that it is one SELECT for both
+            names = [{*each, *self.names_of(number)} for number, each in enumerate(told)]
+        await self.read_missing(names)
+        return [
+            self.changed(number, {name: self.old(number, name) for name in new}, new) for number, new in enumerate(told)
+        ]
+
+    async def keep(self, skipped: Collection[int] = ()) -> None:
+        """Keep the old values that are told after, of all rows but those that receivers have skipped."""
+        if not self.asked.after or not self.is_update:
+            return
+        names = [() if number in skipped else tuple(self.names_of(number)) for number in range(len(self.rows))]
+        await self.read_missing(names)
+        self.kept = [{name: self.old(number, name) for name in each} for number, each in enumerate(names)]
+
+    def after(self, unwritten: Collection[int] = ()) -> list[Changed] | None:
+        """Return what was written of each row, nothing of those that were not; ``None`` where nobody asks."""
+        if not self.asked.after:
+            return None
+        numbers = range(len(self.rows))
+        return [{} if number in unwritten else self.written(number) for number in numbers]
+
+    def keep_history(self) -> None:
+        """Keep the old values of what SQLAlchemy itself has changed of the only row, once it is written."""
+        if self.kept:
+            committed = self.states[0].committed_state
+            for key in self.rows[0]:
+                name = self.mapping.attributes[key]
+                self.kept[0].setdefault(name, committed.get(name, NO_VALUE))
+
+    def given(self, state: InstanceState[Any]) -> Changed:
+        """Return what is set of a new instance, keys of parents that were set by object included."""
+        values, mapping = state.dict, self.mapping
+        found = {name: values[name] for name, _ in mapping.columns if values.get(name) is not None}
+        if mapping.relationships:
+            found |= mapping.by_attribute(foreign_keys(mapping, state))
+        return {name: Change(None, value) for name, value in found.items() if value is not None}
+
+    def told_of(self, number: int) -> dict[str, Any]:
+        """Return the new values, by attribute name, that the caller has given a stored instance."""
+        mapping, state = self.mapping, self.states[number]
+        callers = state.committed_state if self.callers is None else self.callers[number]
+        names = ((mapping.attributes[key], value) for key, value in self.rows[number].items())
+        found = {name: value for name, value in names if name in callers}
+        if mapping.relationships:
+            found |= mapping.by_attribute(foreign_keys(mapping, state))
+        return found
+
+    def names_of(self, number: int) -> Iterator[str]:
+        """Yield the attributes that may have another value once a row is written."""
+        mapping, state, row = self.mapping, self.states[number], self.rows[number]
+        related = foreign_keys(mapping, state) if mapping.relationships else {}
+        if not row and not related:
+            return
+        for key in (*row, *related, *self.made_on_update):
+            yield mapping.attributes[key]
+        if self.version is not None:
+            yield self.version
+
+    def old(self, number: int, name: str) -> Any:
+        """Return the old value of an attribute; ``NO_VALUE`` where it is not known."""
+        state = self.states[number]
+        committed = state.committed_state
+        found = committed[name] if name in committed else state.dict.get(name, NO_VALUE)
+        return self.stored.get(number, {}).get(name, NO_VALUE) if found is NO_VALUE else found
+
+    def written(self, number: int) -> Changed:
+        """Return what was written of a row."""
+        mapping, row = self.mapping, self.rows[number]
+        if not self.is_update:
+            names = mapping.attributes
+            return {names[key]: Change(None, value) for key, value in row.items() if value is not None}
+        values = self.states[number].dict
+        new = {}
+        for name in self.kept[number]:
+            key = mapping.keys[name]
+            if key in row:
+                new[name] = row[key]
+            elif name in values:
+                new[name] = values[name]
+        return self.changed(number, self.kept[number], new)
+
+    def changed(self, number: int, old: dict[str, Any], new: dict[str, Any]) -> Changed:
+        """Return what differs, as the attributes' types compare."""
+        manager = self.states[number].manager
+        found = {}
+        for name, value in new.items():
+            before = old[name]
+            if before is NO_VALUE:
+                before = None
+            if before is not value and (is_sql(value) or manager[name].impl.is_equal(value, before) is not True):
+                found[name] = Change(before, value)
+        return found
+
+    async def read_missing(self, names: Sequence[Collection[str]]) -> None:
+        """Read the old values that are not known, of all rows at once.
+
+        Args:
+            names: The attributes of each row.
+        """
+        missing: dict[int, dict[str, None]] = {}
+        for number, each in enumerate(names):
+            unknown = dict.fromkeys(name for name in each if self.old(number, name) is NO_VALUE)
+            if unknown:
+                missing[number] = unknown
+        if not missing:
+            return
+        mapping, model = self.mapping, self.mapping.mapper.class_
+        wanted = list(dict.fromkeys(name for each in missing.values() for name in each))
+        key = [getattr(model, mapping.attributes[each]) for each in mapping.primary_key]
+        columns = [getattr(model, name) for name in wanted]
+        written = {key for number in missing for key in self.rows[number]}
+        # As the UPDATE locks: FOR NO KEY UPDATE on PostgreSQL, unless it changes what a foreign key may refer to.
+        key_share = mapping.unique_keys.isdisjoint(written)
+        size = MOST_PARAMETERS // len(key)
+        numbers = list(missing)
+        for first in range(0, len(numbers), size):
+            of_statement = numbers[first : first + size]
+            identities: list[tuple[Any, ...]] = [self.states[number].identity or () for number in of_statement]
+            condition = key[0].in_([each[0] for each in identities]) if len(key) == 1 else tuple_(*key).in_(identities)
+            rows = await self.read(select(*key, *columns).where(condition).with_for_update(key_share=key_share))
+            found = {tuple(row[: len(key)]): row[len(key) :] for row in rows}
+            for number, identity in zip(of_statement, identities, strict=True):
+                values = found.get(tuple(identity))
+                if values is None and len(of_statement) == len(rows) == 1:
+                    values = rows[0][len(key) :]  # a key of another type than the column's, which the database knows
+                if values is not None:
+                    self.stored[number] = self.stored.get(number, {}) | dict(zip(wanted, values, strict=True))
