@@ -11,7 +11,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import context, dispatch, migrations, orm, relay, signals, testing, tracing
-    from .context import signals_disabled
+    from .context import signals_disabled, strict
     from .discovery import autodiscover
     from .dispatch import backend
     from .dispatch.batching import Batch
@@ -75,6 +75,7 @@ _WHERE = {
     "detached": "orm.transactions.ambient",
     "signal": "dispatch.signal",
     "signals_disabled": "context",
+    "strict": "context",
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
@@ -115,6 +116,7 @@ __all__ = [
     "signals",
     "signals_disabled",
     "slow_receiver_seconds",
+    "strict",
     "testing",
     "tracing",
     "AlreadyStoredError",

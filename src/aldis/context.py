@@ -13,7 +13,9 @@ __all__ = [
     "DISABLED",
     "EXPLICIT_SPECIFIED_VALUES",
     "NONE",
+    "STRICT",
     "signals_disabled",
+    "strict",
 ]
 
 EXPLICIT_SPECIFIED_VALUES: Final[ContextVar[frozenset[str] | None]] = ContextVar(
@@ -29,6 +31,35 @@ CURRENT_MODEL_INSTANCE: Final[ContextVar[Any]] = ContextVar("CURRENT_MODEL_INSTA
 
 DISABLED: Final[ContextVar[bool]] = ContextVar("DISABLED", default=False)
 """Models fire no signals in this context."""
+
+
+STRICT: Final[ContextVar[bool]] = ContextVar("STRICT", default=False)
+"""Statements of which no signal tells row by row are refused in this context."""
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Refuse statements over many rows of models, inside the block, where receivers would miss rows.
+
+    Such a statement fires its signals once, and no signal tells of each row: ``query.update()``, ``query.delete()``,
+    and a session's ``update(Model)``, ``delete(Model)`` and ``insert(Model).from_select(...)``. Each raises
+    :class:`~aldis.RefusedError` if somebody listens to the model, or to a class below it: for an UPDATE to the save or
+    update signals, for a DELETE to the delete signals, for an INSERT to the save signals. Nothing is fired and nothing
+    is written then. ``Database(strict=True)`` does so for all that its engine runs.
+
+    Statements on tables (``update(User.__table__)``), ``text()``, ``exec_driver_sql()`` and
+    ``session.bulk_save_objects()`` are not seen; nor are those in a block or a session whose signals are turned off.
+
+    Example:
+        >>> import aldis
+        >>> with aldis.strict():
+        ...     pass  # call code that must not bypass receivers
+    """
+    token = STRICT.set(True)
+    try:
+        yield
+    finally:
+        STRICT.reset(token)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class EndlessFlushError(ConfigurationError):
 
 
 class RefusedError(ConfigurationError):
-    """A call that the database's or the connection's settings do not allow, such as a write in AUTOCOMMIT mode."""
+    """A call that the settings do not allow: a write in AUTOCOMMIT mode, or a statement that strict mode refuses."""
 
 
 class TransactionEndedError(AldisError):

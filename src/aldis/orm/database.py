@@ -38,6 +38,7 @@ class Database:
         target: A database URL with an async driver, or an :class:`~sqlalchemy.ext.asyncio.AsyncEngine`.
         begin: How transactions begin on SQLite. "immediate", the default: with the lock to write, for which the writers
             of this process queue. "deferred": SQLAlchemy's way, with the first statement that writes.
+        strict: Refuse statements over many rows where receivers would miss rows, as :func:`aldis.strict` does.
         turn_timeout: Seconds that a task waits for its turn in a transaction while the operation under way sends no
             statement.
         commit_timeout: Seconds that a task which was cancelled during a COMMIT waits for the answer.
@@ -63,12 +64,13 @@ class Database:
         target: str | URL | AsyncEngine,
         *,
         begin: Literal["immediate", "deferred"] = "immediate",
+        strict: bool = False,
         turn_timeout: float = 30,
         commit_timeout: float = 10,
         after_commit_errors: Literal["raise", "log"] = "raise",
         **engine_options: Any,
     ) -> None:
-        settings = Settings(begin, turn_timeout, commit_timeout, after_commit_errors)
+        settings = Settings(begin, strict, turn_timeout, commit_timeout, after_commit_errors)
         self._is_closed = False
         if isinstance(target, AsyncEngine):
             if engine_options:

@@ -11,6 +11,7 @@ from ..database import Using
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of, operation
 from .firing import fire, telling
+from .strictness import is_strict, refuse_untold
 from .update import execute
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ async def delete_rows(queryset: QuerySet[Any], using: Using | None) -> int:
     injected: list[Any] = []
     row_count: int | None = 0
     async with operation(model, using) as transaction:
+        if is_strict():
+            refuse_untold(model, "DELETE", f"{model.__name__}.query.delete()", transaction.sync.engine)
         with telling(signals, "delete", model, queryset, None, None):
             skipped = await fire(signals, "pre_delete", model, queryset, None, injected)
             if not skipped:

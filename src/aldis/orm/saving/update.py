@@ -19,6 +19,7 @@ from .columns import NOTHING_PASSED, Row
 from .firing import fire, telling
 from .operation import Bulk, check_fields
 from .raw_values import Rows
+from .strictness import is_strict, refuse_untold
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Result
@@ -49,6 +50,8 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     row_count: int | None = 0
     told = (queryset, None, values, column_values, True, False)
     async with operation(model, using) as transaction:
+        if is_strict():
+            refuse_untold(model, "UPDATE", f"{model.__name__}.query.update()", transaction.sync.engine)
         with telling(signals, "update", model, queryset, None, values):
             skipped = await fire(signals, "pre_update", model, *told)
             if not skipped and column_values:

@@ -18,6 +18,7 @@ from ..mapping.table import mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
 from ..saving.firing import are_heard, fire
+from ..saving.strictness import is_strict, refuse_untold
 from ..saving.update import counted
 from .flush import Flush
 from .row import is_flushing
@@ -52,6 +53,8 @@ def around_statement(state: ORMExecuteState) -> Result[Any] | None:
     if mapper is None or not issubclass(mapper.class_, Model):
         return None
     model = mapper.class_
+    if is_strict():
+        refuse_if_untold(state, model)
     if state.is_delete:
         return Statement(state, model, "delete").run(delete)
     if state.is_update:
@@ -61,6 +64,24 @@ def around_statement(state: ORMExecuteState) -> Result[Any] | None:
     if state.is_insert:
         return Statement(state, model, "save", "bulk").run(insert)
     return None
+
+
+def refuse_if_untold(state: ORMExecuteState, model: type[Any]) -> None:
+    """Refuse a statement in strict mode, if no signal tells of each of its rows.
+
+    Raises:
+        RefusedError: Somebody listens to the model.
+    """
+    if state.is_insert:
+        statement = "INSERT" if getattr(state.statement, "select", None) is not None else None
+    elif state.is_update:
+        statement = None if isinstance(state.parameters, Sequence) else "UPDATE"
+    else:
+        statement = "DELETE" if state.is_delete else None
+    if statement is not None:
+        engine = state.session.get_bind(**state.bind_arguments).engine
+        call = f"{statement.lower()}({model.__name__})" + (".from_select(...)" if statement == "INSERT" else "")
+        refuse_untold(model, statement, call, engine)
 
 
 class Statement:

@@ -11,7 +11,7 @@ from ...errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ["Settings", "settings_of", "settle"]
+__all__ = ["STRICT_ENGINES", "Settings", "settings_of", "settle"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Settings:
     """The settings of an engine's transactions; ``aldis.Database`` explains each."""
 
     begin: Literal["immediate", "deferred"] = "immediate"
+    strict: bool = False
     turn_timeout: float = 30
     commit_timeout: float = 10
     after_commit_errors: Literal["raise", "log"] = "raise"
@@ -42,11 +43,15 @@ class Settings:
 DEFAULT: Final = Settings()
 SETTINGS: Final[weakref.WeakKeyDictionary[Engine, Settings]] = weakref.WeakKeyDictionary()
 
+STRICT_ENGINES: Final[weakref.WeakSet[Engine]] = weakref.WeakSet()
+"""The engines of strict databases; empty for nearly everybody, and then no statement is looked at."""
+
 
 def settle(engine: Engine, settings: Settings) -> None:
     """Take note of the settings of an engine; another database with the default ones changes nothing."""
     if settings != DEFAULT or engine not in SETTINGS:
         SETTINGS[engine] = settings
+        (STRICT_ENGINES.add if settings.strict else STRICT_ENGINES.discard)(engine)
 
 
 def settings_of(engine: Engine) -> Settings:
