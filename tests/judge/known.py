@@ -82,14 +82,6 @@ KNOWN = [
         Example("psycopg", "bulk_create", (Row(),) * 2, Spec("mutable", "descending_keys", ())),
     ),
     Known(
-        "values_of_statements",
-        "insert().values(a=None), heard, lets the default serve, where SQLAlchemy's statement stores NULL",
-        lambda example, difference: (
-            example.call == "insert, values" and bool(example.receivers) and (difference.field in {"stored", "events"})
-        ),
-        new("insert, values", {"string_callable": "None"}, receivers="hear"),
-    ),
-    Known(
         "lookup_in_batch",
         "bulk_get_or_create takes two rows of a batch for one, by Python's equality, where the database finds no equal",
         lambda example, difference: (

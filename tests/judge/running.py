@@ -160,6 +160,7 @@ def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False,
         for spec in stock(driver)
         if all(name in CALLS or name in {spec.class_kind, spec.table_kind, *spec.columns} for name in only)
     ]
+    specs = [spec for spec in specs if any(CALLS[name].only(spec) for name in calls or CALLS)]
     began = time.monotonic()
 
     @seed(number)

@@ -24,7 +24,7 @@ from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
-from .changes import Changes, asked_of, reader_on
+from .changes import Changes, Reader, asked_of, reader_on
 from .columns import NewRows, Row, names_of
 from .firing import Rows as Fired
 from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
@@ -176,25 +176,41 @@ class Bulk:
         if self.has_to_flush(rows):
             rows.remember()
             await self.flush_new(transaction, rows)
-        else:
-            if self.ignore_conflicts:
-                for number, column_values in enumerate(rows.column_values):
-                    if number not in rows.skipped:
-                        rows.counts[number] = await writers.insert_unless_conflict(transaction, mapping, column_values)
-            else:
-                numbers = [number for number in range(len(rows)) if number not in rows.skipped]
-                await writers.insert_many(
-                    transaction,
-                    mapping,
-                    rows.to_write(),
-                    len(columns) <= 1,
-                    lambda place: f"aldis: at row {rows.numbers[numbers[place]] + 1:,} of {self.name}",
-                )
+        elif await self.write_new(transaction, rows, len(columns) <= 1):
             rows.mark_stored()
         for number in rows.skipped:
             rows.counts[number] = 0
         self.created += sum(rows.counts)
         await self.emit_after_insert(rows, changes)
+
+    async def write_new(self, transaction: Transaction, rows: NewRows, alike: bool) -> bool:
+        """Insert rows by statements, those aside that were skipped; tell whether they have got their keys.
+
+        Args:
+            transaction: Where.
+            rows: The rows.
+            alike: They have the same columns.
+        """
+        if not self.ignore_conflicts:
+            await self.insert_many(transaction, rows, rows.to_write(), alike)
+            return True
+        for number, column_values in enumerate(rows.column_values):
+            if number not in rows.skipped:
+                rows.counts[number] = await writers.insert_unless_conflict(transaction, rows.mapping, column_values)
+        return True
+
+    async def insert_many(
+        self, transaction: Transaction, rows: NewRows, to_write: Sequence[dict[str, Any]], alike: bool
+    ) -> None:
+        """Insert what is to be written of rows, by column key."""
+        numbers = [number for number in range(len(rows)) if number not in rows.skipped]
+        await writers.insert_many(
+            transaction,
+            rows.mapping,
+            to_write,
+            alike,
+            lambda place: f"aldis: at row {rows.numbers[numbers[place]] + 1:,} of {self.name}",
+        )
 
     async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
@@ -247,6 +263,16 @@ class Bulk:
         if changes is not None:
             await changes.keep({number for number, row in enumerate(rows) if row.skipped})
         to_write = [row for row in rows if not row.skipped]
+        await self.write_changes(transaction, mapping, to_write)
+        for row in to_write:
+            row.count = 1 if row.column_values else 0
+            if not row.count:
+                row.state.modified = bool(row.state.committed_state)
+        self.updated += sum(row.count or 0 for row in to_write)
+        await self.emit_after_update(mapping, rows, changes)
+
+    async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
+        """Update rows of one class."""
         if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write):
             pairs = [(row.instance, row.column_values) for row in to_write]
             await unit_of_work.write(transaction, mapping, pairs, True)
@@ -258,12 +284,6 @@ class Bulk:
                 self.there,
                 lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
             )
-        for row in to_write:
-            row.count = 1 if row.column_values else 0
-            if not row.count:
-                row.state.modified = bool(row.state.committed_state)
-        self.updated += sum(row.count or 0 for row in to_write)
-        await self.emit_after_update(mapping, rows, changes)
 
     def changes_of(
         self,
@@ -279,7 +299,11 @@ class Bulk:
         asked = asked_of(meta_of(model).signals, kind, model)
         if asked is None:
             return None
-        return Changes(mapping, asked, states, rows, kind == "update", reader_on(transaction), callers, self.there)
+        return Changes(mapping, asked, states, rows, kind == "update", self.reader(transaction), callers, self.there)
+
+    def reader(self, transaction: Transaction) -> Reader:
+        """Return what reads old values."""
+        return reader_on(transaction)
 
     async def emit_before_insert(self, rows: NewRows, changes: Changes | None) -> None:
         """Fire ``pre_save`` for each row, and take over what receivers have set on the instances."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, FromClause, select
+from sqlalchemy import BindParameter, select
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
-from sqlalchemy.orm.attributes import instance_state
 
 from ...context import current
 from ...greenlets import wait_for
-from ..mapping.instance_state import detach
-from ..mapping.plan import plan_of
 from ..mapping.table import mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
 from ..saving.firing import are_heard, fire
 from ..saving.strictness import is_strict, refuse_untold
 from ..saving.update import counted
+from .bulk_statements import BulkInsert, BulkUpdate
 from .flush import Flush
 from .row import is_flushing
 
@@ -125,6 +123,12 @@ class Statement:
         signals = [self.signals[f"{when}_{kind}"] for kind in self.kinds for when in ("pre", "post")]
         wait_for(inside(), (each for signal in signals for each in signal.receivers_for(self.model)))
 
+    def counted(self, count: int) -> Result[Any]:
+        """Return the result of a statement that returns no rows, and has written so many."""
+        found = skipped_result()
+        found.rowcount = count  # type: ignore[attr-defined]
+        return found
+
     def queryset(self) -> QuerySet[Any]:
         """Return the rows that the statement is about."""
         from ..queryset import QuerySet
@@ -222,103 +226,16 @@ def rows_of(parameters: Any) -> list[Any]:
 
 
 def update_by_key(self: Statement) -> Result[Any]:
-    """Run an UPDATE of many rows, each by its primary key and with its own values."""
-    mapping = mapping_of(self.model)
-    queryset = self.queryset()
-    raw = rows_of(self.state.parameters)
-    told = (queryset, "bulk_update", raw, None, None, None, False)
-    rows: list[tuple[dict[str, Any], dict[str, Any], bool]] = []
-    skipped = False
-    keys = {mapping.attributes[key] for key in mapping.primary_key}
-
-    async def before() -> None:
-        nonlocal skipped
-        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
-        for values in [] if skipped else raw:
-            column_values = {mapping.keys[name]: value for name, value in values.items() if name not in keys}
-            mapping.complete(column_values, mapping.onupdates)
-            out = await fire(self.signals, "pre_update", self.model, queryset, None, values, column_values, True, False)
-            mapping.refuse_unknown(column_values.keys())
-            rows.append((values, column_values, out))
-
-    async def after() -> None:
-        count = 0
-        for values, column_values, out in rows:
-            both = {**column_values, **{mapping.keys[name]: values[name] for name in keys}}
-            told_of_row = (queryset, None, values, both, True, False, int(not out), out)
-            await fire(self.signals, "post_update", self.model, *told_of_row)
-            count += not out
-        await fire(self.signals, "post_bulk", self.model, *told, 0, count, skipped)
-
-    self.wait_for(before, queryset, None)
-    to_write = [
-        {**mapping.by_attribute(column_values), **{name: values[name] for name in keys}}
-        for values, column_values, out in rows
-        if not out and column_values
-    ]
-    self.state.parameters = to_write
-    result = self.state.invoke_statement() if to_write else skipped_result()
-    self.wait_for(after, queryset, None)
-    return result
+    """Run an UPDATE of many rows, each by its primary key and with its own values, as ``bulk_update`` does."""
+    bulk = BulkUpdate(self, "bulk_update", rows_of(self.state.parameters))
+    return bulk.answer(bulk.write)
 
 
 def insert(self: Statement) -> Result[Any]:
     """Run an INSERT, as ``bulk_create`` does: with the save signals of each row, if anybody listens to them."""
     statement: Insert = self.state.statement  # type: ignore[assignment]
-    mapping = mapping_of(self.model)
-    queryset = self.queryset()
-    raw = values_to_insert(mapping, statement, self.state.parameters)
-    told = (queryset, "bulk_create", raw, None, None, None, bool(statement._post_values_clause is not None))
-    rows: list[InsertedRow] = []
-    skipped, count = False, None
-    each_is_heard = self.is_heard("save")
-
-    async def before() -> None:
-        nonlocal skipped
-        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
-        for values in raw if each_is_heard and not skipped else ():
-            row = InsertedRow(mapping, values)
-            rows.append(row)
-            with current(queryset, row.instance, values):
-                saved = (queryset, row.instance, values, row.column_values, False, False)
-                row.skipped = await fire(self.signals, "pre_save", self.model, *saved)
-            mapping.refuse_unknown(row.column_values.keys())
-
-    async def after() -> None:
-        for row in rows:
-            with current(queryset, row.instance, row.values):
-                saved = (queryset, row.instance, row.values, row.column_values, False, False, int(not row.skipped))
-                await fire(self.signals, "post_save", self.model, *saved, row.skipped)
-        await fire(self.signals, "post_bulk", self.model, *told, count, 0, skipped)
-
-    self.wait_for(before, queryset, None)
-    to_write = [row for row in rows if not row.skipped]
-    if skipped or (rows and not to_write):
-        result, count = skipped_result(), 0
-    elif not rows:
-        result, count = self.state.invoke_statement(), len(raw) or None
-    else:
-        result, count = insert_rows(self, statement, to_write), len(to_write)
-    self.wait_for(after, queryset, None)
-    return result
-
-
-class InsertedRow:
-    """One row of an INSERT."""
-
-    def __init__(self, mapping: TableMapping, values: Mapping[str, Any]) -> None:
-        self.instance = mapping.mapper.class_manager.new_instance()
-        self.state = instance_state(self.instance)
-        self.values = values
-        self.skipped = False
-        for name, value in values.items():
-            setattr(self.instance, name, value)
-        self.column_values = plan_of(mapping, self.state.dict).column_values(self.state.dict)
-
-    def store(self, mapping: TableMapping, key: Sequence[Any]) -> None:
-        """Take note of the key that the row got."""
-        self.column_values.update(zip(mapping.primary_key, key, strict=True))
-        detach(mapping, self.state, self.column_values)
+    bulk = BulkInsert(self, statement, values_to_insert(mapping_of(self.model), statement, self.state.parameters))
+    return bulk.answer(bulk.write if bulk.rows and self.is_heard("save") else None)
 
 
 def values_to_insert(mapping: TableMapping, statement: Insert, parameters: Any) -> list[dict[str, Any]]:
@@ -329,51 +246,3 @@ def values_to_insert(mapping: TableMapping, statement: Insert, parameters: Any) 
     if statement._values:
         many.append(dict(statement._values))
     return [by_name(mapping, each) for each in many]
-
-
-def insert_rows(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
-    """Insert rows, and give them their keys where the database tells which is whose."""
-    mapping = mapping_of(self.model)
-    values = [mapping.by_attribute(row.column_values) for row in rows]
-    if not self.state.parameters:
-        fresh = statement._generate()
-        fresh._values, fresh._multi_values = None, ()
-        return self.state.invoke_statement(fresh.values(values if len(values) > 1 else values[0]))
-    self.state.parameters = values
-    if not tells_keys(self, statement):
-        return self.state.invoke_statement(statement)
-    if statement._returning:
-        return insert_returning(self, statement, rows)
-    keys = [getattr(self.model, mapping.attributes[key]) for key in mapping.primary_key]
-    found = self.state.invoke_statement(statement.returning(*keys, sort_by_parameter_order=True)).all()
-    if len(found) == len(rows):
-        for row, key in zip(rows, found, strict=True):
-            row.store(mapping, key)
-    result = skipped_result()
-    result.rowcount = len(found)  # type: ignore[attr-defined]
-    return result
-
-
-def insert_returning(self: Statement, statement: Insert, rows: list[InsertedRow]) -> Result[Any]:
-    """Insert rows, and return what the caller wants back of them: where these are the instances, the keys are known."""
-    mapping = mapping_of(self.model)
-    if [each for each in statement._returning if not is_entity(each, mapping)] or len(statement._returning) > 1:
-        return self.state.invoke_statement(statement)
-    result = self.state.invoke_statement(statement.returning(sort_by_parameter_order=True)).freeze()
-    found = result().scalars().all()
-    if len(found) == len(rows):
-        for row, instance in zip(rows, found, strict=True):
-            row.store(mapping, [getattr(instance, mapping.attributes[key]) for key in mapping.primary_key])
-    return result()
-
-
-def is_entity(returned: Any, mapping: TableMapping) -> bool:
-    """Tell whether a RETURNING's element is the instances themselves."""
-    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is mapping.mapper
-
-
-def tells_keys(self: Statement, statement: Insert) -> bool:
-    """Tell whether the database returns the keys of many rows in their order."""
-    dialect = self.state.session.get_bind(**self.state.bind_arguments).dialect
-    can = dialect.insert_returning and dialect.insert_executemany_returning_sort_by_parameter_order
-    return can and statement._post_values_clause is None

@@ -1,0 +1,297 @@
+"""``session.execute(insert(User), rows)`` and ``session.execute(update(User), rows)``: bulk operations of a session.
+
+They are ``bulk_create`` and ``bulk_update``, with the same batches, context variables and notes. Two things stay
+SQLAlchemy's: such a statement calls no events of the mapper or of attributes, and a ``None`` among the values of the
+statement itself is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import NoneType
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import FromClause
+from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import NO_VALUE
+
+from ...context import NONE
+from ..database import Database
+from ..mapping.instance_state import has_expressions, renew, store
+from ..mapping.rowwise import types
+from ..mapping.table import TableMapping
+from ..saving.changes import Reader
+from ..saving.columns import NewRows, Row
+from ..saving.firing import fire
+from ..saving.operation import BATCH_SIZE, Bulk
+from ..transactions.after_commit import queue_of
+from ..transactions.ambient import begun_by_hand
+from ..transactions.rollback import RollbackScope
+
+if TYPE_CHECKING:
+    from sqlalchemy import Insert
+    from sqlalchemy.engine import Result
+
+    from ..transactions.savepoints import Transaction
+    from .statements import Statement
+
+__all__ = ["BulkInsert", "BulkUpdate"]
+
+
+class BulkStatement(Bulk):
+    """A statement of many rows.
+
+    Args:
+        statement: The statement.
+        name: The method that does the same.
+        rows: Its rows, by attribute name.
+        ignores_conflicts: It has an ON CONFLICT clause.
+    """
+
+    def __init__(
+        self, statement: Statement, name: str, rows: list[dict[str, Any]], ignores_conflicts: bool = False
+    ) -> None:
+        super().__init__(statement.queryset(), name, BATCH_SIZE, ignore_conflicts=ignores_conflicts)
+        self.statement = statement
+        self.state = statement.state
+        self.rows = rows
+        self.result: Result[Any] | None = None
+        """What SQLAlchemy has returned, if one statement of its own has written all rows."""
+        self.is_skipped = False
+
+    def has_to_flush(self, rows: NewRows) -> bool:
+        """A statement calls no mapper events."""
+        return False
+
+    def reader(self, transaction: Transaction) -> Reader:
+        """Return what reads old values: the session does."""
+        heard = self.statement.flush.listeners_of(self.model)
+        assert heard is not None
+        return self.statement.flush.reader_of(heard)
+
+    async def invoke(self, statement: Any = None) -> Result[Any]:
+        """Let SQLAlchemy run a statement, by default the session's own."""
+        found: Result[Any] = await self.statement.flush.call(self.state.invoke_statement, statement)
+        return found
+
+    async def work(self, write: Callable[[Transaction, list[dict[str, Any]], int], Awaitable[None]] | None) -> None:
+        """Write the rows in batches between the bulk signals; all of it by the statement itself, where there is no way.
+
+        Args:
+            write: Writes a batch, which begins at a number.
+        """
+        told = self.told_of(self.rows)
+        async with self.transaction() as transaction:
+            skipped = self.is_skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+            count: int | None = 0
+            if skipped:
+                pass
+            elif write is None:
+                self.result, count = await self.invoke(), len(self.rows) or None
+            else:
+                for first in range(0, len(self.rows), self.batch_size):
+                    await write(transaction, self.rows[first : first + self.batch_size], first)
+                count = self.created
+            await fire(self.signals, "post_bulk", self.model, *told, count, self.updated, skipped)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Return a savepoint of the session's transaction, unless the session is a plain one."""
+        session = self.statement.flush.asynchronous
+        if session is None:
+            yield cast("Transaction", None)  # SQLAlchemy's statement writes there
+            return
+        connection = await session.connection(bind_arguments=dict(self.state.bind_arguments))
+        queue = queue_of(session.sync_session, connection.sync_connection)
+        database = getattr(self.model, "database", None)
+        scope = RollbackScope(changes=self)
+        async with begun_by_hand(
+            database if isinstance(database, Database) else None, connection, queue, scope, self.model
+        ) as transaction:
+            yield transaction
+
+    def answer(self, write: Callable[..., Awaitable[None]] | None) -> Result[Any]:
+        """Run the statement, and return its result."""
+        self.statement.wait_for(lambda: self.work(write), self.queryset, None)
+        if self.result is not None:
+            return self.result
+        return self.statement.counted(self.created + self.updated)
+
+
+class BulkInsert(BulkStatement):
+    """An INSERT.
+
+    Args:
+        statement: The statement.
+        insert: What it is.
+        rows: Its rows, by attribute name.
+    """
+
+    def __init__(self, statement: Statement, insert: Insert, rows: list[dict[str, Any]]) -> None:
+        super().__init__(statement, "bulk_create", rows, insert._post_values_clause is not None)
+        self.insert = insert
+        self.is_plain = bool(statement.state.parameters) and not (
+            insert._values
+            or insert._multi_values
+            or insert._returning
+            or insert._prefixes
+            or insert._hints
+            or insert._independent_ctes
+            or insert._execution_options
+            or insert._post_values_clause is not None
+        )
+        """It is made of its rows alone."""
+        if not self.is_plain:
+            self.batch_size = max(len(rows), 1)
+
+    async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
+        """Insert a batch of rows with their signals."""
+        mapping = self.mapping
+        rows = NewRows(mapping)
+        for number, values in enumerate(batch, first):
+            instance, state = instance_of(mapping, values)
+            rows.add(number, instance, state, values)
+            if not self.state.parameters:
+                nulls = [mapping.keys[name] for name, value in values.items() if value is None and name in mapping.keys]
+                rows.column_values[-1].update(dict.fromkeys(nulls))
+        await self.create(transaction, rows)
+
+    async def write_new(self, transaction: Transaction, rows: NewRows, alike: bool) -> bool:
+        """Insert the rows; tell whether it is known which keys they have."""
+        mapping, all_rows = rows.mapping, rows.to_write()
+        to_write = all_rows
+        if NoneType in types(all_rows):
+            given = [values for number, values in enumerate(rows.values) if number not in rows.skipped]
+            named = [NONE if self.state.parameters else values for values in given]
+            to_write = [without_null(mapping, row, each) for row, each in zip(all_rows, named, strict=True)]
+            alike = alike and len(set(map(frozenset, to_write))) <= 1
+        if not to_write:
+            return True
+        is_own = not self.is_plain or needs_sqlalchemy(mapping, self.state)
+        if is_own or self.statement.flush.asynchronous is None or has_expressions(to_write):
+            return await self.write_by_sqlalchemy(mapping, to_write, all_rows)
+        await self.insert_many(transaction, rows, to_write, alike)
+        if to_write is not all_rows:
+            for row, written in zip(all_rows, to_write, strict=True):
+                row.update(written)
+        return True
+
+    async def write_by_sqlalchemy(
+        self, mapping: TableMapping, to_write: list[dict[str, Any]], rows: list[dict[str, Any]]
+    ) -> bool:
+        """Insert the rows by SQLAlchemy's statement; tell whether it is known which keys they have."""
+        state, insert = self.state, self.insert
+        values = [mapping.by_attribute(row) for row in to_write]
+        if not state.parameters:
+            fresh = insert._generate()
+            fresh._values, fresh._multi_values = None, ()
+            self.result = await self.invoke(fresh.values(values if len(values) > 1 else values[0]))
+            return False
+        state.parameters = values
+        if not self.tells_keys():
+            self.result = await self.invoke(insert)
+            return False
+        names = [mapping.attributes[key] for key in mapping.primary_key]
+        if insert._returning:
+            if [is_entity(each, mapping) for each in insert._returning] != [True]:
+                self.result = await self.invoke(insert)
+                return False
+            frozen = (await self.invoke(insert.returning(sort_by_parameter_order=True))).freeze()
+            found = [[getattr(each, name) for name in names] for each in frozen().scalars()]
+            self.result = frozen()
+        else:
+            keys = [getattr(self.model, name) for name in names]
+            found = [list(row) for row in await self.invoke(insert.returning(*keys, sort_by_parameter_order=True))]
+        if len(found) != len(rows):
+            return False
+        for row, key in zip(rows, found, strict=True):
+            row.update(zip(mapping.primary_key, key, strict=True))
+        return True
+
+    def tells_keys(self) -> bool:
+        """Tell whether the database returns the keys of many rows in their order."""
+        dialect = self.state.session.get_bind(**self.state.bind_arguments).dialect
+        can = dialect.insert_returning and dialect.insert_executemany_returning_sort_by_parameter_order
+        return can and self.insert._post_values_clause is None
+
+
+class BulkUpdate(BulkStatement):
+    """An UPDATE of rows by their keys."""
+
+    async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
+        """Update a batch of rows with their signals."""
+        rows = [self.row(number, values) for number, values in enumerate(batch, first)]
+        if self.changed:
+            self.changed = []
+        await self.update(transaction, rows)
+
+    def row(self, number: int, values: dict[str, Any]) -> Row:
+        """Return the row of the values that a caller gave."""
+        mapping = self.mapping
+        keys = {mapping.attributes[key]: values[mapping.attributes[key]] for key in mapping.primary_key}
+        instance = mapping.mapper.class_manager.new_instance()
+        store(instance, keys)
+        state: InstanceState[Any] = instance_state(instance)
+        given = {name: value for name, value in values.items() if name not in keys and name in mapping.keys}
+        state.dict.update(given)
+        state.committed_state.update(dict.fromkeys(given, NO_VALUE))
+        column_values = {mapping.keys[name]: value for name, value in given.items()}
+        return Row(number, instance, state, values, mapping.complete(column_values, mapping.onupdates), None)
+
+    async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
+        """Update the rows by SQLAlchemy's statement, which sees to the session's own instances of them."""
+        names = [mapping.attributes[key] for key in mapping.primary_key]
+        changed = [row for row in to_write if row.column_values]
+        if not changed:
+            return
+        self.state.parameters = [
+            {**mapping.by_attribute(row.column_values), **{name: row.values[name] for name in names}} for row in changed
+        ]
+        await self.invoke()
+        for row in changed:
+            renew(mapping, row.state, row.column_values)
+
+
+def instance_of(mapping: TableMapping, values: Mapping[str, Any]) -> tuple[Any, InstanceState[Any]]:
+    """Return a new instance with these values, which nobody is told of: a statement makes none."""
+    instance = mapping.mapper.class_manager.new_instance()
+    state: InstanceState[Any] = instance_state(instance)
+    loaded = state.dict
+    for name, value in values.items():
+        if name in mapping.keys:
+            loaded[name] = value
+        else:
+            setattr(instance, name, value)
+    mapper = mapping.mapper
+    if mapper.polymorphic_on is not None and mapper.polymorphic_identity is not None:
+        loaded.setdefault(mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)
+    return instance, state
+
+
+def without_null(mapping: TableMapping, row: dict[str, Any], named: Container[str]) -> dict[str, Any]:
+    """Return a row without the columns that are NULL by themselves: SQLAlchemy's statement says nothing of them.
+
+    Args:
+        mapping: The mapping of its class.
+        row: The row.
+        named: The attributes whose NULL is written all the same.
+    """
+    return {
+        key: value
+        for key, value in row.items()
+        if value is not None or key not in mapping.null_when_unset or mapping.attributes[key] in named
+    }
+
+
+def needs_sqlalchemy(mapping: TableMapping, state: Any) -> bool:
+    """Tell whether SQLAlchemy's own statement has to write the rows of a class."""
+    options = state.execution_options.get("_sa_orm_insert_options")
+    is_own = getattr(options, "_render_nulls", False) or "schema_translate_map" in state.execution_options
+    return mapping.reason is not None or is_own
+
+
+def is_entity(returned: Any, mapping: TableMapping) -> bool:
+    """Tell whether a RETURNING's element is the instances themselves."""
+    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is mapping.mapper
