@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .dispatch import backend
     from .dispatch.batching import Batch
     from .dispatch.broadcaster import Broadcaster
-    from .dispatch.changes import Change
+    from .dispatch.changes import Change, changed, created, updated
     from .dispatch.signal import ANY, NamedSignal, Namespace, Signal, signal
     from .errors import (
         AfterCommitError,
@@ -72,10 +72,13 @@ _WHERE = {
     "UnknownAttributeError": "errors",
     "autodiscover": "discovery",
     "backend": "dispatch",
+    "changed": "dispatch.changes",
+    "created": "dispatch.changes",
     "detached": "orm.transactions.ambient",
     "signal": "dispatch.signal",
     "signals_disabled": "context",
     "strict": "context",
+    "updated": "dispatch.changes",
 }
 """Where each public name lives; it is imported when it is first used, so that signals alone need no SQLAlchemy."""
 
@@ -106,7 +109,9 @@ __all__ = [
     "__version__",
     "autodiscover",
     "backend",
+    "changed",
     "context",
+    "created",
     "detached",
     "dispatch",
     "migrations",
@@ -124,6 +129,7 @@ __all__ = [
     "EndlessFlushError",
     "NotSavedError",
     "UnknownAttributeError",
+    "updated",
 ]
 
 

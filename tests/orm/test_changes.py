@@ -2,82 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-
 import pytest
-from sqlalchemy import JSON, ForeignKey, Integer, String, event, select, update
-from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column, relationship
+from documents import documents_on
+from sqlalchemy import select, update
+from sqlalchemy.orm import load_only
 
 import aldis
 from aldis import Change
-from aldis.signals import LIFECYCLE
-
-
-@asynccontextmanager
-async def documents_on(url):
-    """Make models whose tables exist, with receivers that write down what they are told."""
-
-    class Base(aldis.Model, DeclarativeBase):
-        database = aldis.Database(url)
-        type_annotation_map = {str: String(50), dict: MutableDict.as_mutable(JSON)}  # noqa: RUF012
-
-    for signal in LIFECYCLE:
-        setattr(Base.meta.signals, signal.name, aldis.NamedSignal(signal.name))
-
-    class Author(Base):
-        __tablename__ = "author"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str | None]
-
-    class Document(Base):
-        __tablename__ = "document"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        title: Mapped[str] = mapped_column("heading")
-        note: Mapped[str | None]
-        body: Mapped[str] = mapped_column(deferred=True)
-        extra: Mapped[dict | None]
-        status: Mapped[str] = mapped_column(default="draft")
-        author_id: Mapped[int | None] = mapped_column(ForeignKey("author.id"))
-        author = relationship("Author")
-
-    class Page(Base):
-        __tablename__ = "page"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        text: Mapped[str]
-        revision = mapped_column(Integer, nullable=False)
-        revised: Mapped[str] = mapped_column(default="never", onupdate="now")
-        __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012
-
-    told = SimpleNamespace(before=[], after=[], committed=[], batches=[])
-    statements = []
-
-    def hear(model):
-        for kind in ("save", "update"):
-            before, after = Base.meta.signals[f"pre_{kind}"], Base.meta.signals[f"post_{kind}"]
-            before.connect(lambda sender, changes: told.before.append(changes), model, weak=False)
-            after.connect(lambda sender, changes: told.after.append(changes), model, weak=False)
-            after.connect(lambda sender, changes: told.committed.append(changes), model, weak=False, after_commit=True)
-            after.connect(
-                lambda sender, batch: told.batches.extend(batch.column("changes")), model, weak=False, batched=True
-            )
-
-    def note(connection, cursor, statement, *_):
-        if any(each in statement for each in ("author", "document", "page")):
-            statements.append(statement.split()[0])
-
-    async with Base.database as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-        try:
-            yield SimpleNamespace(
-                database=database, Author=Author, Document=Document, Page=Page, told=told, hear=hear, sql=statements
-            )
-        finally:
-            async with database.engine.begin() as connection:
-                await connection.run_sync(Base.metadata.drop_all)
 
 
 @pytest.fixture

@@ -54,9 +54,7 @@ async def test_statements_over_many_rows_are_refused_where_somebody_listens(peop
             with aldis.strict():
                 with pytest.raises(aldis.RefusedError) as caught:
                     await Person.query.filter(name="Ada").update(name="Eve")
-                with pytest.raises(
-                    aldis.RefusedError, match=r"^Person.query.delete\(\) is refused .*one by one,"
-                ):
+                with pytest.raises(aldis.RefusedError, match=r"^Person.query.delete\(\) is refused .*one by one,"):
                     await Person.query.delete()
                 for statement, call in (
                     (update(Person).values(name="Eve"), r"update\(Person\)"),
@@ -103,9 +101,7 @@ async def test_receiver_of_a_class_below_counts(people) -> None:
         await create_tables(database, Person)
         Admin.meta.signals.pre_delete.connect(audit, Admin)
         with aldis.strict():
-            with pytest.raises(
-                aldis.RefusedError, match=r"^Person.query.delete.* listens to pre_delete of Admin,"
-            ):
+            with pytest.raises(aldis.RefusedError, match=r"^Person.query.delete.* listens to pre_delete of Admin,"):
                 await Person.query.delete()
             with aldis.signals_disabled():
                 assert await Person.query.delete() == 0

@@ -1,10 +1,15 @@
-"""``Change``: what an attribute was, and what it is now."""
+"""``Change``, what an attribute was and is now, and the conditions ``changed``, ``created`` and ``updated``."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Change"]
+from ..errors import SignalError
+from .conditions import Condition
+from .receiver import short_repr
+
+__all__ = ["Change", "changed", "created", "updated"]
 
 
 class Change(NamedTuple):
@@ -21,3 +26,92 @@ class Change(NamedTuple):
     """What it was; ``None`` where there was no row."""
     new: Any
     """What it is now."""
+
+
+ANYTHING: Final = object()
+"""Stands for any value."""
+
+
+def changed(*names: str, was: Any = ANYTHING, to: Any = ANYTHING) -> Condition:
+    """Return the condition that attributes change: one of those that are named, or any.
+
+    It is judged by ``changes``. A statement over many rows, which fires once, tells of none: it does not hold then. In
+    an INSERT each attribute that is not ``None`` changes: ``changed("email") & updated`` leaves INSERTs out.
+
+    Args:
+        names: The attributes, at least one of which has to differ; none: any attribute.
+        was: What it has to have been.
+        to: What it has to be now.
+
+    Raises:
+        SignalError: A name is no string, or there is none for ``was`` or ``to``; and when it is connected to a mapped
+            class, that has no such attribute.
+
+    Example:
+        >>> is_paid = changed("status", to="paid")
+        >>> is_paid(changes={"status": Change("open", "paid")}), is_paid(changes={"status": Change("paid", "open")})
+        (True, False)
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise SignalError(
+                f"changed({short_repr(name)}): give the name of an attribute, as in changed('email'), not a "
+                f"{type(name).__name__}."
+            )
+    is_any = was is ANYTHING and to is ANYTHING
+    if not names and not is_any:
+        raise SignalError("changed(was=, to=) needs the name of an attribute: changed('status', to='paid').")
+
+    if not names:
+
+        def condition(changes: Mapping[str, Change] | None) -> bool:
+            return bool(changes)
+
+    elif is_any and len(names) == 1:
+        only = names[0]
+
+        def condition(changes: Mapping[str, Change] | None) -> bool:
+            return changes is not None and only in changes
+
+    elif is_any:
+        wanted = frozenset(names)
+
+        def condition(changes: Mapping[str, Change] | None) -> bool:
+            return changes is not None and not wanted.isdisjoint(changes)
+
+    else:
+
+        def condition(changes: Mapping[str, Change] | None) -> bool:
+            return changes is not None and any(
+                name in changes
+                and (was is ANYTHING or changes[name].old == was)
+                and (to is ANYTHING or changes[name].new == to)
+                for name in names
+            )
+
+    told = [*map(repr, names)]
+    told += [f"{name}={short_repr(value)}" for name, value in (("was", was), ("to", to)) if value is not ANYTHING]
+    condition.__module__, condition.__qualname__ = "aldis", f"changed({', '.join(told)})"
+    found = Condition(condition)
+    found.attributes = frozenset(names)
+    return found
+
+
+def is_created(is_update: bool) -> bool:
+    """Tell whether a row is inserted."""
+    return not is_update
+
+
+def is_updated(is_update: bool) -> bool:
+    """Tell whether a stored row is updated."""
+    return is_update
+
+
+is_created.__module__, is_created.__qualname__ = "aldis", "created"
+is_updated.__module__, is_updated.__qualname__ = "aldis", "updated"
+
+created: Final = Condition(is_created)
+"""The condition that the row is an INSERT's."""
+
+updated: Final = Condition(is_updated)
+"""The condition that the row is an UPDATE's."""

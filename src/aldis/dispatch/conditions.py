@@ -29,7 +29,7 @@ class Condition:
         True
     """
 
-    __slots__ = ("everything", "function", "parameters", "required")
+    __slots__ = ("attributes", "everything", "function", "parameters", "required")
 
     def __init__(self, function: Callable[..., object]) -> None:
         if not callable(function):
@@ -43,6 +43,8 @@ class Condition:
                 "when the signal is sent. Ask in the receiver instead."
             )
         self.function = function
+        self.attributes: frozenset[str] = frozenset()
+        """The attributes of the sender that it asks about."""
         try:
             signature = inspect.signature(function).parameters.values()
         except (ValueError, TypeError):
@@ -125,6 +127,7 @@ class Condition:
         both.parameters = tuple(dict.fromkeys(("sender", *self.parameters, *second.parameters)))
         both.required = tuple(dict.fromkeys((*self.required, *second.required)))
         both.everything = self.everything or second.everything
+        both.attributes = self.attributes | second.attributes
         return both
 
     def __call__(self, **keywords: Any) -> bool:

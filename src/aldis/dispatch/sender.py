@@ -10,9 +10,10 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from ..errors import SignalError
+from ..suggestions import did_you_mean
 from .receiver import describe, short_repr
 
-__all__ = ["refuse_unknowable", "refuse_unsent"]
+__all__ = ["refuse_unknowable", "refuse_unmapped", "refuse_unsent"]
 
 
 def refuse_unknowable(sender: Any) -> None:
@@ -71,6 +72,39 @@ def refuse_unsent(signal: str, sender: Any, subclasses: bool) -> None:
             f"{who} an instance of one: give the class, {kind}, and ask in the receiver which instance it is, or "
             "with when=lambda instance: ..."
         )
+
+
+def refuse_unmapped(signal: str, sender: Any, names: frozenset[str], subclasses: bool) -> None:
+    """Refuse a condition on attributes that a mapped class has not.
+
+    Args:
+        signal: The name of the signal, for the message.
+        sender: The sender; one that is not mapped, or not yet, is accepted.
+        names: The attributes.
+        subclasses: The classes below it are listened to as well.
+
+    Raises:
+        SignalError: A name is no attribute with a column.
+    """
+    mapper = sender.__dict__.get("__mapper__") if isinstance(sender, type) else None
+    if mapper is None:
+        return
+    mappers = list(mapper.self_and_descendants) if subclasses else [mapper]
+    # The instrumented attributes, which are there before the mappers are configured.
+    attributes = {name: each for mapper in mappers for name, each in mapper.class_manager.items()}
+    related = {name for name, each in attributes.items() if not hasattr(each.comparator.prop, "columns")}
+    known = sorted(attributes.keys() - related)
+    for name in sorted(names):
+        if name in related:
+            raise SignalError(
+                f"when=changed({name!r}) of {signal!r}: {sender.__name__}.{name} is a relationship, whose change is "
+                f"told under its foreign key. {sender.__name__} has: {', '.join(known)}."
+            )
+        if name not in attributes:
+            raise SignalError(
+                f"when=changed({name!r}) of {signal!r}: {sender.__name__} has no attribute {name!r}."
+                f"{did_you_mean(name, known)} It has: {', '.join(known)}."
+            )
 
 
 def is_base(sender: type) -> bool:

@@ -16,7 +16,7 @@ from .conditions import condition_of
 from .on_request import hide
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
-from .sender import refuse_unsent
+from .sender import refuse_unmapped, refuse_unsent
 
 __all__ = ["ANY", "LifecycleSignal", "ModelSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
@@ -165,8 +165,9 @@ class Signal(Bookkeeping, Generic[P]):
                 send that is not of many rows is a batch of one.
             priority: Receivers of a higher priority are called first; those of the same one in the order in which they
                 were connected.
-            when: Call it only where this holds: a plain function of the signal's parameters, by name, ``sender`` among
-                them, judged when the signal is sent. Of many rows a batched receiver gets those for which it holds.
+            when: Call it only where this holds: ``aldis.changed("email")``, ``aldis.created``, ``aldis.updated``, or a
+                plain function of the signal's parameters, by name, ``sender`` among them. It is judged when the signal
+                is sent. Of many rows a batched receiver gets those for which it holds.
             subclasses: The sender is a class: listen to it and to all classes below it, present and future.
 
         ``weak`` is the receiver's: the last connect decides. The other options belong to the connection, of this
@@ -459,6 +460,8 @@ class ModelSignal(LifecycleSignal):
     def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
         if sender is not ANY:
             refuse_unsent(self.name, sender, options.subclasses)
+        if options.when is not None and options.when.attributes:
+            refuse_unmapped(self.name, sender, options.when.attributes, options.subclasses)
         super()._check(receiver, record, sender, options)
 
 
