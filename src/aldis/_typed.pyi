@@ -28,6 +28,10 @@ class BatchedReceiver(Protocol):
 
 _B = TypeVar("_B", bound=BatchedReceiver)
 
+# With after_commit=True and after_rollback=True a receiver may name ``committed`` too, beside what its signal sends: it
+# is checked when it is connected.
+_E = TypeVar("_E", bound=Callable[..., object])
+
 class SenderAlone(Protocol):
     def __call__(self, sender: Any, /) -> object: ...
 
@@ -1657,11 +1661,26 @@ class PreSave(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PreSaveR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1675,6 +1694,7 @@ class PreSave(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1686,7 +1706,21 @@ class PreSave(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1699,6 +1733,7 @@ class PreSave(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1850,11 +1885,26 @@ class PostSave(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PostSaveR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1868,6 +1918,7 @@ class PostSave(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1879,7 +1930,21 @@ class PostSave(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1892,6 +1957,7 @@ class PostSave(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1975,11 +2041,26 @@ class PreUpdate(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PreUpdateR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -1993,6 +2074,7 @@ class PreUpdate(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2004,7 +2086,21 @@ class PreUpdate(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2017,6 +2113,7 @@ class PreUpdate(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2168,11 +2265,26 @@ class PostUpdate(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PostUpdateR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2186,6 +2298,7 @@ class PostUpdate(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2197,7 +2310,21 @@ class PostUpdate(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2210,6 +2337,7 @@ class PostUpdate(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2233,11 +2361,26 @@ class PreDelete(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PreDeleteR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2251,6 +2394,7 @@ class PreDelete(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2262,7 +2406,21 @@ class PreDelete(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2275,6 +2433,7 @@ class PreDelete(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2306,11 +2465,26 @@ class PostDelete(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PostDeleteR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2324,6 +2498,7 @@ class PostDelete(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2335,7 +2510,21 @@ class PostDelete(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2348,6 +2537,7 @@ class PostDelete(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2431,11 +2621,26 @@ class PreBulk(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PreBulkR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2449,6 +2654,7 @@ class PreBulk(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2460,7 +2666,21 @@ class PreBulk(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2473,6 +2693,7 @@ class PreBulk(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2671,11 +2892,26 @@ class PostBulk(LifecycleSignal):
     @overload  # type: ignore[override]
     def connect(
         self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
         receiver: _PostBulkR,
         sender: Any = ...,
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2689,6 +2925,7 @@ class PostBulk(LifecycleSignal):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2700,7 +2937,21 @@ class PostBulk(LifecycleSignal):
         sender: Any,
         weak: bool = False,
         *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -2713,6 +2964,7 @@ class PostBulk(LifecycleSignal):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: Literal[True],
         priority: int = 0,
         when: Callable[..., object] | None = None,

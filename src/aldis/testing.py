@@ -119,8 +119,8 @@ class Signals:
         """Let receivers that wait for a commit run inside a test's own transaction, which is rolled back at the end.
 
         In the block, an operation, a ``transaction()`` or a session that ends well directly inside the test's
-        transaction calls the receivers that were connected with ``after_commit=True``, as its commit would. Outside of
-        a transaction nothing changes: what commits calls them.
+        transaction calls the receivers that were connected with ``after_commit=True``, as its commit would; one that
+        is rolled back calls those with ``after_rollback=True``. Outside of a transaction nothing changes.
 
         Example:
             >>> import asyncio, aldis

@@ -1,4 +1,4 @@
-"""``connect(..., after_commit=True)``: calls that wait for whoever owns the transaction, on both cores."""
+"""``after_commit=True``, ``after_rollback=True``: calls that wait for whoever owns the transaction, on both cores."""
 
 from __future__ import annotations
 
@@ -123,3 +123,13 @@ async def test_error_after_the_commit_names_the_receiver(core, queue) -> None:
         f"aldis: at the receiver {__name__}.{failing.__qualname__}, after the commit of {Sender!r}",
     ]
     assert calls == [1]
+
+
+async def test_outside_a_transaction_nothing_is_rolled_back(core) -> None:
+    signal, heard = core.Signal(), []
+    signal.connect(lambda sender: heard.append("undone"), weak=False, after_rollback=True)
+    signal.connect(
+        lambda sender, committed: heard.append(committed), weak=False, after_rollback=True, after_commit=True
+    )
+    signal.send("shop")
+    assert heard == [True]

@@ -49,6 +49,22 @@ def names_more(sender: type[User], values: Mapping[str, Any], is_update: bool, r
 def names_none(sender: object) -> None: ...
 
 
+@post_save.connect_via(User, after_rollback=True)
+async def waits_for_a_rollback(sender: type[User], instance: User) -> None: ...
+
+
+@post_save.connect_via(User, after_commit=True, after_rollback=True)
+async def told_how_it_ended(sender: type[User], instance: User, committed: bool) -> None: ...
+
+
+@post_save.connect_via(User, after_commit=True, after_rollback=True, batched=True)
+async def told_of_many(sender: type[User], batch: aldis.Batch, committed: bool) -> None: ...
+
+
+@post_save.connect_via(User, after_rollback=True)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+async def told_of_one_end_only(sender: type[User], committed: bool) -> None: ...
+
+
 @pre_save.connect
 def without_annotations(sender, column_values, **kwargs):  # type: ignore[no-untyped-def]
     ...

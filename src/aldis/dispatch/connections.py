@@ -78,6 +78,8 @@ class Connection(NamedTuple):
     """The condition under which it is called."""
     subclasses: bool = False
     """It hears the classes below the sender too."""
+    after_rollback: bool = False
+    """It waits for a rollback."""
 
     @property
     def name(self) -> str:
@@ -131,6 +133,7 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 record.priority,
                 record.options.when,
                 record.options.subclasses,
+                record.options.after_rollback,
             )
 
 

@@ -1,9 +1,10 @@
-"""Receivers that wait for a commit: ``connect(..., after_commit=True)``."""
+"""Receivers that wait for the end of a transaction: ``connect(..., after_commit=True)``, ``after_rollback=True``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from copy import copy
 from types import CoroutineType
 from typing import Any, Final
 
@@ -13,14 +14,25 @@ __all__ = ["AFTER_COMMIT", "Call", "Deferred", "Everybody", "Queue", "StandIn", 
 
 
 class Call:
-    """The call of a receiver that waits for a commit."""
+    """The call of a receiver that waits for the end of a transaction."""
 
-    __slots__ = ("args", "kwargs", "receiver")
+    __slots__ = ("args", "is_undone", "kwargs", "waits")
 
-    def __init__(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.receiver = receiver
+    def __init__(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.waits = waits
         self.args = args
         self.kwargs = kwargs
+        self.is_undone = False
+        """What the receiver was told of has been rolled back, with a savepoint."""
+
+    @property
+    def receiver(self) -> Callable[..., Any]:
+        """The receiver, or what stands for it."""
+        return self.waits.receiver
+
+    def is_due(self, is_committed: bool) -> bool:
+        """Tell whether it is made, if the transaction was committed or rolled back."""
+        return self.waits.hears(is_committed and not self.is_undone)
 
     def __str__(self) -> str:
         """Return what the receiver was told of, for messages."""
@@ -36,15 +48,15 @@ class Call:
         """Tell whether the signal was fired inside an operation."""
         return False
 
-    async def make(self) -> None:
+    async def make(self, is_committed: bool) -> None:
         """Call the receiver, and await it."""
-        result = self.receiver(*self.args, **self.kwargs)
+        result = self.waits.informed(is_committed)(*self.args, **self.kwargs)
         if type(result) is CoroutineType:
             await result
 
 
 class Queue:
-    """The calls that wait for the commit of one transaction, in order.
+    """The calls that wait for the end of one transaction, in order.
 
     Args:
         raises: Their errors are raised; else they are only logged.
@@ -63,17 +75,17 @@ class Queue:
         """Return the block that the current context is in."""
         return None
 
-    def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
+    def add(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
         """Let a call wait."""
-        self.calls.append(Call(receiver, args, kwargs))
+        self.calls.append(Call(waits, args, kwargs))
 
     def forget_since(self, mark: int) -> None:
-        """Drop the calls that were added after the first ``mark``: their savepoint was rolled back."""
-        del self.calls[mark:]
+        """Drop the calls that were added after the first ``mark``, and waited for the commit: it was rolled back."""
+        self.calls[mark:] = filter(undone, self.calls[mark:])
 
     def forget(self, scope: Any) -> None:
-        """Drop the calls of an operation that was rolled back, and of what was inside it."""
-        self.calls = [call for call in self.calls if not call.is_inside(scope)]
+        """Drop the calls of an operation that was rolled back, and of what was inside it, if they wait for a commit."""
+        self.calls = [call for call in self.calls if not call.is_inside(scope) or undone(call)]
 
     def drops(self) -> bool:
         """Tell whether a call, which comes when the transaction is over, is of something that was rolled back."""
@@ -83,55 +95,94 @@ class Queue:
         """Take note that the transaction is over: what is called from now on does not wait."""
         self.is_open = False
 
-    async def run_inside(self, scope: Any) -> None:
-        """Make the calls of an operation, and of what was inside it; see :meth:`run`."""
+    def receivers(self, is_committed: bool, mark: int = 0) -> list[Callable[..., Any]]:
+        """Return the receivers that are called, of calls after the first ``mark``."""
+        return [call.receiver for call in self.calls[mark:] if call.is_due(is_committed)]
+
+    async def run_inside(self, scope: Any, error: BaseException | None = None) -> None:
+        """Make the calls of an operation, and of what was inside it, as if it were the outermost.
+
+        Args:
+            scope: The operation.
+            error: Why it was rolled back, if it was.
+        """
         now = Queue(raises=self.raises)
         now.calls = [call for call in self.calls if call.is_inside(scope)]
-        self.forget(scope)
-        await now.run()
+        self.calls = [call for call in self.calls if not call.is_inside(scope)]
+        await (now.run() if error is None else now.run_undone(error))
 
-    async def run_since(self, mark: int) -> None:
-        """Make the calls that were added after the first ``mark``; see :meth:`run`."""
+    async def run_since(self, mark: int, is_committed: bool) -> None:
+        """Make the calls that were added after the first ``mark``, as if those before were of another transaction."""
         now = Queue(raises=self.raises)
         now.calls = self.calls[mark:]
-        self.forget_since(mark)
-        await now.run()
+        del self.calls[mark:]
+        await (now.run() if is_committed else now.run_undone())
 
     async def run(self) -> None:
-        """Make the calls, one after the other; whatever they save has transactions of its own.
+        """Make the calls after a commit, one after the other; whatever they save has transactions of its own.
 
-        Every call is made, though one raises: each tells of something that is committed. Each error is logged, whoever
-        swallows what is raised. A cancellation reaches the receiver that is awaited, and goes on after the last call.
+        Every call is made, though one raises. Each error is logged, whoever swallows what is raised. A cancellation
+        reaches the receiver that is awaited, and goes on after the last call.
 
         Raises:
             AfterCommitError: Receivers raised.
         """
+        if not self.calls:
+            return
+        errors, count = await self.make(is_committed=True)
+        if errors and self.raises:
+            raise AfterCommitError(
+                f"the transaction is committed, and {len(errors)} of the {count} calls of receivers that "
+                "waited for it raised; what was written stays",
+                errors,
+            )
+
+    async def run_undone(self, error: BaseException | None = None) -> None:
+        """Make the calls after a rollback; see :meth:`run`. Their errors are logged: another one is on its way already.
+
+        Args:
+            error: Why it was rolled back: a note tells of theirs. If it is not known, they are logged only.
+        """
+        if not self.calls:
+            return
+        errors, count = await self.make(is_committed=False)
+        if errors and error is not None:
+            error.add_note(
+                f"aldis: {len(errors)} of the {count} calls of receivers that waited for the rollback raised; the log "
+                f"has each: {', '.join(map(repr, errors))}"
+            )
+
+    async def make(self, is_committed: bool) -> tuple[list[Exception], int]:
+        """Make the calls that are due; return the errors, and how many calls there were."""
         from asyncio import CancelledError  # imported here: a program without receivers that wait needs none of it
 
-        from .failures import note_after_commit
+        from .failures import note_after_end
 
         errors: list[Exception] = []
         cancelled: CancelledError | None = None
-        for call in self.calls:
+        due = [call for call in self.calls if call.is_due(is_committed)]
+        for call in due:
+            was_committed = is_committed and not call.is_undone
             try:
-                await call.make()
+                await call.make(was_committed)
             except Exception as error:
-                note_after_commit(call, error)
+                note_after_end(call, error, was_committed)
                 errors.append(error)
             except CancelledError as error:
                 cancelled = error
         if cancelled is not None:
             raise cancelled
-        if errors and self.raises:
-            raise AfterCommitError(
-                f"the transaction is committed, and {len(errors)} of the {len(self.calls)} calls of receivers that "
-                "waited for it raised; what was written stays",
-                errors,
-            )
+        return errors, len(due)
+
+
+def undone(call: Call) -> bool:
+    """Take note that what a call tells of was rolled back; tell whether its receiver waits for that."""
+    call.is_undone = True
+    return call.waits.on_rollback
 
 
 AFTER_COMMIT: Final[ContextVar[Queue | None]] = ContextVar("AFTER_COMMIT", default=None)
-"""The queue of the transaction that the current context runs in."""
+"""The queue of the transaction that the current context runs in: for its commit, and for its rollback."""
 
 
 class StandIn:
@@ -156,17 +207,66 @@ def behind(receiver: Any) -> Any:
     return receiver
 
 
-class Deferred(StandIn):
-    """Lets the calls of a receiver wait inside a transaction; outside they go through at once."""
+class Informed(StandIn):
+    """Tells a receiver, by its parameter ``committed``, how the transaction ended."""
 
-    __slots__ = ()
+    __slots__ = ("committed",)
+
+    def __init__(self, receiver: Callable[..., Any], committed: bool) -> None:
+        super().__init__(receiver)
+        self.committed = committed
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the receiver."""
+        return self.receiver(*args, committed=self.committed, **kwargs)
+
+
+class Deferred(StandIn):
+    """Lets the calls of a receiver wait inside a transaction; outside they are made at once, as after a commit.
+
+    Args:
+        receiver: The receiver, or what stands for it.
+        on_commit: It is called after the commit.
+        on_rollback: It is called after a rollback.
+    """
+
+    __slots__ = ("on_commit", "on_rollback")
+
+    def __init__(self, receiver: Callable[..., Any], on_commit: bool = True, on_rollback: bool = False) -> None:
+        super().__init__(receiver)
+        self.on_commit = on_commit
+        self.on_rollback = on_rollback
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the receiver, or let the call wait."""
         queue = AFTER_COMMIT.get()
-        if queue is None:
-            return self.receiver(*args, **kwargs)
-        if not queue.is_open:
-            return None if queue.drops() else self.receiver(*args, **kwargs)
-        queue.add(self.receiver, args, kwargs)
-        return None
+        if queue is not None and queue.is_open:
+            queue.add(self, args, kwargs)
+            return None
+        committed = queue is None or not queue.drops()
+        return self.informed(committed)(*args, **kwargs) if self.hears(committed) else None
+
+    def hears(self, committed: bool) -> bool:
+        """Tell whether it is called after a commit, or after a rollback."""
+        return self.on_commit if committed else self.on_rollback
+
+    def informed(self, committed: bool) -> Callable[..., Any]:
+        """Return what to call: the receiver, told how the transaction ended if it hears both and has a place for it."""
+        if not (self.on_commit and self.on_rollback):
+            return self.receiver
+        from .receiver import accepts
+
+        accepted = accepts(behind(self.receiver))
+        if not accepted.everything and "committed" not in accepted.keywords:
+            return self.receiver
+        told: Callable[..., Any] = informed(self.receiver, committed)
+        return told
+
+
+def informed(receiver: Any, committed: bool) -> Any:
+    """Return what tells the receiver, behind all that stands for it, how the transaction ended."""
+    if not isinstance(receiver, StandIn):
+        return Informed(receiver, committed)
+    stands = copy(receiver)
+    stands.receiver = informed(receiver.receiver, committed)
+    return stands

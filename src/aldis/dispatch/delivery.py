@@ -9,7 +9,7 @@ from types import CoroutineType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .batching import Batched
-from .deferral import Deferred, Everybody, StandIn
+from .deferral import Everybody, StandIn
 from .failures import annotate
 from .receiver import describe, name_of_signal
 
@@ -219,9 +219,9 @@ def deliveries(signal: Any, records: Sequence[Receiver], sender: Any, keywords: 
         if record.options.when is not None and not is_wanted(signal, record, receiver, sender, keywords):
             continue
         target: Any = Batched(receiver) if record.batched else receiver
-        if record.after_commit:
+        if record.waits:
             seen = Seen(target, signal, sender, record.is_async) if WATCHERS else target
-            yield receiver, Deferred(seen), NOTHING, record
+            yield receiver, record.deferred(seen), NOTHING, record
         else:
             yield receiver, target, surrounding("calling", signal, sender, receiver), record
 
@@ -236,8 +236,8 @@ def is_wanted(signal: Any, record: Receiver, receiver: Any, sender: Any, keyword
 
 
 def put_off(result: object, record: Receiver) -> bool:
-    """Tell whether a call was left for after the commit, so that there is nothing to await."""
-    return result is None and record.after_commit
+    """Tell whether a call was left for the end of the transaction, so that there is nothing to await."""
+    return result is None and record.waits
 
 
 def kept(error: Exception, signal: Any, sender: Any, receiver: Any) -> Exception:

@@ -10,7 +10,7 @@ from ..errors import SkipOperation
 from .deferral import Call, Everybody, behind
 from .receiver import describe, name_of_sender, name_of_signal, short_repr
 
-__all__ = ["ERRORS", "annotate", "count", "note_after_commit"]
+__all__ = ["ERRORS", "annotate", "count", "note_after_end"]
 
 
 ERRORS: Final[Counter[tuple[str, str]]] = Counter()
@@ -46,14 +46,15 @@ def annotate(error: BaseException, signal: object, sender: object, receiver: Any
         error.add_note(note)
 
 
-def note_after_commit(call: Call, error: Exception) -> None:
-    """Count, annotate and log the error of a call that waited for the commit."""
+def note_after_end(call: Call, error: Exception, was_committed: bool) -> None:
+    """Count, annotate and log the error of a call that waited for the end of a transaction."""
+    end = "commit" if was_committed else "rollback"
     count(None, call.receiver)
     name = describe(call.receiver)
-    error.add_note(f"aldis: at the receiver {name}, after the commit of {call}")
+    error.add_note(f"aldis: at the receiver {name}, after the {end} of {call}")
     advice = call.advice(error)
     if advice is not None:
         error.add_note(f"aldis: {advice}")
     import logging  # half of the time that this package takes to import
 
-    logging.getLogger("aldis").error("receiver %s raised, after the commit of %s", name, call, exc_info=error)
+    logging.getLogger("aldis").error("receiver %s raised, after the %s of %s", name, end, call, exc_info=error)

@@ -10,7 +10,6 @@ from typing import Any
 
 from . import emitters
 from .batching import Batch
-from .deferral import Deferred
 from .delivery import WATCHERS, Seen
 from .failures import annotate
 from .on_request import hidden_in
@@ -93,7 +92,7 @@ class Mixed:
             self.position = self.seen[0]
             batch = self.batch_for(record, self.seen)
             target = Seen(receiver, self.signal, self.sender, record.is_async) if WATCHERS else receiver
-            result = (Deferred(target) if record.after_commit else target)(self.sender, batch=batch)
+            result = (record.deferred(target) if record.waits else target)(self.sender, batch=batch)
             if isawaitable(result):
                 await result
         except Exception as error:

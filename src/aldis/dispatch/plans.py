@@ -98,7 +98,7 @@ def can_be_rendered(record: Receiver, kind: int) -> bool:
     """Tell whether a send's call of a receiver is rendered: not if it is refused, left out, or needs a wrapper."""
     if record.options.when is not None:
         return False
-    return not record.is_async if kind == SEND else record.is_async and not record.options.after_commit
+    return not record.is_async if kind == SEND else record.is_async and not record.waits
 
 
 def is_seen_before(names: tuple[str, ...]) -> bool:

@@ -28,6 +28,7 @@ class Options(NamedTuple):
     priority: int = 0
     when: Condition | None = None
     subclasses: bool = False
+    after_rollback: bool = False
 
 
 PLAIN: Final = Options()
@@ -116,6 +117,11 @@ class Receiver(core.Asked):
         return self.options.after_commit
 
     @property
+    def waits(self) -> bool:
+        """It waits for the end of the transaction: the commit, or a rollback."""
+        return self.options.after_commit or self.options.after_rollback
+
+    @property
     def batched(self) -> bool:
         """It is called once for many rows."""
         return self.options.batched
@@ -128,7 +134,7 @@ class Receiver(core.Asked):
     @property
     def stands_in(self) -> bool:
         """Something else is called in its place."""
-        return self.options.after_commit or self.options.batched
+        return self.options.batched or self.waits
 
     def itself(self) -> Callable[..., Any] | None:
         """Return the callable that was connected, or ``None`` when it is gone."""
@@ -141,7 +147,11 @@ class Receiver(core.Asked):
             return None
         if self.options.batched:
             receiver = Batched(receiver)
-        return Deferred(receiver) if self.options.after_commit else receiver
+        return self.deferred(receiver) if self.waits else receiver
+
+    def deferred(self, target: Callable[..., Any]) -> Deferred:
+        """Return what lets the calls of ``target``, this receiver or what stands for it, wait."""
+        return Deferred(target, self.options.after_commit, self.options.after_rollback)
 
     def function(self) -> FunctionType | None:
         """Return the plain function of which a positional twin can be made; ``None`` where there is none."""

@@ -146,6 +146,7 @@ class Signal(Bookkeeping, Generic[P]):
         weak: bool = True,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -161,6 +162,9 @@ class Signal(Bookkeeping, Generic[P]):
                 was defined inside another needs ``weak=False``, or it is gone when the other returns.
             after_commit: Call it when the transaction that the signal was sent in has committed, and never if it rolls
                 back; outside a transaction at once.
+            after_rollback: Call it when the transaction that the signal was sent in has ended, if what the signal tells
+                of was rolled back, with that transaction or with a savepoint of it. With ``after_commit=True`` too it
+                is called in either case, and may have a parameter ``committed``, a bool.
             batched: Call it once for many rows, as ``(sender, batch)``: a sequence with the keywords of each row. A
                 send that is not of many rows is a batch of one.
             priority: Receivers of a higher priority are called first; those of the same one in the order in which they
@@ -200,9 +204,11 @@ class Signal(Bookkeeping, Generic[P]):
         if priority != 0 and type(priority) is not int:
             refuse_priority(priority)
         options = PLAIN
-        if after_commit or batched or priority or when is not None or subclasses:
+        if after_commit or after_rollback or batched or priority or when is not None or subclasses:
             condition = None if when is None else condition_of(when)
-            options = Options(bool(after_commit), bool(batched), int(priority), condition, bool(subclasses))
+            options = Options(
+                bool(after_commit), bool(batched), int(priority), condition, bool(subclasses), bool(after_rollback)
+            )
             if subclasses and not isinstance(sender, type):
                 raise SignalError(
                     f"subclasses=True needs a class as the sender, not {name_of_sender(sender)}: it is for all classes "
@@ -223,6 +229,7 @@ class Signal(Bookkeeping, Generic[P]):
         weak: bool = False,
         *,
         after_commit: bool = False,
+        after_rollback: bool = False,
         batched: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
@@ -234,6 +241,7 @@ class Signal(Bookkeeping, Generic[P]):
             sender: As in :meth:`connect`.
             weak: As in :meth:`connect`, but off.
             after_commit: As in :meth:`connect`.
+            after_rollback: As in :meth:`connect`.
             batched: As in :meth:`connect`.
             priority: As in :meth:`connect`.
             when: As in :meth:`connect`.
@@ -258,6 +266,7 @@ class Signal(Bookkeeping, Generic[P]):
                 sender,
                 weak,
                 after_commit=after_commit,
+                after_rollback=after_rollback,
                 batched=batched,
                 priority=priority,
                 when=when,
@@ -449,7 +458,8 @@ class LifecycleSignal(NamedSignal):
         own = self._parameters.get(sender) if self._parameters and isinstance(sender, str) else None
         names = own or self.parameters
         accepted = accepts(receiver) if record is None else record.own_parameters
-        refuse_unknown(receiver, accepted, self.name, ("batch",) if options.batched else names)
+        told = ("committed",) if options.after_commit and options.after_rollback else ()
+        refuse_unknown(receiver, accepted, self.name, (*(("batch",) if options.batched else names), *told))
         if options.when is not None:
             options.when.refuse_unknown(self.name, names)
 

@@ -24,7 +24,7 @@ class Parts(NamedTuple):
     """How the twin uses its dict: ``"nothing"``, ``"reads"``, ``"keeps"``."""
     is_async: bool
     may_wait: bool
-    """The call may be left for after the commit; it has returned ``None`` then, and there is nothing to await."""
+    """The call may wait for the end of the transaction; it has returned ``None`` then: there is nothing to await."""
     returns_nothing: bool
     weak: str
     """Which weak references lead to it: ``""`` (it is held), ``"r"`` (the callable), ``"t"`` (its twin too), ``"ro"``
@@ -71,7 +71,7 @@ def site_of(record: Receiver, names: tuple[str, ...], with_twins: bool) -> Site:
         by_twin,
         record.use_of_keywords() if by_twin and form.packed is not None else "nothing",
         record.is_async,
-        record.options.after_commit,
+        record.waits,
         record.returns_nothing(),
         weak_kind(record, by_twin),
         asking(record) if core.ASKS_IN_PLAN else "",

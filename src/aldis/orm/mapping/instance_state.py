@@ -364,5 +364,5 @@ def show_again(state: InstanceState[Any], values: Mapping[str, Any]) -> list[str
 def expire_again(state: InstanceState[Any], names: Iterable[str]) -> None:
     """Expire what :func:`show_again` has shown, those aside that were changed meanwhile."""
     for name in names:
-        if name not in state.committed_state and state.dict.pop(name, NO_VALUE) is not NO_VALUE:
+        if name not in state.committed_state and state.dict.pop(name, NO_VALUE) is not NO_VALUE and state.key:
             state.expired_attributes.add(name)

@@ -1,4 +1,4 @@
-"""What waits for a session's commit: the calls of receivers that were connected with ``after_commit=True``."""
+"""What waits for the end of a session's transaction: ``connect(..., after_commit=True)``, ``after_rollback=True``."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def savepoint_begun(session: Session, transaction: SessionTransaction) -> None:
 
 
 def rolled_back(session: Session, transaction: SessionTransaction) -> None:
-    """Drop the calls that were added since; for SQLAlchemy's event ``after_soft_rollback``."""
+    """Drop the calls that were added since, and wait for the commit; for SQLAlchemy's event ``after_soft_rollback``."""
     waiting = WAITING.get(session)
     if waiting is None:
         return
@@ -94,20 +94,22 @@ def committed(session: Session) -> None:
 
 
 def ended(session: Session, transaction: SessionTransaction) -> None:
-    """Make the calls, if the transaction has committed; for SQLAlchemy's event ``after_transaction_end``.
+    """Make the calls; for SQLAlchemy's event ``after_transaction_end``.
 
     It is the first moment at which the session can be used again.
     """
     if transaction.parent is not None or session not in WAITING:
         return
     waiting = WAITING.pop(session)
-    if not waiting.is_own:
-        queue = waiting.queue
-        if not waiting.is_committed:
-            queue.forget_since(waiting.begin)
-        elif queue.commits_in is not None and queue.commits_in is queue.here():
-            wait_for(queue.run_since(waiting.begin), [call.receiver for call in queue.calls[waiting.begin :]])
+    queue, is_committed = waiting.queue, waiting.is_committed
+    if waiting.is_own:
+        queue.is_open = False
+        receivers = queue.receivers(is_committed)
+        if receivers:
+            wait_for(queue.run() if is_committed else queue.run_undone(), receivers)
         return
-    waiting.queue.is_open = False
-    if waiting.is_committed and waiting.queue.calls:
-        wait_for(waiting.queue.run(), [call.receiver for call in waiting.queue.calls])
+    if not is_committed:
+        queue.forget_since(waiting.begin)
+    if queue.commits_in is not None and queue.commits_in is queue.here():
+        receivers = queue.receivers(is_committed, waiting.begin)
+        wait_for(queue.run_since(waiting.begin, is_committed), receivers)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from ...dispatch.deferral import AFTER_COMMIT, Queue
+from ...dispatch.deferral import AFTER_COMMIT, Deferred, Queue
 from ...dispatch.receiver import describe
 from ...errors import ConfigurationError, RefusedError
 from ..databases.sqlite import begin
@@ -177,11 +177,14 @@ class Operation(Scope):
             if not self.is_cut:
                 await transaction.back_out(self.number, error)
         finally:
-            transaction.queue.forget(self)
+            queue = transaction.queue
+            queue.forget(self)
             self.rollback.undo()
             self.close()
             if parent.busy is self:
                 parent.give()
+        if queue.commits_in is not None and queue.commits_in is parent and not self.is_cut:
+            await queue.run_inside(self, error)
         if raised is not None:
             raise raised
         return None
@@ -292,11 +295,12 @@ def ambient_on(connection: Connection) -> Transaction | None:
 class Unmanaged(Queue):
     """The queue of a transaction that somebody else commits, unnoticed."""
 
-    def add(self, receiver: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
+    def add(self, waits: Deferred, _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
         """Refuse the call."""
+        end, option = ("commit", "after_commit") if waits.on_commit else ("rollback", "after_rollback")
         raise ConfigurationError(
-            f"{describe(receiver)} waits for a commit (after_commit=True), but the transaction was begun on the "
-            "connection itself, whose commit aldis does not see. Begin it with database.transaction()."
+            f"{describe(waits.receiver)} waits for a {end} ({option}=True), but the transaction was begun on the "
+            f"connection itself, whose {end} aldis does not see. Begin it with database.transaction()."
         )
 
 

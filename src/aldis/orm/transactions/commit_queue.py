@@ -6,7 +6,7 @@ transaction is over for good. So a call takes along the values that its instance
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from ...context import CURRENT_MODEL_INSTANCE
 from ...dispatch.batching import Batch
-from ...dispatch.deferral import Call, Queue
+from ...dispatch.deferral import Call, Deferred, Queue, undone
 from ..mapping.instance_state import STATE, expire_again, show_again
 from .scope import SCOPE
 
@@ -31,21 +31,27 @@ NOT_LOADED: Final = (DetachedInstanceError, InvalidRequestError, MissingGreenlet
 
 
 class CommitCall(Call):
-    """The call of a receiver that waits for a commit, and the values of its instances."""
+    """The call of a receiver that waits for the end of a transaction, and the values of its instances."""
 
-    __slots__ = ("kept", "row", "scope")
+    __slots__ = ("kept", "named", "row", "scope")
 
-    def __init__(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        super().__init__(receiver, args, kwargs)
+    def __init__(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__(waits, args, kwargs)
         self.kept = [(state, state.dict.copy()) for state in states_of(args, kwargs) if state.session_id is not None]
         self.scope = SCOPE.get()
         """Where the signal was fired."""
         told = CURRENT_MODEL_INSTANCE.get(None)
         self.row = None if told is None else row_of(instance_state(told))
         """The row of a receiver that names no instance; for messages, and so without keeping the instance alive."""
+        self.named = self.rows_named() if waits.on_rollback else ""
+        """The rows, where the instances do not know their keys any more afterwards."""
 
     def __str__(self) -> str:
         """Return the rows that the receiver was told of."""
+        return self.named or self.rows_named()
+
+    def rows_named(self) -> str:
+        """Return the names of the rows, as the instances have them now."""
         rows = list(dict.fromkeys(row_named(*row_of(state)) for state in states_of(self.args, self.kwargs)))
         if not rows:
             return super().__str__() if self.row is None else row_named(*self.row)
@@ -63,30 +69,30 @@ class CommitCall(Call):
         if not isinstance(getattr(error, "orig", error), NOT_LOADED):
             return None
         return (
-            "after the commit, a receiver can read of an instance what was loaded or written when its signal fired. "
-            "Load the rest before, in a receiver without after_commit, or read it here by a query."
+            "after the end of the transaction, a receiver can read of an instance what was loaded or written when its "
+            "signal fired. Load the rest before, in a receiver that does not wait for it, or read it here by a query."
         )
 
-    async def make(self) -> None:
+    async def make(self, is_committed: bool) -> None:
         """Call the receiver; meanwhile its instances have the values of then."""
         shown = [(state, show_again(state, values)) for state, values in self.kept]
         try:
-            await super().make()
+            await super().make(is_committed)
         finally:
             for state, names in shown:
                 expire_again(state, names)
 
 
 class CommitQueue(Queue):
-    """The calls that wait for the commit of a transaction of SQLAlchemy's."""
+    """The calls that wait for the end of a transaction of SQLAlchemy's."""
 
     is_committed = False
     """The transaction has committed."""
 
-    def add(self, receiver: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
-        """Let a call wait, unless it is of an operation that was rolled back meanwhile."""
-        call = CommitCall(receiver, args, kwargs)
-        if call.scope is None or not call.scope.is_undone:
+    def add(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
+        """Let a call wait; of an operation that was rolled back meanwhile, only one that waits for that."""
+        call = CommitCall(waits, args, kwargs)
+        if call.scope is None or not call.scope.is_undone or undone(call):
             self.calls.append(call)
 
     def here(self) -> Any:

@@ -80,6 +80,7 @@ async def outermost(
         # After a commit, the block's own or that of somebody inside it, an error undoes nothing any more.
         if not queue.is_committed:
             scope.rollback.undo()
+            await queue.run_undone(error)
             raise
         if not isinstance(error, CancelledError):
             queue.raises = False  # theirs are logged: this one was first
@@ -125,6 +126,7 @@ async def committed(
             if cancellation is not None:
                 cancelled.append(cancellation)
         except OutcomeUnknown as unknown:
+            queue.calls.clear()  # nobody can be told how it ended
             await give_up(connection, scope, unknown.cancelled)
             raise unknown.cancelled from None
         except SQLAlchemyError:
