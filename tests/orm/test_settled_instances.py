@@ -168,3 +168,58 @@ async def test_class_that_counts_versions_takes_an_update_of_all_rows(page) -> N
     assert await Draft.query.filter(text="a").update(text="c") == 1
     assert await Draft.query.filter(text="b").delete() == 1
     assert [draft.text for draft in await Draft.query.all()] == ["c"]
+
+
+async def retried(page, write) -> None:
+    """Try twice what writes by a session: the first time, the session is rolled back."""
+    database = type(page).database
+    async with database.session() as session:
+        await write(session)
+        await session.rollback()
+    async with database.session() as session:
+        await write(session)
+        await session.commit()
+
+
+@pytest.mark.parametrize("way", ["save", "bulk_create"])
+async def test_new_instance_is_new_again_when_the_session_that_it_was_saved_by_rolls_back(page, way) -> None:
+    new = type(page)(text="new")
+
+    async def write(session) -> None:
+        assert inspect(new).transient
+        if way == "save":
+            await new.save(using=session)
+        else:
+            await type(page).query.using(session).bulk_create([new])
+
+    await retried(page, write)
+    assert [each.text for each in await type(page).query.order_by("id").all()] == ["a", "new"]
+
+
+async def test_stored_instance_is_what_it_was_when_the_session_rolls_back(page) -> None:
+    async def write(session) -> None:
+        assert page.text == "a"
+        await page.update(using=session, text=page.text + "!")
+
+    await retried(page, write)
+    assert (await type(page).query.get(id=page.id)).text == page.text == "a!"
+
+
+async def test_savepoint_of_a_session_puts_back_what_was_saved_in_it(page) -> None:
+    kept, lost = type(page)(text="kept"), type(page)(text="lost")
+    async with type(page).database.session() as session:
+        async with session.begin_nested():
+            await kept.save(using=session)
+        nested = await session.begin_nested()
+        await lost.save(using=session)
+        await nested.rollback()
+        assert (inspect(kept).transient, inspect(lost).transient) == (False, True)
+        await session.rollback()
+    assert inspect(kept).transient
+
+
+async def test_session_that_is_closed_without_a_commit_puts_back_what_was_saved(page) -> None:
+    new = type(page)(text="new")
+    async with type(page).database.session() as session:
+        await new.save(using=session)
+    assert inspect(new).transient

@@ -16,6 +16,7 @@ from ...context import DISABLED
 from ...greenlets import wait_for
 from ..mapping.table import LISTENED
 from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
+from ..transactions.session_rollback import forget, put_back, put_back_or_join
 from .flush import LIMIT, Flush, endless
 from .row import ASKED, Asked, Row
 from .statements import around_statement
@@ -127,6 +128,7 @@ def after_end(session: Session, transaction: SessionTransaction) -> None:
     """Call what waited for the commit; a flush that found nothing to do is over by now, too."""
     if transaction.parent is None:
         FLUSHES.pop(session.hash_key, None)
+    put_back_or_join(transaction)
     ended(session, transaction)
 
 
@@ -145,6 +147,8 @@ def listen(model: type[Any]) -> None:
     event.listen(Session, "do_orm_execute", on_statement)
     event.listen(Session, "after_transaction_create", savepoint_begun)
     event.listen(Session, "after_soft_rollback", after_rollback)
+    event.listen(Session, "after_commit", forget)
+    event.listen(Session, "after_rollback", put_back)
     event.listen(Session, "after_commit", committed)
     event.listen(Session, "after_transaction_end", after_end)
     of_rows = {

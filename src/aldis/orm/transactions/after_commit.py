@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ...greenlets import wait_for
 from .ambient import ambient_on
 from .commit_queue import CommitQueue
+from .session_rollback import put_back_later
 from .settings import settings_of
 
 if TYPE_CHECKING:
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, SessionTransaction
 
     from ...dispatch.deferral import Queue
+    from .rollback import RollbackScope
 
 __all__ = ["committed", "ended", "queue_of", "rolled_back", "savepoint_begun"]
 
 
 class SessionQueue(CommitQueue):
     """The queue of a session's transaction, which ends with that and not with an operation inside it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(raises=raises(session))
+        self.session = weakref.ref(session)
+
+    def ended(self, rollback: RollbackScope) -> None:
+        """Have what operations have changed put back, if the session is rolled back."""
+        session = self.session()
+        if session is not None:
+            put_back_later(session, rollback)
 
     def close(self) -> None:
         """Nothing: the session ends it."""
@@ -57,7 +69,7 @@ def queue_of(session: Session, connection: Connection | None) -> Queue:
     waiting = WAITING.get(session)
     if waiting is None:
         around = None if connection is None else ambient_on(connection)
-        queue = SessionQueue(raises=raises(session)) if around is None else around.queue
+        queue = SessionQueue(session) if around is None else around.queue
         waiting = WAITING[session] = Waiting(queue, is_own=around is None)
     return waiting.queue
 

@@ -12,6 +12,7 @@ from ...dispatch.deferral import AFTER_COMMIT, Deferred, Queue
 from ...dispatch.receiver import describe
 from ...errors import ConfigurationError, RefusedError
 from ..databases.sqlite import begin
+from .commit_queue import CommitQueue
 from .outermost import outermost
 from .rollback import RollbackScope
 from .savepoints import Transaction
@@ -384,6 +385,8 @@ async def let_go(top: Scope, connection: AsyncConnection) -> None:
     try:
         await top.end_well()
         await top.transaction.release()
+        if isinstance(top.transaction.queue, CommitQueue):
+            top.transaction.queue.ended(top.rollback)
     finally:
         if TOPS.get(top.transaction.sync) is top:
             del TOPS[top.transaction.sync]

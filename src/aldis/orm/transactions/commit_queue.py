@@ -22,6 +22,7 @@ from .scope import SCOPE
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
+    from .rollback import RollbackScope
     from .scope import Scope
 
 __all__ = ["CommitCall", "CommitQueue"]
@@ -94,6 +95,9 @@ class CommitQueue(Queue):
         call = CommitCall(waits, args, kwargs)
         if call.scope is None or not call.scope.is_undone or undone(call):
             self.calls.append(call)
+
+    def ended(self, rollback: RollbackScope) -> None:
+        """Take note that operations in a transaction of somebody else's are over, and of what would undo them."""
 
     def here(self) -> Any:
         """Return the scope that the current context is in."""
