@@ -7,11 +7,12 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import tuple_
+from sqlalchemy import literal, tuple_, union_all
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import ConfigurationError, MultipleObjectsReturned
+from ..databases.sqlite import whole
 from ..mapping.instance_state import Snapshot
 from ..mapping.rowwise import are_alike
 from . import roads as writers
@@ -30,6 +31,9 @@ __all__ = ["bulk_get_or_create", "bulk_update_or_create"]
 
 MOST_VALUES: Final = 10_000
 """Values of one lookup; SQLite takes 32,766 parameters a statement, PostgreSQL's protocol 32,767."""
+
+AT_ONCE: Final = 200
+"""SELECTs of one statement; SQLite takes 500."""
 
 
 class Lookup:
@@ -81,7 +85,8 @@ class Lookup:
         Raises:
             MultipleObjectsReturned: Two rows share them.
         """
-        source = iter(dict.fromkeys(keys))
+        wanted = dict.fromkeys(keys)
+        source = iter(wanted)
         found: dict[Any, Any] = {}
         query = self.bulk.queryset.using(transaction.connection)
         while some := list(islice(source, MOST_VALUES // len(self.names))):
@@ -95,12 +100,53 @@ class Lookup:
                 values = instance_state(instance).dict
                 key = tuple(values[name] for name in self.names)
                 if key in found:
-                    told = " and ".join(f"{name}={value!r}" for name, value in zip(self.names, key, strict=True))
-                    raise MultipleObjectsReturned(
-                        f"more than one {self.bulk.model.__name__} meets {told}: unique_fields have to be unique."
-                    )
+                    raise self.several(key)
                 found[key] = instance
+        others = [instance for key, instance in found.items() if key not in wanted]
+        if others:
+            found |= await self.ask(transaction, [key for key in wanted if key not in found], others)
         return found
+
+    async def ask(self, transaction: Transaction, keys: list[Any], instances: list[Any]) -> dict[Any, Any]:
+        """Let the database say which unique values are those of rows that Python takes for others.
+
+        It compares otherwise: it pads a CHAR, rounds a number, or ignores case.
+
+        Args:
+            transaction: Where.
+            keys: The unique values.
+            instances: The stored instances, found by some of these.
+
+        Raises:
+            MultipleObjectsReturned: Two rows share them.
+        """
+        by_identity = {instance_state(instance).identity: instance for instance in instances}
+        primary_key = self.bulk.mapping.mapper.primary_key
+        base = self.bulk.queryset.select.order_by(None)
+        found: dict[Any, Any] = {}
+        for first in range(0, len(keys), AT_ONCE):
+            some = keys[first : first + AT_ONCE]
+            selects = [
+                base.with_only_columns(literal(number), *primary_key).where(
+                    *[column == value for column, value in zip(self.columns, key, strict=True)]
+                )
+                for number, key in enumerate(some)
+            ]
+            connection = transaction.connection
+            for number, *identity in (await whole(connection, connection.execute(union_all(*selects)))).all():
+                key = some[number]
+                if key in found:
+                    raise self.several(key)
+                if tuple(identity) in by_identity:
+                    found[key] = by_identity[tuple(identity)]
+        return found
+
+    def several(self, key: tuple[Any, ...]) -> MultipleObjectsReturned:
+        """Return the error of unique values that two rows have."""
+        told = " and ".join(f"{name}={value!r}" for name, value in zip(self.names, key, strict=True))
+        return MultipleObjectsReturned(
+            f"more than one {self.bulk.model.__name__} meets {told}: unique_fields have to be unique."
+        )
 
 
 async def bulk_get_or_create(

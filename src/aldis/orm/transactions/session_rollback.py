@@ -24,7 +24,7 @@ def put_back_later(session: Session, rollback: RollbackScope) -> None:
 
 
 def put_back(session: Session) -> None:
-    """Put back what was changed in the transaction or savepoint that is rolled back; for the event ``after_rollback``."""
+    """Put back what was changed in what is rolled back, a transaction or a savepoint; for ``after_rollback``."""
     transaction = session.get_nested_transaction() or session.get_transaction() if KEPT else None
     kept = None if transaction is None else KEPT.pop(transaction, None)
     if kept is not None:
