@@ -110,6 +110,12 @@ async def by_mapping(documents, kind) -> None:
     await documents.Document.query.bulk_update([{"id": 1, **NEW[kind]}])
 
 
+async def by_statement(documents, kind) -> None:
+    async with documents.database.session() as session:
+        await session.execute(update(documents.Document), [{"id": 1, **NEW[kind]}])
+        await session.commit()
+
+
 async def by_update_or_create(documents, kind) -> None:
     await documents.Document.query.update_or_create(id=1, defaults=NEW[kind])
 
@@ -130,7 +136,16 @@ async def by_update_in_a_session(documents, kind) -> None:
         await session.commit()
 
 
-WAYS = (by_save, by_update, by_bulk_update, by_mapping, by_update_or_create, by_session, by_update_in_a_session)
+WAYS = (
+    by_save,
+    by_update,
+    by_bulk_update,
+    by_mapping,
+    by_statement,
+    by_update_or_create,
+    by_session,
+    by_update_in_a_session,
+)
 
 
 async def check(documents, way, kind) -> None:
@@ -155,7 +170,7 @@ async def check(documents, way, kind) -> None:
         return
     assert told.before == told.after == told.committed == told.batches == [expected]
     assert all(type(each) is Change for each in told.before[0].values())
-    if way not in (by_mapping, by_update_or_create):
+    if way not in (by_mapping, by_statement, by_update_or_create):
         in_session = way in (by_session, by_update_in_a_session)
         assert sql.count("SELECT") == 1 + (kind in READS), (sql, in_session)
 

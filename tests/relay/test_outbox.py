@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
 from aldis import relay
-from aldis.signals import post_bulk, post_save, pre_save
+from aldis.signals import post_bulk, post_delete, post_save, post_update, pre_save
 
 
 def told(events):
@@ -251,3 +251,61 @@ async def test_without_the_tables_a_relay_says_what_to_do(base) -> None:
     with pytest.raises(aldis.ConfigurationError, match=r"no table aldis_delivery, .*relay\.create_tables\(database\)"):
         await relay.status(base.database)
     await base.database.dispose()
+
+
+async def test_changes_travel_where_they_are_asked_for(monkeypatch) -> None:
+    monkeypatch.setattr("aldis.relay.outbox.FORWARDED", {})
+
+    class Base(aldis.Model, DeclarativeBase):
+        database = aldis.Database("sqlite+aiosqlite://")
+
+    class Account(Base):
+        __tablename__ = "account"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        mail: Mapped[str]
+        name: Mapped[str | None]
+        born: Mapped[date | None]
+        password: Mapped[str]
+
+    @relay.receiver([post_save, post_update], "Account", name="changes")
+    def hear(sender, key, changes): ...
+
+    @relay.receiver(post_save, "Account", name="everything")
+    def hear_all(sender, **kwargs): ...
+
+    relay.forward(post_save, Account, changes=True, exclude=["password"])
+    relay.forward(post_update, Account, changes=True, exclude=["password"], when=aldis.changed("mail", "born"))
+    async with Base.database as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        account, other = await Account.query.bulk_create(
+            [{"mail": "a", "password": "x"}, {"mail": "b", "password": "y", "name": "B"}]
+        )
+        account.mail, account.password = "c", "z"
+        await account.save()
+        await other.update(name="C")
+        await Account.query.bulk_update([{"id": 1, "mail": "c"}, {"id": 2, "born": date(1815, 12, 10)}])
+        await Account.query.update(name="all")
+        events = sorted(await recorded(database), key=lambda each: each.key)
+    data = [json.loads(each.data) for each in events]
+    assert [each.get("changes") for each in data] == [
+        None,  # a new row, whose old values need not travel
+        {"mail": ["a", "c"]},
+        None,
+        {"born": [None, "1815-12-10"]},
+    ]
+    by_name = [relay.RECEIVERS["changes"].arguments(each) for each in events]
+    assert by_name == [
+        {"key": "1", "changes": {"id": [None, 1], "mail": [None, "a"]}},
+        {"key": "1", "changes": {"mail": ["a", "c"]}},
+        {"key": "2", "changes": {"id": [None, 2], "mail": [None, "b"], "name": [None, "B"]}},
+        {"key": "2", "changes": {"born": [None, "1815-12-10"]}},
+    ]
+    assert "changes" not in relay.RECEIVERS["everything"].arguments(events[0])
+    with pytest.raises(aldis.ConfigurationError, match="forwarded already"):
+        relay.forward(post_save, Account, exclude=["password"])
+    with pytest.raises(aldis.SignalError, match="post_delete has no changes"):
+        relay.forward(post_delete, Account, changes=True)
+    relay.outbox.FORWARDED.pop(("post_save", Account))
+    with pytest.raises(aldis.SignalError, match="Did you mean 'mail'"):
+        relay.forward(post_save, Account, when=aldis.changed("mial"))

@@ -159,7 +159,7 @@ async def test_event_of_a_queryset_has_no_instance() -> None:
 
 
 def test_receiver_that_cannot_be_is_refused() -> None:
-    with pytest.raises(aldis.SignalError, match=r"requires 'instnce', which the signal never sends; .* 'instance'"):
+    with pytest.raises(aldis.SignalError, match=r"requires 'instnce', which the signal never sends.* 'instance'"):
 
         @relay.receiver(post_save, "User")
         def misspelt(sender, instnce): ...

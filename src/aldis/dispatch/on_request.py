@@ -57,12 +57,13 @@ def mentions(functions: Iterator[FunctionType], word: str) -> bool:
     return any(word in facts_of(function.__code__).words for function in functions)
 
 
-def is_asked_for(signal: Any, sender: Any) -> bool:
+def is_asked_for(signal: Any, sender: Any, is_update: bool) -> bool:
     """Tell whether a receiver of a sender asks for ``changes``.
 
     Args:
         signal: Any signal, one of blinker's included.
         sender: The sender.
+        is_update: Those of stored rows; else of new ones.
     """
     from .bookkeeping import Bookkeeping
     from .records import Receiver
@@ -70,7 +71,7 @@ def is_asked_for(signal: Any, sender: Any) -> bool:
     if signal.is_muted:
         return False
     if not isinstance(signal, Bookkeeping):
-        return any(Receiver(receiver, receiver).asks for receiver in signal.receivers_for(sender))
+        return any(Receiver(receiver, receiver).asks == "all" for receiver in signal.receivers_for(sender))
     records = signal._find(sender).receivers
     signal._renew(records)
-    return any(record.asks for record in records)
+    return any(record.asks == "all" or (is_update and record.asks) for record in records)

@@ -29,6 +29,8 @@ class Options(NamedTuple):
     when: Condition | None = None
     subclasses: bool = False
     after_rollback: bool = False
+    asks: str = ""
+    """``"updates"``: it asks for the ``changes`` of stored rows, and not for those of new ones."""
 
 
 PLAIN: Final = Options()
@@ -74,7 +76,7 @@ class Receiver(core.Asked):
         )
         self._accepted = accepts(receiver)
         self.asks = self._asks(functions)
-        """It, or the condition of its connection, asks for ``changes``."""
+        """Which ``changes`` it, or the condition of its connection, asks for: ``"all"``, ``"updates"`` or none."""
         if self.asks:
             ASKED.add(CHANGES)
         self.is_async = iscoroutinefunction(receiver)
@@ -86,13 +88,14 @@ class Receiver(core.Asked):
         self.site: Any = None
         """The names of the send that the receiver was last planned for, whether with twins, and the site's number."""
 
-    def _asks(self, functions: Sequence[FunctionType]) -> bool:
-        """Tell whether ``changes`` has to be made: a batched receiver asks by the word in its own code."""
+    def _asks(self, functions: Sequence[FunctionType]) -> str:
+        """Return which ``changes`` have to be made: a batched receiver asks by the word in its own code."""
         if self.options.when is not None and CHANGES in self.options.when.parameters:
-            return True
-        if self.options.batched:
-            return mentions(iter(functions), CHANGES)
-        return CHANGES in self._accepted.parameters
+            return "all"
+        if self.options.asks:
+            return self.options.asks
+        named = mentions(iter(functions), CHANGES) if self.options.batched else CHANGES in self._accepted.parameters
+        return "all" if named else ""
 
     @property
     def is_function(self) -> bool:

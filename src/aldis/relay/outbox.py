@@ -13,7 +13,10 @@ import msgspec
 from sqlalchemy import ClauseElement, func, insert, select, tuple_
 from sqlalchemy.orm.attributes import instance_state
 
+from ..dispatch.conditions import condition_of
+from ..dispatch.on_request import CHANGES
 from ..dispatch.receiver import name_of_signal, short_repr
+from ..dispatch.records import Options
 from ..errors import ConfigurationError, SignalError
 from ..orm.mapping.table import mapping_of
 from ..orm.meta import meta_of
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from ..dispatch.batching import Batch
+    from ..dispatch.conditions import Condition
     from ..dispatch.signal import Signal
     from ..orm.mapping.table import TableMapping
 
@@ -47,6 +51,8 @@ def forward(
     name: str | None = None,
     fields: Collection[str] | None = None,
     exclude: Collection[str] = (),
+    changes: bool = False,
+    when: Callable[..., object] | None = None,
 ) -> None:
     """Write a signal of a model down in the outbox, in the transaction of the rows that caused it.
 
@@ -60,9 +66,12 @@ def forward(
         name: What the far side calls the sender; the name of the class by default.
         fields: The attributes that travel; all columns by default.
         exclude: Those that do not.
+        changes: Let old and new values of updated rows travel, as ``changes``: ``{"email": [old, new]}`` in JSON. Old
+            values that are not loaded are read, with one SELECT a batch.
+        when: Forward only what this holds for: ``aldis.changed("email")``, or any other condition of ``connect``.
 
     Raises:
-        SignalError: The signal cannot travel.
+        SignalError: The signal cannot travel, or has no changes.
         ConfigurationError: The model is not mapped, has no such attributes, or is forwarded differently already; or
             the name cannot be used.
 
@@ -88,7 +97,10 @@ def forward(
             f"{signal_name} cannot be forwarded: what happened can, {', '.join(TRAVELLING)}. To send something else, "
             "save a row that says it."
         )
-    new = Forwarding(signal_name, model, version, name or model.__name__, fields, exclude)
+    if changes and signal_name == "post_delete":
+        raise SignalError("post_delete has no changes to forward: leave changes=True out.")
+    condition = None if when is None else condition_of(when)
+    new = Forwarding(signal_name, model, version, name or model.__name__, fields, exclude, changes, condition)
     known = FORWARDED.get((signal_name, model))
     if known is not None:
         if known.settings != new.settings:
@@ -97,9 +109,10 @@ def forward(
                 "Call relay.forward() once, where the model is declared."
             )
         return
+    options = Options(batched=True, when=condition, asks="updates" if changes else "")
+    signal._connect(new.record, model, False, options)
     FORWARDED[signal_name, model] = new
     add_tables(model.metadata)
-    signal.connect(new.record, model, weak=False, batched=True)
 
 
 class Forwarding:
@@ -113,6 +126,8 @@ class Forwarding:
         name: str,
         fields: Collection[str] | None,
         exclude: Collection[str],
+        changes: bool,
+        when: Condition | None,
     ) -> None:
         self.signal = signal
         self.model = model
@@ -128,6 +143,9 @@ class Forwarding:
             )
         self.names = tuple(each for each in every if (fields is None or each in fields) and each not in exclude)
         self.settings = {"version": version, "name": name, "fields": self.names}
+        self.settings |= {"changes": True} if changes else {}
+        self.settings |= {"when": when.function} if when is not None else {}
+        self.tells_changes = changes
         self.key_of: Callable[[Any], Any] = itemgetter(*self.mapping.primary_key)
         """The primary key of a row, by column key: a tuple where it has several columns."""
         self.wanted = frozenset(self.names)
@@ -138,16 +156,19 @@ class Forwarding:
     async def record(self, sender: Any, batch: Batch) -> None:
         """Write the rows of a batch into the outbox; what was skipped, or changed no row, is no event."""
         columns = [batch.column(name) for name in ("model_instance", *TRAVELLING[self.signal], "operation_skipped")]
+        if self.tells_changes:
+            columns.insert(1, batch.column(CHANGES))
         skipped, counts = columns[-1], columns[-2]
         if True in skipped or 0 in counts:
             changed = [not skip and count != 0 for skip, count in zip(skipped, counts, strict=True)]
             columns = [[*compress(column, changed)] for column in columns]
         instances, *keywords = columns[:-1]
+        changes = keywords.pop(0) if self.tells_changes else None
         if instances:
             if self.are_inserts(keywords):
                 await self.insert(self.inserted_rows(instances, keywords))
             else:
-                await self.insert(self.other_rows(instances, keywords, await self.missing(instances)))
+                await self.insert(self.other_rows(instances, keywords, await self.missing(instances), changes))
 
     def are_inserts(self, keywords: Sequence[list[Any]]) -> bool:
         """Tell whether all rows are new, and the rest of their keywords is the same: what bulk saves are fast for."""
@@ -188,13 +209,19 @@ class Forwarding:
         return rows
 
     def other_rows(
-        self, instances: list[Any], keywords: Sequence[list[Any]], loaded: Mapping[Any, Mapping[str, Any]]
+        self,
+        instances: list[Any],
+        keywords: Sequence[list[Any]],
+        loaded: Mapping[Any, Mapping[str, Any]],
+        changes: list[Any] | None,
     ) -> Iterable[dict[str, Any]]:
         """Return the outbox's rows of rows that were updated or deleted, and of what a queryset did."""
         keys: list[Any] = []
         contents: list[dict[str, Any]] = []
-        for instance, *values in zip(instances, *keywords, strict=True):
+        for number, (instance, *values) in enumerate(zip(instances, *keywords, strict=True)):
             rest = dict(zip(TRAVELLING[self.signal], values, strict=True))
+            if changes is not None and rest["is_update"] and changes[number] is not None:
+                rest[CHANGES] = {name: each for name, each in changes[number].items() if name in self.wanted}
             if "column_values" in rest:
                 rest["column_values"] = self.plain(rest["column_values"])
             if instance is None:
@@ -258,7 +285,8 @@ class Forwarding:
             return encode(events)
         except UNWRITABLE:
             for each in events:
-                values = {**each, **(each.get("instance") or {}), **(each.get("column_values") or {})}
+                values = {**each, **(each.get(CHANGES) or {})}
+                values |= {**(each.get("instance") or {}), **(each.get("column_values") or {})}
                 for name, value in values.items():
                     try:
                         encode(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from ..dispatch.on_request import CHANGES
 from ..dispatch.receiver import accepts, describe, name_of_signal, refuse_unknown
 from ..errors import AldisError, ConfigurationError, SignalError
 from .event import TRAVELLING, Event, Snapshot, refuse_name
@@ -57,6 +58,7 @@ class EventData(msgspec.Struct):
     is_update: bool | None = None
     is_migration: bool | None = None
     row_count: int | None = None
+    changes: dict[str, list[Any]] | None = None
 
 
 decode_data: Final = msgspec.json.Decoder(EventData).decode
@@ -79,7 +81,8 @@ def receiver(
     It is called as ``(sender, instance, **kwargs)``: the sender's name, and a snapshot of the instance, which cannot be
     changed; then ``event_id``, ``signal``, ``key`` (the primary key, as text), ``schema_version``, ``time`` (seconds
     since 1970) and the signal's keywords that travel: ``column_values``, ``is_update``, ``is_migration``,
-    ``row_count``. As with any receiver, it may name only what it uses, and may be a plain function.
+    ``row_count``. Where the signal is forwarded with ``changes=True``, a function that names ``changes`` gets it, too:
+    ``[old, new]`` by attribute name. As with any receiver, it may name only what it uses, and may be a plain function.
 
     Args:
         signal: The signal, or several: events of one instance come in their order, whichever signal they are of.
@@ -172,8 +175,10 @@ class Receiver:
         self.keywords = tuple(dict.fromkeys(name for each in signals for name in TRAVELLING[each]))
         """Those of the signals that travel."""
         sent = (*SENT, *self.keywords)
-        refuse_unknown(function, accepted, signals[0], sent)
-        self.taken = frozenset(sent if accepted.everything else set(sent) & set(accepted.parameters))
+        on_request = (CHANGES,) if "is_update" in self.keywords else ()
+        refuse_unknown(function, accepted, signals[0], (*sent, *on_request))
+        named = {*sent, *on_request} & set(accepted.parameters)
+        self.taken = frozenset({*sent, *named} if accepted.everything else named)
         self.type = type_of_instance(function) or (None if isinstance(sender, str) else snapshot(sender))
         self.read_instance = msgspec.json.Decoder(self.type).decode if self.type is not None else None
 
@@ -207,6 +212,11 @@ class Receiver:
             "is_migration": letter.is_migration,
             "row_count": letter.row_count,
         }
+        if CHANGES in self.taken:
+            sent[CHANGES] = letter.changes
+            if letter.changes is None and letter.is_update is False:
+                row = decode_object(letter.instance)
+                sent[CHANGES] = {name: [None, value] for name, value in row.items() if value is not None}
         if "column_values" in self.taken and event.signal == "post_save" and letter.column_values is None:
             sent["column_values"] = decode_object(letter.instance)
         return {name: value for name, value in sent.items() if name in self.taken}
@@ -226,8 +236,9 @@ class Receiver:
             # What JSON schema has no word for is any object.
             written = msgspec.json.schema(self.type, schema_hook=lambda _type: {"type": "object"})
             instance = written.get("$defs", {}).get(written.get("$ref", "").rpartition("/")[2], written)
-        kinds = {"column_values": "object", "row_count": "integer"}
-        told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in self.keywords}
+        kinds = {"column_values": "object", "row_count": "integer", CHANGES: "object"}
+        names = (*self.keywords, *((CHANGES,) if CHANGES in self.taken else ()))
+        told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in names}
         return {"type": "object", "properties": {"instance": instance, **told}, "required": ["instance"]}
 
     async def call(self, event: Event) -> None:

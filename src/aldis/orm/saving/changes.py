@@ -46,11 +46,18 @@ class Asked(NamedTuple):
     """One of the signal after."""
 
 
-def asked_of(signals: Broadcaster, kind: str, model: type[Any]) -> Asked | None:
-    """Return which of the two signals of a kind, ``"save"`` or ``"update"``, have a receiver that asks; or ``None``."""
+def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool) -> Asked | None:
+    """Return which of the two signals of a kind have a receiver that asks; ``None`` if there is none.
+
+    Args:
+        signals: The model's signals.
+        kind: ``"save"`` or ``"update"``.
+        model: The sender.
+        is_update: The rows are stored; else they are new.
+    """
     if are_off():
         return None
-    asked = Asked(*[is_asked_for(signals[f"{when}_{kind}"], model) for when in ("pre", "post")])
+    asked = Asked(*[is_asked_for(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
     return asked if any(asked) else None
 
 

@@ -296,7 +296,7 @@ class Bulk:
     ) -> Changes | None:
         """Return what is told of what changes in rows of one class, if a receiver asks."""
         model = mapping.mapper.class_
-        asked = asked_of(meta_of(model).signals, kind, model)
+        asked = asked_of(meta_of(model).signals, kind, model, kind == "update")
         if asked is None:
             return None
         return Changes(mapping, asked, states, rows, kind == "update", self.reader(transaction), callers, self.there)

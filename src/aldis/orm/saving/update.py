@@ -53,12 +53,12 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
         if is_strict():
             refuse_untold(model, "UPDATE", f"{model.__name__}.query.update()", transaction.sync.engine)
         with telling(signals, "update", model, queryset, None, values):
-            skipped = await fire(signals, "pre_update", model, *told)
+            skipped = await fire(signals, "pre_update", model, *told, None)
             if not skipped and column_values:
                 mapping.refuse_unknown(column_values.keys())
                 new = {mapping.table.columns[key]: value for key, value in column_values.items()}
                 row_count = await execute(transaction.connection, queryset, update(model).values(new), [])
-            await fire(signals, "post_update", model, *told, row_count, skipped)
+            await fire(signals, "post_update", model, *told, row_count, skipped, None)
     return row_count or 0
 
 

@@ -405,7 +405,7 @@ class Flush:
         is_update: bool = False,
     ) -> Changes | None:
         """Return what is told of what changes in rows, if a receiver asks."""
-        asked = heard.asked.get(kind)
+        asked = heard.asked.get((kind, is_update))
         if asked is None:
             return None
         changes = Changes(heard.mapping, asked, states, rows, is_update, self.reader_of(heard), callers)

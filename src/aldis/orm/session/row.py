@@ -62,9 +62,11 @@ class Heard:
                 signal = signals[f"{when}_{kind}"]
                 if is_heard(signal, model):
                     found[kind] = signal
-        kinds = ("save", "update") if ASKED_FOR else ()
-        self.asked = {kind: asked for kind in kinds if (asked := asked_of(signals, kind, model)) is not None}
-        """Who asks for ``changes``, by the kind of the signals."""
+        kinds = (("save", False), ("save", True), ("update", True)) if ASKED_FOR else ()
+        self.asked = {
+            each: asked for each in kinds if (asked := asked_of(signals, each[0], model, each[1])) is not None
+        }
+        """Who asks for ``changes``, by the kind of the signals, and by whether rows are stored."""
         self.pre_save = self.pre.get("save")
         self.post_save = self.post.get("save")
 

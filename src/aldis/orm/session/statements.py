@@ -171,11 +171,11 @@ def update(self: Statement) -> Result[Any]:
 
     async def before() -> None:
         nonlocal skipped
-        skipped = await fire(self.signals, "pre_update", self.model, *told)
+        skipped = await fire(self.signals, "pre_update", self.model, *told, None)
         mapping.refuse_unknown(column_values.keys())
 
     async def after() -> None:
-        await fire(self.signals, "post_update", self.model, *told, row_count, skipped)
+        await fire(self.signals, "post_update", self.model, *told, row_count, skipped, None)
 
     self.wait_for(before, queryset, tuple(values))
     if skipped or not column_values:
