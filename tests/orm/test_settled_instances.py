@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Double, String, event, inspect
+from sqlalchemy import Double, ForeignKey, String, event, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
@@ -223,3 +223,30 @@ async def test_session_that_is_closed_without_a_commit_puts_back_what_was_saved(
     async with type(page).database.session() as session:
         await new.save(using=session)
     assert inspect(new).transient
+
+
+async def test_onupdate_serves_where_its_table_is_written(page) -> None:
+    base = page.__class__.__mro__[1]
+
+    class Ship(base):
+        __tablename__ = "ship"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str] = mapped_column(String(20))
+        name: Mapped[str] = mapped_column(String(20))
+        state: Mapped[str] = mapped_column(String(20), onupdate="changed")
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "ship"}  # noqa: RUF012
+
+    class Tanker(Ship):
+        __tablename__ = "tanker"
+        id: Mapped[int] = mapped_column(ForeignKey("ship.id"), primary_key=True)
+        tons: Mapped[int]
+        __mapper_args__ = {"polymorphic_identity": "tanker"}  # noqa: RUF012
+
+    async with base.database.engine.begin() as connection:
+        await connection.run_sync(Ship.__table__.create)
+        await connection.run_sync(Tanker.__table__.create)
+    tanker = await Tanker.query.create(name="a", state="new", tons=1)
+    await tanker.update(tons=2)
+    assert (await Tanker.query.get(id=tanker.id)).state == tanker.state == "new"
+    await tanker.update(name="b")
+    assert (await Tanker.query.get(id=tanker.id)).state == tanker.state == "changed"

@@ -121,6 +121,13 @@ class TableMapping:
         """Its attributes are called what their columns' keys are."""
         return all(key == name for key, name in self.attributes.items())
 
+    @cached_property
+    def table_of(self) -> dict[str, Any]:
+        """The table of each column, by its key, where there are several."""
+        if len(self.mapper.tables) == 1:
+            return {}
+        return {key: self.mapper.columns[name].table for name, key in self.columns}
+
     @property
     def own_listeners(self) -> int:
         """How many listeners aldis itself has for each event of the mapper's rows; see ``session/listeners.py``."""
@@ -139,7 +146,10 @@ class TableMapping:
     def complete(
         self, column_values: dict[str, Any], defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
     ) -> dict[str, Any]:
-        """Add the client's defaults to what is written."""
+        """Add the client's defaults to what is written; of an UPDATE, those of the tables that are written."""
+        if defaults is self.onupdates and self.table_of:
+            tables = {self.table_of[key] for key in column_values}
+            defaults = tuple(each for each in defaults if self.table_of[each[0]] in tables)
         for key, default in defaults:
             if key not in column_values:
                 column_values[key] = default(DefaultContext(column_values))
