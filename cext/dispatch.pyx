@@ -308,13 +308,14 @@ cdef class Dispatch:
 
     cdef Plan seek(self, object sender):
         key = sender_key(sender)
-        if key not in self._plans:
+        everybody = self._plans[ANY_KEY]  # read first: whoever connects to the sender after this voids it
+        plan = self._plans.get(key, MISSING)
+        if plan is MISSING:
             if self._bases:
                 found = self._find_by_bases(sender)
                 if found is not None:
                     return <Plan?>found
-            key = ANY_KEY
-        plan = self._plans.get(key)
+            plan = everybody
         return <Plan?>self._make_plan(key) if plan is None else <Plan>plan
 
     def _find(self, sender):

@@ -24,8 +24,8 @@ def test_threads_lose_no_receiver_and_call_no_stale_one(core) -> None:
     senders = [Sender() for _ in range(4)] + ["a", core.ANY]
     failures: list[str] = []
     stop = time.monotonic() + SECONDS
-    everybody = []
-    signal.connect(lambda sender, **kwargs: everybody.append(1) if not everybody else None, weak=False)
+    everybody = set()
+    signal.connect(lambda sender, **kwargs: everybody.add("called"), weak=False)
 
     def work(number: int) -> None:
         rounds = 0
@@ -66,7 +66,7 @@ def test_threads_lose_no_receiver_and_call_no_stale_one(core) -> None:
     finally:
         sys.setswitchinterval(interval)
     assert failures == []
-    assert everybody == [1]
+    assert everybody == {"called"}
     gc.collect()
     assert len(list(signal.receivers_for("nobody in particular"))) == 1
 
@@ -173,6 +173,48 @@ def test_threads_that_send_while_receivers_die_signals_are_muted_and_rows_are_to
     graveyard.clear()
     gc.collect()
     assert len(signal.receivers) == 2
+
+
+def interrupted(core, *meanwhile):
+    """Return a signal that runs functions, one after the other, when it has just begun to make a plan."""
+    waiting = list(meanwhile)
+
+    class Interrupted(core.Signal):
+        def _make_plan(self, key):
+            if waiting:
+                waiting.pop(0)(self)
+            return super()._make_plan(key)
+
+    return Interrupted()
+
+
+def test_receiver_that_connects_to_a_sender_while_everybodys_plan_is_made_is_called(core) -> None:
+    calls, sender = [], Sender()
+
+    def receiver(sender, **kwargs):
+        calls.append(kwargs)
+
+    signal = interrupted(core, lambda signal: signal.connect(receiver, sender))
+    signal.send(sender, number=1)
+    signal.send(sender, number=2)
+    assert calls[-1] == {"number": 2}
+
+
+def test_plan_that_two_threads_make_at_once_is_made_once(core) -> None:
+    calls, sender = [], Sender()
+    made = []
+
+    def receiver(sender, **kwargs):
+        calls.append(kwargs)
+
+    def make_it_first(signal):
+        made.append(signal._find(sender))
+
+    signal = interrupted(core, make_it_first)
+    assert signal._find(sender) is made[0]
+    signal.connect(receiver)  # what is kept of the plan, wherever it is, is void with it
+    signal.send(sender, number=1)
+    assert calls == [{"number": 1}]
 
 
 def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core) -> None:

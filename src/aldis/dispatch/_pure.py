@@ -195,13 +195,12 @@ class Dispatch:
 
     def _find(self, sender: Any) -> Plan:
         """Return the plan of ``sender``."""
-        plans = self._plans
         key = sender_key(sender)
-        if key not in plans:
-            if self._bases and (found := self._find_by_bases(sender)) is not None:
-                return found
-            key = ANY_KEY
-        return plans.get(key) or self._make_plan(key)
+        everybody = self._plans[ANY_KEY]  # read first: whoever connects to the sender after this voids it
+        plan = self._plans.get(key, everybody)
+        if self._bases and key not in self._plans and (found := self._find_by_bases(sender)) is not None:
+            return found
+        return plan or self._make_plan(key)
 
     def has_receivers_for(self, sender: Any) -> bool:
         """Tell whether a send by ``sender`` would call anybody.

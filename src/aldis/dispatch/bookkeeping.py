@@ -173,13 +173,19 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
             return self._make_plan(key)
 
     def _make_plan(self, key: Any) -> core.Plan:
-        """Make the plan of a sender, or that of :data:`ANY`, and keep it until somebody connects or disconnects."""
+        """Make the plan of a sender, or that of :data:`ANY`, and keep it until somebody connects or disconnects.
+
+        Another thread may have made it, or have connected to the sender, since the caller looked.
+        """
         with LEDGER:
             bases = list(self._heard_bases(key))
             if not self._by_sender.get(key) and not bases and (key == ANY_KEY or not self._bases):
-                if key != ANY_KEY:
+                if key in self._plans and key != ANY_KEY:
                     self._drop(key)
                 key = ANY_KEY
+            known = self._plans.get(key)
+            if known is not None:
+                return known  # a second plan in its place would not be voided with it
             places, nearest = self._nearest([key, *bases, *([ANY_KEY] if key != ANY_KEY else [])])
             found = [(places[each], self._record(nearest[each], each)) for each in places]
             if len(found) > 1:
