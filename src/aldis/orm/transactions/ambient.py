@@ -70,6 +70,10 @@ class Operation(Scope):
 
     async def __aenter__(self) -> Transaction:
         around = SCOPE.get()
+        if around is None and self.sync is None:
+            assert self.connect is not None
+            self.outer = outermost(self, self.connect, self.read_only)
+            return await self.outer.__aenter__()
         if (
             around is None
             or not around.is_open

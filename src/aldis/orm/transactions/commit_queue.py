@@ -20,6 +20,8 @@ from ..mapping.instance_state import STATE, expire_again, show_again
 from .scope import SCOPE
 
 if TYPE_CHECKING:
+    from asyncio import CancelledError
+
     from sqlalchemy.orm import InstanceState
 
     from .rollback import RollbackScope
@@ -89,6 +91,8 @@ class CommitQueue(Queue):
 
     is_committed = False
     """The transaction has committed."""
+    cancelled: CancelledError | None = None
+    """The cancellation that came during the COMMIT."""
 
     def add(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
         """Let a call wait; of an operation that was rolled back meanwhile, only one that waits for that."""

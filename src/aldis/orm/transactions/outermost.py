@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, StatementError
@@ -17,11 +17,11 @@ from .commit_queue import CommitQueue
 from .savepoints import Transaction
 from .settings import Settings, settings_of
 from .sheltered import OutcomeUnknown, Sheltered
-from .writers_queue import only_writer
+from .writers_queue import OnlyWriter, only_writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
     from sqlalchemy.orm import InstanceState
 
     from .scope import Scope
@@ -39,14 +39,6 @@ def alone_in_memory(engine: Engine) -> AbstractAsyncContextManager[None]:
     if engine.dialect.name == "sqlite" and (writer := only_writer(engine)).is_in_memory:
         return writer
     return NOTHING
-
-
-def place_for(engine: Engine, settings: Settings, read_only: bool) -> AbstractAsyncContextManager[None]:
-    """Return what a transaction waits for before it has a connection: its place among SQLite's writers."""
-    if engine.dialect.name != "sqlite":
-        return NOTHING
-    writer = only_writer(engine)
-    return writer if writer.is_in_memory or (settings.begin == "immediate" and not read_only) else NOTHING
 
 
 @asynccontextmanager
@@ -67,13 +59,16 @@ async def outermost(
     settings = settings_of(scope.engine)
     queue = CommitQueue(raises=settings.after_commit_errors == "raise")
     scope.read_only = read_only
-    cancelled: list[CancelledError] = []
+    writer, place = None, NOTHING
+    if scope.engine.dialect.name == "sqlite":  # it waits, before it has a connection, for its place among the writers
+        writer = only_writer(scope.engine)
+        if writer.is_in_memory or (settings.begin == "immediate" and not read_only):
+            place = writer
     try:
         async with (
-            place_for(scope.engine, settings, read_only),
+            place,
             connect() as connection,
-            committed(connection, queue, scope, settings, cancelled),
-            in_transaction(connection, queue, scope, settings, is_given) as transaction,
+            in_transaction(connection, queue, scope, settings, writer, is_given) as transaction,
         ):
             yield transaction
     except BaseException as error:
@@ -86,65 +81,110 @@ async def outermost(
             queue.raises = False  # theirs are logged: this one was first
             await queue.run()
             raise
-        cancelled.append(error)
+        queue.cancelled = error
     await queue.run()
-    if cancelled:
-        raise cancelled[0]
+    if queue.cancelled is not None:
+        raise queue.cancelled
 
 
 @asynccontextmanager
-async def committed(
+async def in_transaction(
     connection: AsyncConnection,
     queue: CommitQueue,
     scope: Scope,
     settings: Settings,
-    cancelled: list[CancelledError],
-) -> AsyncIterator[None]:
-    """Begin a transaction, commit it when the block is over, and roll it back when that or the block raises.
+    writer: OnlyWriter | None,
+    is_given: bool,
+) -> AsyncIterator[Transaction]:
+    """Begin a transaction, which is the one that the context runs in, and commit it when the block is over.
 
-    Where the block itself has rolled back, nothing is left to commit, and nobody is told of one; what it has committed
-    itself is committed. A connection on which either fails is lost: it is given up, and the error that was first is the
-    one that is raised.
+    When the block or the commit raises, it is rolled back. Where the block itself has rolled back, nothing is left to
+    commit, and nobody is told of one; what it has committed itself is committed. A connection on which either fails is
+    lost: it is given up, and the error that was first is the one that is raised. All of this is one function: each
+    context that is a generator costs a save ten Python calls.
 
     Raises:
+        RefusedError: SQLAlchemy was told to keep the connection in AUTOCOMMIT.
         InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.
         CancelledError: A cancellation came during the COMMIT, whose outcome nobody knows.
     """
-    refuse_autocommit(connection, scope)
     begun = await connection.begin()
     try:
-        yield
-        if not begun.is_active:
-            queue.is_committed = scope.transaction.was_committed()
-            if not queue.is_committed:
-                scope.rollback.undo()
-                queue.forget_since(0)
-            return
+        transaction = Transaction(connection, queue, scope, is_given)
+        if transaction.keeps_autocommit:
+            raise RefusedError(in_autocommit(scope))  # noqa: TRY301 - what has begun is rolled back
+        if writer is not None:
+            immediate = settings.begin == "immediate" and not scope.read_only
+            await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
+            if writer.is_in_memory and writer.timeout is None:
+                await writer.ask(connection)
+        elif scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
+            await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        scope.number = 0
+        scope.open(transaction, None)
+        waiting = AFTER_COMMIT.set(queue)
         try:
-            cancellation = await Sheltered(begun.commit(), settings.commit_timeout)
-            queue.is_committed = True
-            if cancellation is not None:
-                cancelled.append(cancellation)
-        except OutcomeUnknown as unknown:
-            queue.calls.clear()  # nobody can be told how it ended
-            await give_up(connection, scope, unknown.cancelled)
-            raise unknown.cancelled from None
-        except SQLAlchemyError:
+            yield transaction
+            if scope.busy is not None or scope.queue:
+                await scope.end_well()
+            if transaction.broken is not None:
+                transaction.refuse_broken()
+        except BaseException:
+            await scope.end_badly()
             raise
-        except Exception as error:
-            await connection.invalidate()
-            raise InterfaceError("COMMIT", None, error, connection_invalidated=True) from error
+        finally:
+            scope.leave_context()
+            scope.close()
+            transaction.close()
+            try:  # noqa: SIM105 - suppress() is three calls a save
+                AFTER_COMMIT.reset(waiting)
+            except ValueError:  # another task ends it; a queue that is closed lets nobody wait
+                pass
+        await commit(connection, begun, scope, queue, settings)
     except BaseException as error:
         queue.is_committed = queue.is_committed or scope.was_committed()
-        try:
-            if begun.is_active and not connection.closed and not connection.invalidated:
-                await begun.rollback()
-        except Exception:
-            await connection.invalidate()
-        else:
-            if is_drivers_own(connection, error) and not connection.closed:
-                await connection.invalidate()
+        await roll_back(connection, begun, error)
         raise
+
+
+async def commit(
+    connection: AsyncConnection,
+    begun: AsyncTransaction,
+    scope: Scope,
+    queue: CommitQueue,
+    settings: Settings,
+) -> None:
+    """Commit a transaction, if its block has not ended it; see :func:`in_transaction`."""
+    if not begun.is_active:
+        queue.is_committed = scope.was_committed()
+        if not queue.is_committed:
+            scope.rollback.undo()
+            queue.forget_since(0)
+        return
+    try:
+        queue.cancelled = await Sheltered(begun.commit(), settings.commit_timeout)
+        queue.is_committed = True
+    except OutcomeUnknown as unknown:
+        queue.calls.clear()  # nobody can be told how it ended
+        await give_up(connection, scope, unknown.cancelled)
+        raise unknown.cancelled from None
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        await connection.invalidate()
+        raise InterfaceError("COMMIT", None, error, connection_invalidated=True) from error
+
+
+async def roll_back(connection: AsyncConnection, begun: AsyncTransaction, error: BaseException) -> None:
+    """Roll back a transaction after an error, and give up the connection where that is in no known state."""
+    try:
+        if begun.is_active and not connection.closed and not connection.invalidated:
+            await begun.rollback()
+    except Exception:
+        await connection.invalidate()
+    else:
+        if is_drivers_own(connection, error) and not connection.closed:
+            await connection.invalidate()
 
 
 async def give_up(connection: AsyncConnection, scope: Scope, cancelled: CancelledError) -> None:
@@ -158,18 +198,6 @@ async def give_up(connection: AsyncConnection, scope: Scope, cancelled: Cancelle
             LOST[state] = state.key
     if not connection.closed:
         await connection.invalidate()
-
-
-def refuse_autocommit(connection: AsyncConnection, scope: Scope) -> None:
-    """Refuse to write where nothing can be undone.
-
-    Raises:
-        RefusedError: SQLAlchemy was told to keep the connection in AUTOCOMMIT.
-    """
-    sync = connection.sync_connection
-    assert sync is not None
-    if Transaction.is_autocommit(sync):
-        raise RefusedError(in_autocommit(scope))
 
 
 def in_autocommit(scope: Scope) -> str:
@@ -189,36 +217,3 @@ def is_drivers_own(connection: AsyncConnection, error: BaseException) -> bool:
     origin = error.orig if isinstance(error, StatementError) and not isinstance(error, DBAPIError) else error
     package = type(origin).__module__.partition(".")[0]
     return package not in {"builtins", "sqlalchemy"} and package == connection.dialect.driver
-
-
-@asynccontextmanager
-async def in_transaction(
-    connection: AsyncConnection, queue: CommitQueue, scope: Scope, settings: Settings, is_given: bool
-) -> AsyncIterator[Transaction]:
-    """Let a connection's transaction be the one that the current context runs in."""
-    immediate = settings.begin == "immediate" and not scope.read_only
-    await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
-    if connection.dialect.name == "sqlite":
-        writer = only_writer(scope.engine)
-        if writer.is_in_memory and writer.timeout is None:
-            await writer.ask(connection)
-    if scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
-        await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-    transaction = Transaction(connection, queue, scope, is_given)
-    scope.number = 0
-    scope.open(transaction, None)
-    waiting = AFTER_COMMIT.set(queue)
-    try:
-        yield transaction
-        if scope.busy is not None or scope.queue:
-            await scope.end_well()
-        transaction.refuse_broken()
-    except BaseException:
-        await scope.end_badly()
-        raise
-    finally:
-        scope.leave_context()
-        scope.close()
-        transaction.close()
-        with suppress(ValueError):  # another task ends it; a queue that is closed lets nobody wait
-            AFTER_COMMIT.reset(waiting)
