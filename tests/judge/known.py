@@ -73,15 +73,6 @@ ALTERED = ("big_integer", "integer", "float_", "string")
 
 KNOWN = [
     Known(
-        "keys_of_units",
-        "Where the unit of work writes, and a trigger makes the keys, instances get other rows' keys (rule 1)",
-        lambda example, difference: (
-            example.spec.tables.makes_keys
-            and (difference.field == "key" or (difference.field, difference.attribute) == ("attribute", "id"))
-        ),
-        Example("psycopg", "bulk_create", (Row(),) * 2, Spec("mutable", "descending_keys", ())),
-    ),
-    Known(
         "lookup_in_batch",
         "bulk_get_or_create takes two rows of a batch for one, by Python's equality, where the database finds no equal",
         lambda example, difference: (
@@ -93,30 +84,5 @@ KNOWN = [
         Example(
             "asyncmy", "bulk_get_or_create", (Row({"float_": "0.1"}),) * 2, Spec(columns=("float_",)), lookup="float_"
         ),
-    ),
-    Known(
-        "refresh_in_two",
-        "Defaults made in Python and by the database are announced by two events refresh_flush, by a flush by one",
-        lambda example, difference: (
-            difference.field == "events"
-            and example.spec.class_kind == "refreshed"
-            and difference.ours.count("refresh_flush") > difference.theirs.count("refresh_flush")
-        ),
-        Example(
-            "aiosqlite",
-            "bulk_create_mappings",
-            (Row(),),
-            Spec("refreshed", "plain", ("string_context", "datetime_default_now")),
-        ),
-    ),
-    Known(
-        "dropped_of_units",
-        "Where the unit of work writes, a row that the database passes over leaves a stored instance (rule 2)",
-        lambda example, difference: (
-            difference.field == "no row"
-            and example.spec.class_kind != "plain"
-            and "ignoring" in example.spec.table_kind
-        ),
-        Example("aiosqlite", "save, save again", (Row(),) * 2, Spec("mutable", "ignoring_trigger", ())),
     ),
 ]

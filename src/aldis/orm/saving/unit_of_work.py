@@ -6,8 +6,9 @@ does to related rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
@@ -15,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from ..mapping.instance_state import Snapshot, is_sql, set_again, set_aside
 from ..transactions.ambient import alone
+from .flush_guards import guarded
 from .gone import first_gone, gone
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
 __all__ = ["delete", "write"]
+
+FILLED: Final[dict[InstanceState[Any], list[str]]] = {}
+"""The attributes of instances that are flushed that have got a default, which SQLAlchemy does not know."""
 
 
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
@@ -94,18 +99,44 @@ async def flush(
             session.add(instance)
         remember_related(transaction, session, {id(instance) for instance, _ in rows})
         count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
-        await session.flush()
-        announce = mapping.mapper.class_manager.dispatch.refresh_flush
+        announce = announcing(mapping)
+        if announce:
+            FILLED.update((instance_state(instance), filled[id(instance)]) for instance, _ in rows)
+        try:
+            if is_update:
+                await session.flush()
+            else:
+                async with guarded(transaction, mapping, [column_values for _, column_values in rows]):
+                    await session.flush()
+            for instance, _ in rows if announce else ():
+                state: InstanceState[Any] = instance_state(instance)
+                if names := FILLED.pop(state, None):
+                    announce(state, None, names)
+        finally:
+            for instance, _ in rows if announce else ():
+                FILLED.pop(instance_state(instance), None)
         for instance, _ in rows:
-            state: InstanceState[Any] = instance_state(instance)
-            if announce and filled[id(instance)]:
-                announce(state, None, filled[id(instance)])
+            state = instance_state(instance)
             unknown = [name for name in mapping.keys if name in state.expired_attributes]
             if unknown:
                 await session.refresh(instance, unknown)
         await session.commit()
         session.expunge_all()
     return count
+
+
+def announcing(mapping: TableMapping) -> Any:
+    """Return SQLAlchemy's event ``refresh_flush`` of a class, if anybody listens, and have it tell of our defaults."""
+    found = mapping.mapper.class_manager.dispatch.refresh_flush
+    model = mapping.mapper.class_
+    if found and not event.contains(model, "refresh_flush", tell_of_filled):
+        event.listen(model, "refresh_flush", tell_of_filled, raw=True, insert=True)
+    return found
+
+
+def tell_of_filled(state: InstanceState[Any], _context: object, names: list[str]) -> None:
+    """Add to what SQLAlchemy announces: one event tells of all defaults, whoever has made them."""
+    names[:0] = FILLED.pop(state, [])
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
