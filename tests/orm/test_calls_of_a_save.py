@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
 from aldis import signals
+from aldis.dispatch.on_request import ASKED
 
 pytestmark = pytest.mark.asyncio
 
@@ -45,6 +46,16 @@ async def called_by(make: Callable[[], Awaitable[object]]) -> tuple[int, int, in
     return len(files), sum(name != caller for name, caller in files), len({name for name, _ in files})
 
 
+@pytest.fixture
+def nobody_asks():
+    """Let there be no receiver of another test that asks for ``changes``."""
+    asked = set(ASKED)
+    ASKED.clear()
+    yield
+    ASKED.update(asked)
+
+
+@pytest.mark.usefixtures("nobody_asks")
 @pytest.mark.skipif(aldis.backend == "pure", reason="the pure core calls more functions")
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="a comprehension is a function there")
 @pytest.mark.skipif(sys.gettrace() is not None, reason="something else is looking at each call")

@@ -347,3 +347,41 @@ async def test_nobody_asks_and_nothing_is_read_or_made(documents, monkeypatch) -
     await Document.query.bulk_update([{"id": 1, "title": "v"}])
     assert documents.sql == unheard
     assert "changes" not in heard[0]
+
+
+async def test_many_rows_alike_are_told_as_the_table_tells(documents) -> None:
+    Document, told = documents.Document, documents.told
+    new = [Document(title=f"t{n}", body="b", note=str(n), status="draft") for n in range(20)]
+    await Document.query.bulk_create(new)
+    documents.hear(Document)
+
+    @Document.meta.signals.pre_update.connect_via(Document)
+    def meddle(sender, model_instance, column_values):
+        match model_instance.id:
+            case 2:
+                raise aldis.SkipOperation
+            case 3:
+                model_instance.status = "done"
+            case 4:
+                column_values["heading"] = "louder"
+            case 5:
+                del column_values["note"]
+            case 6:
+                column_values["note"] = "5"  # what it was
+
+    for rows in (new, new[:9], new[9:]):
+        forget(told)
+        before = await rows_of(documents, Document)
+        for each in rows:
+            each.title, each.note = f"{each.title}!", None if each.id == 7 else f"{each.note}?"
+        asked = [
+            {"title": (before[each.id]["title"], each.title), "note": (before[each.id]["note"], each.note)}
+            for each in rows
+        ]
+        asked = [{name: pair for name, pair in each.items() if pair[0] != pair[1]} for each in asked]
+        await Document.query.bulk_update(rows)
+        after = await rows_of(documents, Document)
+        assert told.before == asked
+        expected = [difference(before[each.id], after[each.id]) for each in rows]
+        assert [number for number, each in enumerate(expected) if not each] == ([] if rows[0].id > 2 else [1])
+        assert told.after == told.batches == told.committed == expected

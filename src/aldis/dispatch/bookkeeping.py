@@ -15,6 +15,7 @@ from ..errors import SignalError
 from . import core, delivery, plans
 from .connections import FEW, SAME_PLACE, place_of
 from .ledger import LEDGER, Bucket
+from .on_request import note_asking
 from .plan_code import renew
 from .receiver import describe
 from .records import PLAIN, Options, Receiver
@@ -58,6 +59,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
             record = self._records.get(receiver_id)
             if record is not None and not record.is_as_read():
                 record.renew(receiver)
+                if record.asks:
+                    note_asking(None)
                 self._forget(ANY_KEY)
             if self._parameters is not None:
                 self._check(receiver, record, sender, options)
@@ -76,7 +79,9 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
                     keys = self._by_receiver[receiver_id] = Bucket()
                 keys[key] = SAME_PLACE if len(keys) >= FEW else place_of(sys._getframe(2))
             if options is not PLAIN or key in self._special:
-                self._set_options(key, receiver_id, record, receiver, options)
+                record = self._set_options(key, receiver_id, record, receiver, options)
+            if record.asks:
+                note_asking(None if key == ANY_KEY else sender)
             self._forget(key)
 
     def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
@@ -105,15 +110,16 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
 
     def _set_options(
         self, key: Hashable, receiver_id: Hashable, record: Receiver, receiver: Callable[..., Any], options: Options
-    ) -> None:
-        """Give one connection its options."""
+    ) -> Receiver:
+        """Give one connection its options; return its record."""
         before = self._drop_options(key, receiver_id)
         if options is not PLAIN:
-            self._special.setdefault(key, {})[receiver_id] = Receiver(receiver, record.reference, options)
+            record = self._special.setdefault(key, {})[receiver_id] = Receiver(receiver, record.reference, options)
         if options.subclasses:
             self._bases[key] = self._bases.get(key, 0) + 1
         if options.subclasses or (before is not None and before.options.subclasses):
             self._forget(ANY_KEY)
+        return record
 
     def _drop_options(self, key: Hashable, receiver_id: Hashable) -> Receiver | None:
         """Let one connection have no options; return the record that it had."""
@@ -346,6 +352,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
                 self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
         for key in self._by_sender:
             self._forget(key)
+        if any(record.asks for some in (self._records, *self._special.values()) for record in some.values()):
+            note_asking(None)
 
 
 def new_signal(kind: type[Bookkeeping]) -> Bookkeeping:

@@ -10,7 +10,7 @@ import blinker
 
 from ..errors import SignalError
 from . import emitters
-from .on_request import ASKED, CHANGES
+from .on_request import note_asking
 from .signal import NamedSignal, Signal
 
 __all__ = ["Broadcaster"]
@@ -99,7 +99,7 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
         if name.startswith("_"):
             raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
         if not isinstance(signal, Signal):
-            ASKED.add(CHANGES)  # nobody is told who connects to it: it is asked each time
+            note_asking(None)  # nobody is told who connects to it: it is asked each time
         self._signals[name] = signal
         self._forget()
 

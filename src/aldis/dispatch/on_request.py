@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .code_facts import facts_of
 
-__all__ = ["ASKED", "CHANGES", "hidden_in", "hide", "is_asked_for", "mentions"]
+__all__ = ["ANYBODY", "ASKED", "CHANGES", "hidden_in", "hide", "is_asked_for", "may_ask", "mentions", "note_asking"]
 
 CHANGES: Final = "changes"
 """The name of the parameter."""
@@ -20,8 +20,11 @@ CHANGES: Final = "changes"
 HIDDEN: Final[dict[tuple[str, ...], str]] = {}
 """The parameter that is hidden, by the names of all that a signal sends."""
 
-ASKED: Final[set[str]] = set()
-"""Is empty while no receiver in the program asks: a save looks at it, and calls nothing then."""
+ASKED: Final[set[int]] = set()
+"""The ids of the classes whose receivers ask, or those of the classes below them; ``object`` where any sender's may. A
+save looks at it, and calls nothing where its class is not there. One that is here too long costs a look, no more."""
+
+ANYBODY: Final = id(object)
 
 
 def hide(names: tuple[str, ...], hidden: str) -> None:
@@ -43,6 +46,21 @@ def hidden_in(names: tuple[str, ...]) -> str | None:
         ('secret', None)
     """
     return HIDDEN.get(names)
+
+
+def may_ask(model: type[Any]) -> bool:
+    """Tell whether a receiver of a class may ask for ``changes``; see :func:`is_asked_for`."""
+    return bool(ASKED) and not ASKED.isdisjoint(map(id, model.__mro__))
+
+
+def note_asking(sender: Any) -> None:
+    """Take note that a receiver asks.
+
+    Args:
+        sender: Its sender; ``None`` for any. One that is no class never has ``changes``.
+    """
+    if sender is None or isinstance(sender, type):
+        ASKED.add(ANYBODY if sender is None else id(sender))
 
 
 def mentions(functions: Iterator[FunctionType], word: str) -> bool:

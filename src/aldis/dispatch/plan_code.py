@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from . import core
 from .deferral import behind
 from .failures import annotate
+from .on_request import note_asking
 from .records import Receiver
 from .sites import Arguments, Site, site_of
 
@@ -357,6 +358,8 @@ def renew(records: Sequence[Receiver]) -> bool:
     for record in records:
         if not record.is_as_read() and (receiver := record.itself()) is not None:
             record.renew(receiver)
+            if record.asks:
+                note_asking(None)
             found = True
     return found
 

@@ -13,7 +13,7 @@ from .batching import Batched
 from .code_facts import facts_of
 from .conditions import Condition
 from .deferral import Deferred
-from .on_request import ASKED, CHANGES, mentions
+from .on_request import CHANGES, mentions
 from .receiver import ANYTHING, ANYTHING_ASKED, Accepts, accepts, functions_of, plain_function, strong
 from .twins import HAS_TWINS, hung_twin, twin_of
 
@@ -77,8 +77,6 @@ class Receiver(core.Asked):
         self._accepted = accepts(receiver)
         self.asks = self._asks(functions)
         """Which ``changes`` it, or the condition of its connection, asks for: ``"all"``, ``"updates"`` or none."""
-        if self.asks:
-            ASKED.add(CHANGES)
         self.is_async = iscoroutinefunction(receiver)
         self._twin: Any = None
         self.is_method = isinstance(receiver, MethodType) and type(receiver.__func__) is FunctionType

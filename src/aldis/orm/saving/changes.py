@@ -7,6 +7,9 @@ deferred, or a Mutable that was changed in place, the row is read, locked as the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import repeat
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import select, tuple_
@@ -15,7 +18,8 @@ from sqlalchemy.orm.base import NO_VALUE
 from ...dispatch.changes import Change
 from ...dispatch.on_request import is_asked_for
 from ..databases.sqlite import whole
-from ..mapping.instance_state import foreign_keys, is_sql
+from ..mapping.instance_state import foreign_keys, has_expressions, is_sql
+from ..mapping.rowwise import names as key_names
 from .firing import are_off
 
 if TYPE_CHECKING:
@@ -35,6 +39,13 @@ Reader = Callable[[Any], Awaitable[Sequence[Any]]]
 
 MOST_PARAMETERS: Final = 30_000
 """Of one SELECT: SQLite takes 32,766, PostgreSQL one more."""
+
+
+FEW: Final = 8
+"""So many rows are worth looking at column by column."""
+
+MAKE: Final = partial(tuple.__new__, Change)
+"""Makes a change of a pair: half the time of ``Change(*pair)``."""
 
 
 class Asked(NamedTuple):
@@ -113,6 +124,8 @@ class Changes:
         """The values that were read, by the row's number and the attribute's name."""
         self.kept: list[dict[str, Any]] = []
         """The old values of each row, by attribute name."""
+        self.alike: dict[str, list[Any]] | None = None
+        """The same by columns, where all rows write the same ones and all old values are known: a tenth of the time."""
         self.version = (
             None
             if mapping.mapper.version_id_col is None
@@ -125,6 +138,9 @@ class Changes:
             return None
         if not self.is_update:
             return [self.given(state) for state in self.states]
+        alike = self.columns(self.caller_names())
+        if alike is not None and not has_expressions(self.rows):  # type: ignore[arg-type]
+            return self.compared(alike)
         told = [self.told_of(number) for number in range(len(self.rows))]
         names: list[Collection[str]] = list(told)
         if self.asked.after:  # so that it is one SELECT for both
@@ -138,6 +154,9 @@ class Changes:
         """Keep the old values that are told after, of all rows but those that receivers have skipped."""
         if not self.asked.after or not self.is_update:
             return
+        self.alike = self.columns(self.common_names())
+        if self.alike is not None:
+            return
         names = [() if number in skipped else tuple(self.names_of(number)) for number in range(len(self.rows))]
         await self.read_missing(names)
         self.kept = [{name: self.old(number, name) for name in each} for number, each in enumerate(names)]
@@ -146,8 +165,77 @@ class Changes:
         """Return what was written of each row, nothing of those that were not; ``None`` where nobody asks."""
         if not self.asked.after:
             return None
+        if self.alike is not None:
+            found = self.compared(self.alike)
+            for number in unwritten:
+                found[number] = {}
+            return found
         numbers = range(len(self.rows))
         return [{} if number in unwritten else self.written(number) for number in numbers]
+
+    def common_names(self) -> list[str] | None:
+        """Return the attributes that all rows write; ``None`` where they are not the same, or others may be changed."""
+        of_rows = key_names(self.rows)  # type: ignore[arg-type]
+        if len(self.rows) < FEW or len(of_rows) != 1 or self.version is not None or self.made_on_update:
+            return None
+        related = self.mapping.relationships
+        if related and not all(related.isdisjoint(state.committed_state) for state in self.states):
+            return None
+        return [self.mapping.attributes[key] for key in of_rows.pop()]
+
+    def caller_names(self) -> list[str] | None:
+        """Return the attributes that the caller has changed, where these are the same of all rows."""
+        names = None if self.callers is not None else self.common_names()
+        if names is None:
+            return None
+        found = []
+        for name in names:
+            count = sum([name in state.committed_state for state in self.states])
+            if count == len(self.states):
+                found.append(name)
+            elif count:
+                return None
+        return found
+
+    def columns(self, names: list[str] | None) -> dict[str, list[Any]] | None:
+        """Return the old values of attributes, of all rows; ``None`` where one has to be read."""
+        if not names:
+            return None
+        histories = [state.committed_state for state in self.states]
+        found: dict[str, list[Any]] = {}
+        for name in names:
+            try:
+                column = [history[name] for history in histories]
+            except KeyError:
+                column = [self.old(number, name) for number in range(len(histories))]
+            if any(map(is_, column, repeat(NO_VALUE))):
+                return None
+            found[name] = column
+        return found
+
+    def compared(self, columns: dict[str, list[Any]]) -> list[Changed]:
+        """Return what differs in each row.
+
+        Args:
+            columns: The old values, by attribute name.
+        """
+        found: list[Changed] = []
+        manager = self.mapping.mapper.class_manager
+        for name, old in columns.items():
+            key = self.mapping.keys[name]
+            try:
+                new = [row[key] for row in self.rows]
+            except KeyError:  # a receiver has taken it out of some rows
+                new = [row.get(key, before) for row, before in zip(self.rows, old, strict=True)]
+            same = map(manager[name].impl.is_equal, new, old)
+            changes = map(MAKE, zip(old, new, strict=True))
+            if not found:
+                found = [{} if equal is True else {name: change} for equal, change in zip(same, changes, strict=True)]
+                continue
+            for row, equal, change in zip(found, same, changes, strict=True):
+                if equal is not True:
+                    row[name] = change
+        return found
 
     def keep_history(self) -> None:
         """Keep the old values of what SQLAlchemy itself has changed of the only row, once it is written."""
@@ -217,7 +305,7 @@ class Changes:
             before = old[name]
             if before is NO_VALUE:
                 before = None
-            if before is not value and (is_sql(value) or manager[name].impl.is_equal(value, before) is not True):
+            if is_sql(value) or manager[name].impl.is_equal(value, before) is not True:
                 found[name] = Change(before, value)
         return found
 

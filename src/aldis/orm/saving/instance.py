@@ -96,7 +96,9 @@ async def write(
     row_count = 0
     skipped = False
     told = (model, caller, instance, values, column_values, is_update, False)
-    asked = asked_of(signals, kind, model, is_update) if ASKED else None
+    asked = (
+        asked_of(signals, kind, model, is_update) if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)) else None
+    )
     changes, given, written = None, None, None
     async with operation(model, using, RollbackScope(state, before)) as transaction:
         if asked is not None:

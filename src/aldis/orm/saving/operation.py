@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
-from ...dispatch.on_request import ASKED
+from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
@@ -167,7 +167,11 @@ class Bulk:
         mapping = rows.mapping
         refuse_twice(mapping.mapper.class_, rows.instances)
         self.batches.append(rows)
-        changes = self.changes_of(transaction, mapping, "save", rows.states, rows.column_values) if ASKED else None
+        changes = (
+            self.changes_of(transaction, mapping, "save", rows.states, rows.column_values)
+            if may_ask(rows.mapping.mapper.class_)
+            else None
+        )
         await self.emit_before_insert(rows, changes)
         rows.counts = [1] * len(rows.instances)
         columns = set(map(frozenset, names(rows.column_values)))
@@ -255,7 +259,7 @@ class Bulk:
     async def update_class(self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row]) -> None:
         """Update rows of one class, with their signals."""
         changes = None
-        if ASKED:
+        if may_ask(mapping.mapper.class_):
             states, columns = [row.state for row in rows], [row.column_values for row in rows]
             callers = [row.values for row in rows] if self.is_migration else None
             changes = self.changes_of(transaction, mapping, "update", states, columns, callers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 
-from ...dispatch.on_request import ASKED as ASKED_FOR
+from ...dispatch.on_request import may_ask
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
 from ..saving.changes import asked_of
@@ -62,7 +62,7 @@ class Heard:
                 signal = signals[f"{when}_{kind}"]
                 if is_heard(signal, model):
                     found[kind] = signal
-        kinds = (("save", False), ("save", True), ("update", True)) if ASKED_FOR else ()
+        kinds = (("save", False), ("save", True), ("update", True)) if may_ask(model) else ()
         self.asked = {
             each: asked for each in kinds if (asked := asked_of(signals, each[0], model, each[1])) is not None
         }
