@@ -35,7 +35,8 @@ def test_column_and_property_are_refused(name, id_mapped) -> None:
         model(**id_mapped, **{name: mapped_column(Text)})
     assert str(caught.value) == (
         f"Order.{name} is a column and would hide aldis.Model's own {name!r}. "
-        f'Call the attribute {name}_ and leave the column its name: {name}_ = mapped_column("{name}").'
+        f'Call the attribute {name}_ and leave the column its name: {name}_ = mapped_column("{name}"). '
+        "Or leave aldis.Model out: receivers hear the class without it, from sessions."
     )
     with pytest.raises(aldis.ConfigurationError, match=f"Order.{name} is a property .* to {name}_ for example"):
         model(**id_mapped, **{name: property(str)})
@@ -44,9 +45,9 @@ def test_column_and_property_are_refused(name, id_mapped) -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"save": lambda self: None}, r"is a plain function .* or override aldis.Model's by `async def save`\."),
+        ({"save": lambda self: None}, r"is a plain function .* or override aldis.Model's by `async def save`\. Or"),
         ({"save": functools.partialmethod(lambda self: None)}, "is a plain function"),
-        ({"query": staticmethod(lambda: None)}, r"is a plain function .* to query_ for example\."),
+        ({"query": staticmethod(lambda: None)}, r"is a plain function .* to query_ for example\. Or"),
         ({"query": in_its_place}, "is an async function"),
         ({"update": classmethod(lambda cls: None)}, "is a plain function"),
         ({"load": hybrid_property(lambda self: self.id)}, "is a property"),
@@ -77,7 +78,7 @@ def test_function_that_the_mixin_would_hide_is_refused(id_mapped) -> None:
         model(Crud, **id_mapped)
     assert str(caught.value) == (
         "Order.save (of Crud) is a plain function and would be hidden by aldis.Model's own 'save'. "
-        "Rename it, to save_ for example."
+        "Rename it, to save_ for example. Or leave aldis.Model out: receivers hear the class without it, from sessions."
     )
 
 

@@ -6,14 +6,16 @@ Mapped classes are known by their attributes: dispatch knows no SQLAlchemy.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
+from importlib import import_module
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Final
 
 from ..errors import SignalError
 from ..suggestions import did_you_mean
 from .receiver import describe, short_repr
 
-__all__ = ["refuse_unknowable", "refuse_unmapped", "refuse_unsent"]
+__all__ = ["NAMED", "note_class", "notify_of_classes", "refuse_unknowable", "refuse_unmapped", "refuse_unsent"]
 
 
 def refuse_unknowable(sender: Any) -> None:
@@ -41,6 +43,35 @@ def is_dead(proxy: Any) -> bool:
     except ReferenceError:
         return True
     return False
+
+
+NAMED: Final[weakref.WeakSet[type]] = weakref.WeakSet()
+"""The classes that receivers of models' signals were connected to."""
+
+LISTEN: Final[list[Callable[[type], None]]] = []
+"""The function of the ORM that has sessions fire for a class and those below it."""
+
+
+def note_class(sender: type) -> None:
+    """Have SQLAlchemy's sessions fire for a class that a receiver of a models' signal was connected to."""
+    NAMED.add(sender)
+    if not LISTEN and (hasattr(sender, "__mapper__") or is_declarative(sender)):
+        # By its name: dispatch is below the ORM, and works without it. The ORM calls notify_of_classes().
+        import_module("aldis.orm.model")
+    elif LISTEN:
+        LISTEN[0](sender)
+
+
+def notify_of_classes(listen: Callable[[type], None]) -> None:
+    """Call a function for each class that a receiver of a models' signal is, or was, connected to."""
+    LISTEN[:] = [listen]
+    for sender in list(NAMED):
+        listen(sender)
+
+
+def is_declarative(sender: type) -> bool:
+    """Tell whether a class is a declarative base, or derives from one."""
+    return hasattr(sender, "registry") and hasattr(sender, "metadata")
 
 
 def refuse_unsent(signal: str, sender: Any, subclasses: bool) -> None:
@@ -110,6 +141,6 @@ def refuse_unmapped(signal: str, sender: Any, names: frozenset[str], subclasses:
 def is_base(sender: type) -> bool:
     """Tell whether a class is a declarative base, or an abstract class on the way to the mapped ones."""
     own = sender.__dict__
-    if "__mapper__" in own or not (hasattr(sender, "registry") and hasattr(sender, "metadata")):
+    if "__mapper__" in own or not is_declarative(sender):
         return False
     return bool(own.get("__abstract__")) or "registry" in own

@@ -16,7 +16,7 @@ from .conditions import condition_of
 from .on_request import hide
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
-from .sender import refuse_unmapped, refuse_unsent
+from .sender import note_class, refuse_unmapped, refuse_unsent
 
 __all__ = ["ANY", "LifecycleSignal", "ModelSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
 
@@ -215,6 +215,8 @@ class Signal(Bookkeeping, Generic[P]):
                     "below it."
                 )
         self._connect(receiver, sender, weak, options)
+        if self._parameters is not None and isinstance(sender, type):
+            self._note_class(sender)
         if "receiver_connected" in self.__dict__ and self.receiver_connected.receivers:
             try:
                 self.receiver_connected.send(self, receiver=receiver, sender=sender, weak=weak)
@@ -222,6 +224,9 @@ class Signal(Bookkeeping, Generic[P]):
                 self.disconnect(receiver, sender)
                 raise
         return receiver
+
+    def _note_class(self, sender: type) -> None:
+        """Take note of a class that a receiver was connected to; a signal of models has sessions fire for it."""
 
     def connect_via(
         self,
@@ -473,6 +478,9 @@ class ModelSignal(LifecycleSignal):
         if options.when is not None and options.when.attributes:
             refuse_unmapped(self.name, sender, options.when.attributes, options.subclasses)
         super()._check(receiver, record, sender, options)
+
+    def _note_class(self, sender: type) -> None:
+        note_class(sender)
 
 
 class Namespace(blinker.Namespace):

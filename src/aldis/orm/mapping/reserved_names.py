@@ -132,5 +132,6 @@ def refusal(
     article = "an" if what[0] in "aeiou" else "a"
     whose = "" if owner is model else f" (of {owner.__name__})"
     return ConfigurationError(
-        f"{model.__name__}.{name}{whose} is {article} {what} and {verb} aldis.Model's own {name!r}. {advice}"
+        f"{model.__name__}.{name}{whose} is {article} {what} and {verb} aldis.Model's own {name!r}. {advice} "
+        "Or leave aldis.Model out: receivers hear the class without it, from sessions."
     )

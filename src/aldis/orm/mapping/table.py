@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TableMapping",
+    "LISTENED",
+    "NAMED_AND_MAPPED",
     "attribute",
+    "is_listened",
     "key_equals",
     "maker_of_rows",
     "mapper_of",
@@ -51,6 +54,15 @@ class DefaultContext:
 
 LISTENED: Final[set[type[Any]]] = set()
 """The classes to whose rows' events aldis listens, and to those of the classes below them."""
+
+
+NAMED_AND_MAPPED: Final[set[type[Any]]] = set()
+"""The mapped classes without the mixin to whose rows aldis listens, since a receiver names them or a base of theirs."""
+
+
+def is_listened(model: type[Any]) -> bool:
+    """Tell whether aldis listens to the rows of a class: it is an aldis Model, or a receiver named it or a base."""
+    return model in NAMED_AND_MAPPED or any(base in LISTENED for base in model.__mro__)
 
 
 @dataclass(frozen=True, eq=False)

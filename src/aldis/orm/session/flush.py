@@ -18,11 +18,11 @@ from ...dispatch import emitters
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import ConfigurationError, EndlessFlushError, SkipOperation
 from ...greenlets import wait_for
-from ..database import Database
+from ..database import Database, databases
 from ..mapping.instance_state import changed, foreign_keys, put_back, take_changes, takes_key
 from ..mapping.plan import plan_of, rows_of, stored_rows_of
 from ..mapping.rowwise import altered, fill, values_of
-from ..mapping.table import TableMapping
+from ..mapping.table import TableMapping, is_listened
 from ..saving.changes import Asked as AskedFor
 from ..saving.changes import Changes, of_one
 from ..saving.columns import NOTHING_PASSED
@@ -77,9 +77,7 @@ class Flush:
         try:
             return self.heard[model]
         except KeyError:
-            from ..model import Model
-
-            heard = Heard(model) if issubclass(model, Model) else None
+            heard = Heard(model) if is_listened(model) else None
             found = self.heard[model] = heard if heard is not None and (heard.pre or heard.post) else None
             return found
 
@@ -487,13 +485,21 @@ class Flush:
                 AFTER_COMMIT.reset(waiting)
 
     def databases(self) -> dict[Database, type[Any]]:
-        """Return the databases of the models that somebody listens to, whose operations are the session's own now."""
+        """Return the databases whose operations are the session's own now, each with a model that somebody listens to.
+
+        They are the models' own; of a model that has none, one on the engine that the session writes it to.
+        """
         if self.asynchronous is None:
             return {}
         found: dict[Database, type[Any]] = {}
         for model, heard in self.heard.items():
+            if heard is None:
+                continue
             database = getattr(model, "database", None)
-            if heard is not None and isinstance(database, Database):
+            if not isinstance(database, Database):
+                engine = self.session.get_bind(inspect(model)).engine
+                database = next((each for each in databases() if each.engine.sync_engine is engine), None)
+            if database is not None:
                 found.setdefault(database, model)
         return found
 

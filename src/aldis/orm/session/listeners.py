@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.interfaces import EXT_CONTINUE
 
 from ...context import DISABLED
+from ...dispatch.sender import NAMED, notify_of_classes
 from ...greenlets import wait_for
-from ..mapping.table import LISTENED
+from ..mapping.table import LISTENED, NAMED_AND_MAPPED
 from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
 from ..transactions.session_rollback import forget, put_back, put_back_or_join
 from .flush import LIMIT, Flush, endless
@@ -22,11 +23,11 @@ from .row import ASKED, Asked, Row
 from .statements import around_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import Result
-    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, SessionTransaction, UOWTransaction
+    from sqlalchemy.orm import InstanceState, ORMExecuteState, SessionTransaction, UOWTransaction
 
 __all__ = ["ask_later", "listen"]
 
@@ -140,7 +141,11 @@ def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
 
 
 def listen(model: type[Any]) -> None:
-    """Listen to all sessions, and to the rows of the models that derive from a class."""
+    """Listen to all sessions, to the rows of the models that derive from a class, and of classes that receivers name.
+
+    Args:
+        model: ``aldis.Model``.
+    """
     LISTENED.add(model)
     event.listen(Session, "before_flush", before_flush)
     event.listen(Session, "after_flush_postexec", after_flush)
@@ -151,13 +156,40 @@ def listen(model: type[Any]) -> None:
     event.listen(Session, "after_rollback", put_back)
     event.listen(Session, "after_commit", committed)
     event.listen(Session, "after_transaction_end", after_end)
-    of_rows = {
-        before_row: ("before_insert", "before_update"),
-        after_row: ("after_insert", "after_update"),
-        before_row_is_deleted: ("before_delete",),
-        after_row_is_deleted: ("after_delete",),
-    }
-    for function, names in of_rows.items():
-        for name in names:
-            # With retval=True SQLAlchemy wraps no other function around ours.
-            event.listen(model, name, function, raw=True, retval=True, propagate=True)
+    for name, function in OF_ROWS.items():
+        # With retval=True SQLAlchemy wraps no other function around ours.
+        event.listen(model, name, function, raw=True, retval=True, propagate=True)
+
+    def listen_to(sender: type[Any]) -> None:
+        if issubclass(sender, model):
+            return
+        if "__mapper__" in vars(sender):
+            listen_to_rows(sender)
+        for each in type.__subclasses__(sender):
+            listen_to(each)
+
+    def after_mapper_constructed(_mapper: Mapper[Any], mapped: type[Any]) -> None:
+        if not issubclass(mapped, model) and any(base in NAMED for base in mapped.__mro__):
+            listen_to_rows(mapped)
+
+    notify_of_classes(listen_to)
+    event.listen(Mapper, "after_mapper_constructed", after_mapper_constructed)
+
+
+def listen_to_rows(model: type[Any]) -> None:
+    """Listen to the rows of one mapped class that is without the mixin."""
+    if model not in NAMED_AND_MAPPED:
+        NAMED_AND_MAPPED.add(model)
+        for name, function in OF_ROWS.items():
+            event.listen(model, name, function, raw=True, retval=True)
+
+
+OF_ROWS: Final[dict[str, Callable[..., Any]]] = {
+    "before_insert": before_row,
+    "before_update": before_row,
+    "after_insert": after_row,
+    "after_update": after_row,
+    "before_delete": before_row_is_deleted,
+    "after_delete": after_row_is_deleted,
+}
+"""What is called for the rows of a class, by SQLAlchemy's events."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 
 from ...context import current
 from ...greenlets import wait_for
-from ..mapping.table import mapping_of
+from ..mapping.table import is_listened, mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
 from ..saving.firing import are_heard, fire
@@ -45,10 +45,8 @@ def skipped_result() -> Result[Any]:
 
 def around_statement(state: ORMExecuteState) -> Result[Any] | None:
     """Run a statement on a model between its signals; ``None`` leaves it to SQLAlchemy."""
-    from ..model import Model
-
     mapper = state.bind_mapper
-    if mapper is None or not issubclass(mapper.class_, Model):
+    if mapper is None or not is_listened(mapper.class_):
         return None
     model = mapper.class_
     if is_strict():
