@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from documents import documents_on
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import load_only
 
 import aldis
@@ -385,3 +385,19 @@ async def test_many_rows_alike_are_told_as_the_table_tells(documents) -> None:
         expected = [difference(before[each.id], after[each.id]) for each in rows]
         assert [number for number, each in enumerate(expected) if not each] == ([] if rows[0].id > 2 else [1])
         assert told.after == told.batches == told.committed == expected
+
+
+async def test_old_values_are_read_with_the_lock_of_the_update(documents_everywhere) -> None:
+    Author, engine = documents_everywhere.Author, documents_everywhere.database.engine
+    author = await Author.query.create(name="a")
+    documents_everywhere.hear(Author)
+    selects = []
+
+    def note(connection, cursor, statement, *_):
+        if statement.startswith("SELECT author"):
+            selects.append(" ".join(statement.split()))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    await Author.query.bulk_update([{"id": author.id, "name": "b"}])
+    lock = {"sqlite": ")", "postgresql": ") FOR NO KEY UPDATE"}.get(engine.dialect.name, ") FOR UPDATE")
+    assert selects[0].endswith(lock)
