@@ -47,6 +47,21 @@ def parents(spans):
     return {each.name: by_id.get(each.parent.span_id) if each.parent else None for each in spans}
 
 
+def test_sends_are_logged_though_signals_were_set_aside_by_gc_freeze(core, lines) -> None:
+    signal = core.Signal()
+    signal.connect(lambda sender: None, weak=False)
+    for _ in range(3):
+        signal.send("before")  # its plan is made and rendered
+    gc.freeze()
+    try:
+        core.tracing.log_sends()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    signal.send("after")
+    assert len(lines()) > 0
+
+
 async def test_span_of_the_send_and_in_it_one_of_each_receiver(core, spans) -> None:
     signal, seen = core.NamedSignal("post_delete"), []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 from . import core
 from .delivery import WATCHERS, Watcher
@@ -30,7 +31,19 @@ def forget_plans() -> None:
 
     The signals are found among the objects that the garbage collector knows: no signal pays for being on a list.
     """
-    for each in gc.get_objects():
+    for each in known_objects():
         if issubclass(type(each), core.Dispatch):  # isinstance would ask proxies, which may be bound to nothing
             with LEDGER:
                 each._forget(core.ANY_KEY)
+
+
+def known_objects() -> list[Any]:
+    """Return what the garbage collector knows; ``gc.get_objects`` leaves out what ``gc.freeze`` has set aside."""
+    if not gc.get_freeze_count():
+        return gc.get_objects()
+    gc.collect()  # what is garbage now would be set aside with the rest
+    gc.unfreeze()
+    try:
+        return gc.get_objects()
+    finally:
+        gc.freeze()
