@@ -61,6 +61,17 @@ async def test_attribute_set_to_an_equal_value_leaves_a_clean_instance(page, wri
 
 
 @WAYS
+@pytest.mark.parametrize("values", [{"size": 3}, {"text": "a"}], ids=["with a change", "alone"])
+async def test_attribute_that_a_receiver_sets_to_what_it_is_leaves_a_clean_instance(page, write, values) -> None:
+    @type(page).meta.signals.pre_update.connect_via(type(page))
+    def receiver(sender, model_instance) -> None:
+        model_instance.text, model_instance.note = model_instance.text, model_instance.note
+
+    await write(page, **values)
+    assert not inspect(page).modified
+
+
+@WAYS
 async def test_rollback_brings_back_that_an_attribute_was_set_to_an_equal_value(page, write) -> None:
     page.text = "a"
     with pytest.raises(RuntimeError, match="undo"):

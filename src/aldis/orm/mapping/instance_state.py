@@ -12,7 +12,6 @@ from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
 from .rowwise import types as types_of
-from .table import TableMapping
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,6 +29,7 @@ __all__ = [
     "foreign_keys",
     "put_back",
     "renew",
+    "settle_modified",
     "set_again",
     "set_aside",
     "show_again",
@@ -129,13 +129,20 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
         or state._deleted
     ):
         store(state.obj(), values)
-        return
-    committed = state.committed_state
-    for name in values:
-        committed.pop(name, None)
-    state.dict.update(values)
-    state.expired_attributes.difference_update(values)
-    state.modified, state.expired = bool(committed), False
+    else:
+        for name in values:
+            state.committed_state.pop(name, None)
+        state.dict.update(values)
+        state.expired_attributes.difference_update(values)
+        state.modified = state.expired = False
+    if state.committed_state:
+        settle_modified(mapping, state)
+
+
+def settle_modified(mapping: TableMapping, state: InstanceState[Any]) -> None:
+    """Let an instance whose update has ended be modified where a change is pending, and not by an equal value."""
+    forget_equal(mapping, state, changed(mapping, state))
+    state.modified = bool(state.committed_state)
 
 
 def take_changes(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:

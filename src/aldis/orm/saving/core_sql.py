@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from ...errors import ConfigurationError, RowMismatchError
 from ..databases.outcome import is_conflict
 from ..databases.sqlite import whole
-from ..mapping.instance_state import detach, renew
+from ..mapping.instance_state import detach, renew, settle_modified
 from .attempts import Attempt
 from .gone import gone
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
@@ -153,7 +153,7 @@ async def update_one(
         ObjectNotFound: The row is gone.
     """
     if not column_values:
-        state.modified = bool(state.committed_state)
+        settle_modified(mapping, state)
         return 0
     row_count = await update_row(transaction, mapping, state, column_values)
     if row_count == 0:

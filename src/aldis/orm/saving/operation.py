@@ -16,7 +16,7 @@ from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, has_expressions, leave_out, take_attributes
+from ..mapping.instance_state import Snapshot, has_expressions, leave_out, settle_modified, take_attributes
 from ..mapping.rowwise import altered, names, values_of
 from ..mapping.table import TableMapping, attribute, mapping_of
 from ..meta import meta_of, operation
@@ -271,7 +271,7 @@ class Bulk:
         for row in to_write:
             row.count = 1 if row.column_values else 0
             if not row.count:
-                row.state.modified = bool(row.state.committed_state)
+                settle_modified(mapping, row.state)
         self.updated += sum(row.count or 0 for row in to_write)
         await self.emit_after_update(mapping, rows, changes)
 

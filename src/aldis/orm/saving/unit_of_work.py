@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 
-from ..mapping.instance_state import Snapshot, is_sql, set_again, set_aside
+from ..mapping.instance_state import Snapshot, is_sql, set_again, set_aside, settle_modified
 from ..transactions.ambient import alone
 from .flush_guards import guarded
 from .gone import first_gone, gone
@@ -75,6 +75,7 @@ async def write(
         raise gone(lost) from error
     for state, names in pending:
         set_again(state, names)
+        settle_modified(mapping, state)
     for instance, column_values in rows:
         values = instance_state(instance).dict
         known = {key: values[name] for name, key in mapping.columns if name in values}
