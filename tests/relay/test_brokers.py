@@ -376,7 +376,7 @@ async def test_event_of_another_sender_is_passed_over(shop, broker, name, caplog
 
     async with receiving(broker):
         transport = transport_to(broker)
-        forged = relay.Event("f.0", f"{name}_User", "post_save", "7", 1, 0.0, b'{"instance":{"id":7}}', 7)
+        forged = relay.Event(f"{name}.0", f"{name}_User", "post_save", "7", 1, 0.0, b'{"instance":{"id":7}}', 7)
         headers_of = transport.headers_of
         transport.headers_of = lambda event: {
             **headers_of(event),
