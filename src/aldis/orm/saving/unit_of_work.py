@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.orm import UOWTransaction
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
 __all__ = ["delete", "write"]
 
-FILLED: Final[dict[InstanceState[Any], list[str]]] = {}
-"""The attributes of instances that are flushed that have got a default, which SQLAlchemy does not know."""
+FILLED: Final = "aldis_filled"
+"""Where a session of ours keeps the attributes that have got a default of which SQLAlchemy does not know, by state."""
 
 
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
@@ -94,31 +95,25 @@ async def flush(
         alone(transaction, "a flush"),
         unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session,
     ):
-        filled = {}
+        filled: dict[InstanceState[Any], list[str]] = {}
+        session.info[FILLED] = filled
         for instance, column_values in rows:
-            filled[id(instance)] = take_over(mapping, instance, column_values, is_update)
+            filled[instance_state(instance)] = take_over(mapping, instance, column_values, is_update)
             session.add(instance)
         remember_related(transaction, session, {id(instance) for instance, _ in rows})
         count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
         announce = announcing(mapping)
-        if announce:
-            FILLED.update((instance_state(instance), filled[id(instance)]) for instance, _ in rows)
-        try:
-            if is_update:
+        if is_update:
+            await session.flush()
+        else:
+            async with guarded(transaction, mapping, [column_values for _, column_values in rows]):
                 await session.flush()
-            else:
-                async with guarded(transaction, mapping, [column_values for _, column_values in rows]):
-                    await session.flush()
-            for instance, _ in rows if announce else ():
-                state: InstanceState[Any] = instance_state(instance)
-                if names := FILLED.pop(state, None):
-                    announce(state, None, names)
-        finally:
-            for instance, _ in rows if announce else ():
-                FILLED.pop(instance_state(instance), None)
+        for state, names in list(filled.items()) if announce else ():
+            if names:
+                announce(state, None, names)
         for instance, _ in rows:
-            state = instance_state(instance)
-            unknown = [name for name in mapping.keys if name in state.expired_attributes]
+            expired = instance_state(instance).expired_attributes
+            unknown = [name for name in mapping.keys if name in expired]
             if unknown:
                 await session.refresh(instance, unknown)
         await session.commit()
@@ -135,9 +130,10 @@ def announcing(mapping: TableMapping) -> Any:
     return found
 
 
-def tell_of_filled(state: InstanceState[Any], _context: object, names: list[str]) -> None:
-    """Add to what SQLAlchemy announces: one event tells of all defaults, whoever has made them."""
-    names[:0] = FILLED.pop(state, [])
+def tell_of_filled(state: InstanceState[Any], context: UOWTransaction | None, names: list[str]) -> None:
+    """Add to the names that SQLAlchemy announces: one event tells of all defaults, whoever has made them."""
+    if context is not None:  # else it is our own announcement
+        names[:0] = context.session.info.get(FILLED, {}).pop(state, ())
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
