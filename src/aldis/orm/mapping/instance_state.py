@@ -24,7 +24,6 @@ __all__ = [
     "changed",
     "detach",
     "expire_again",
-    "forget_equal",
     "leave_out",
     "foreign_keys",
     "put_back",
@@ -140,8 +139,15 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
 
 
 def settle_modified(mapping: TableMapping, state: InstanceState[Any]) -> None:
-    """Let an instance whose update has ended be modified where a change is pending, and not by an equal value."""
-    forget_equal(mapping, state, changed(mapping, state))
+    """Let an instance whose update has ended be modified where a change is pending, and not by an equal value.
+
+    A flush does that, too: it forgets that an attribute was set to its old value.
+    """
+    written = changed(mapping, state)
+    for name in list(state.committed_state):
+        key = mapping.keys.get(name)
+        if key is not None and key not in written:
+            del state.committed_state[name]
     state.modified = bool(state.committed_state)
 
 
@@ -185,7 +191,7 @@ def unset(state: InstanceState[Any], name: str) -> None:
 
 
 def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Container[str]) -> list[tuple[str, Any, Any]]:
-    """Let the attributes that were set and are not to be written be what they were; :func:`set_again` undoes that.
+    """Let the attributes that have changed and are not to be written be what they were; :func:`set_again` undoes that.
 
     Args:
         mapping: The mapping of the class of a stored instance.
@@ -196,9 +202,9 @@ def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Contain
         Their names, values and old values.
     """
     found = [
-        (name, state.dict[name], old)
-        for name, old in state.committed_state.items()
-        if name in state.dict and name in mapping.keys and mapping.keys[name] not in written
+        (mapping.attributes[key], value, state.committed_state[mapping.attributes[key]])
+        for key, value in changed(mapping, state).items()
+        if key not in written
     ]
     for name, _, _ in found:
         unset(state, name)
@@ -237,30 +243,6 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
             if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
                 found[key] = value
     return found
-
-
-def forget_equal(
-    mapping: TableMapping,
-    state: InstanceState[Any],
-    written: Container[str],
-    names: Container[str] | None = None,
-) -> None:
-    """Forget that attributes of a stored instance were set, where they were set to what they were.
-
-    A flush does that, too. It still calls the events of an instance that was set so: ``modified`` stays as it is, until
-    the instance is written.
-
-    Args:
-        mapping: The mapping of its class.
-        state: The state of the instance.
-        written: The keys of the columns that have changed.
-        names: The attributes that are looked at, if not all.
-    """
-    committed = state.committed_state
-    for name in list(committed):
-        key = mapping.keys.get(name)
-        if key is not None and key not in written and (names is None or name in names):
-            del committed[name]
 
 
 def take_attributes(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 
 from ...dispatch.on_request import ASKED
-from ..mapping.instance_state import Snapshot, changed, forget_equal, leave_out, take_attributes
+from ..mapping.instance_state import Snapshot, changed, leave_out, take_attributes
 from ..mapping.plan import plan_of
 from ..mapping.table import mapping_of
 from ..meta import meta_of, operation
@@ -52,8 +52,6 @@ async def save(
     state: InstanceState[Any] = instance_state(instance)
     if is_update:
         column_values = changed(mapping, state)
-        if len(column_values) < len(state.committed_state):
-            forget_equal(mapping, state, column_values)
         if column_values:
             mapping.complete(column_values, mapping.onupdates)
     else:
@@ -65,12 +63,9 @@ async def update(instance: T, values: dict[str, Any], using: Using | None, befor
     """Update the attributes of a stored instance that are named, with its update signals; see :func:`save`."""
     mapping = mapping_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
-    column_values = changed(mapping, state)
-    if len(column_values) < len(state.committed_state):
-        forget_equal(mapping, state, column_values, values)
     column_values = {
         key: value
-        for key, value in column_values.items()
+        for key, value in changed(mapping, state).items()
         if mapping.attributes[key] in values or mapping.attributes[key] not in before.committed
     }
     if column_values:

@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
-from ..mapping.instance_state import Snapshot, changed, forget_equal, store
+from ..mapping.instance_state import Snapshot, changed, store
 from ..mapping.table import attribute, mapping_of, refuse_unknown
 from ..meta import meta_of, operation
 from .columns import NOTHING_PASSED, Row
@@ -148,8 +148,6 @@ def updated_row(
     """Return the row of an instance that is to be updated, in the attributes ``names`` alone if these are given."""
     mapping = mapping_of(type(instance))
     column_values = changed(mapping, state)
-    if len(column_values) < len(state.committed_state):
-        forget_equal(mapping, state, column_values, names)
     if names is not None:
         column_values = {key: value for key, value in column_values.items() if mapping.attributes[key] in names}
     if column_values:
