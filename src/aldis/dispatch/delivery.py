@@ -22,21 +22,21 @@ NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 class Watcher:
-    """Sees what is sent and what is called. A subclass says what it wants to see."""
+    """Sees sends and calls. A subclass says which it wants to see."""
 
     each_row: ClassVar[bool] = False
     """It sees the sends for the rows of a bulk operation one by one, not only all of them as one."""
 
     def sending(self, signal: Any, sender: Any, receivers: int) -> AbstractContextManager[Any]:
-        """Return what surrounds one send to ``receivers`` receivers."""
+        """Return the context around one send to ``receivers`` receivers."""
         return NOTHING
 
     def many(self, signal: Any, sender: Any, rows: int) -> AbstractContextManager[Any]:
-        """Return what surrounds the sends for ``rows`` rows of a bulk operation or a flush."""
+        """Return the context around the sends for ``rows`` rows of a bulk operation or a flush."""
         return NOTHING
 
     def calling(self, signal: Any, sender: Any, receiver: Any) -> AbstractContextManager[Any]:
-        """Return what surrounds the call of one receiver, until it has been awaited."""
+        """Return the context around the call of one receiver, until it has been awaited."""
         return NOTHING
 
 
@@ -45,12 +45,12 @@ AMONG_MANY: Final[ContextVar[bool]] = ContextVar("AMONG_MANY", default=False)
 """The sends are for the rows of one operation."""
 
 
-def surrounding(name: str, signal: Any, sender: Any, what: Any, of_a_row: bool = True) -> AbstractContextManager[Any]:
-    """Return what the watchers put around a send or a call; nothing of one row among many, unless they want each."""
+def surrounding(name: str, signal: Any, sender: Any, of: Any, of_a_row: bool = True) -> AbstractContextManager[Any]:
+    """Return the watchers' contexts around a send or a call; none of one row among many, unless they want each."""
     if not WATCHERS:
         return NOTHING
     among_many = of_a_row and AMONG_MANY.get()
-    contexts = [getattr(each, name)(signal, sender, what) for each in WATCHERS if each.each_row or not among_many]
+    contexts = [getattr(each, name)(signal, sender, of) for each in WATCHERS if each.each_row or not among_many]
     if len(contexts) == 1:
         return contexts[0]  # type: ignore[no-any-return]
     return All(contexts) if contexts else NOTHING
@@ -90,12 +90,12 @@ def surrounding_many(signal: Any, sender: Any, rows: int) -> Iterator[None]:
 
 
 def many(signal: Any, sender: Any, rows: int) -> AbstractContextManager[None]:
-    """Return what surrounds the sends for many rows."""
+    """Return the context around the sends for many rows."""
     return surrounding_many(signal, sender, rows) if WATCHERS else NOTHING
 
 
 def stand_in(signal: Any, records: Sequence[Receiver]) -> Watched | None:
-    """Return what stands for all receivers of a plan; ``None`` where nobody watches."""
+    """Return the stand-in for all receivers of a plan; ``None`` where nobody watches."""
     return Watched(signal, records) if WATCHERS else None
 
 
@@ -109,7 +109,7 @@ class Watched(Everybody):
         self.records = records
 
     def fire_by_position(self, names: tuple[str, ...]) -> Callable[..., Coroutine[Any, Any, None] | None]:
-        """Return what fires as a plan does: called with the sender and the values of ``names``."""
+        """Return a function that fires as a plan does: called with the sender and the values of ``names``."""
 
         def fire(sender: Any, /, *values: Any) -> Coroutine[Any, Any, None] | None:
             return self(sender, **dict(zip(names, values, strict=True)))
@@ -117,7 +117,7 @@ class Watched(Everybody):
         return fire
 
     def __call__(self, sender: Any, /, **keywords: Any) -> Coroutine[Any, Any, None] | None:
-        """Emit: start the receivers; return ``None``, or what is to be awaited for the rest."""
+        """Emit: start the receivers; return ``None``, or an awaitable of the rest."""
         return started(send_async(self.signal, self.records, sender, None, keywords, either=True))
 
     def send(self, sender: Any, wrapper: Any, keywords: dict[str, Any]) -> list[tuple[Any, Any]]:
@@ -130,10 +130,10 @@ class Watched(Everybody):
 
 
 def started(awaitable: Any, note: Callable[[Exception], None] | None = None) -> Coroutine[Any, Any, None] | None:
-    """Start what a plan has returned; return ``None`` if it has finished, else what is to be awaited for the rest.
+    """Start the awaitable that a plan has returned; return ``None`` if it has finished, else an awaitable of the rest.
 
     Args:
-        awaitable: What it has returned.
+        awaitable: The awaitable.
         note: Notes on an error where it came up.
     """
     try:
@@ -146,7 +146,7 @@ def started(awaitable: Any, note: Callable[[Exception], None] | None = None) -> 
 
 
 async def rest(waiting: Any, yielded: Any, note: Callable[[Exception], None] | None = None) -> None:
-    """Await the rest of what has begun, and yielded ``yielded``."""
+    """Await the rest of an awaitable that has begun, and yielded ``yielded``."""
     try:
         await resume(waiting, yielded)
     except Exception as error:
@@ -157,7 +157,7 @@ async def rest(waiting: Any, yielded: Any, note: Callable[[Exception], None] | N
 
 @coroutine
 def resume(waiting: Any, yielded: Any) -> Generator[Any, Any, Any]:
-    """Go on with what was started before and yielded ``yielded``: ``yield from``, one step late."""
+    """Go on with an awaitable that was started before and yielded ``yielded``: ``yield from``, one step late."""
     while True:
         thrown: BaseException | None = None
         value: Any = None
@@ -207,7 +207,7 @@ class Seen(StandIn):
 
 
 Delivery = tuple[Any, Any, AbstractContextManager[Any], "Receiver"]
-"""A receiver, what to call in its place, what surrounds the call, and its record."""
+"""A receiver, the function to call in its place, the context around the call, and its record."""
 
 
 def deliveries(signal: Any, records: Sequence[Receiver], sender: Any, keywords: dict[str, Any]) -> Iterator[Delivery]:
@@ -258,7 +258,7 @@ def send(
     keywords: dict[str, Any],
     keep: bool = False,
 ) -> list[tuple[Any, Any]]:
-    """Call the receivers; return each with what it returned, or with ``keep`` raised."""
+    """Call the receivers; return each with its result, or with ``keep`` its exception."""
     results: list[tuple[Any, Any]] = []
     with surrounding("sending", signal, sender, len(records)):
         for receiver, target, calling, record in deliveries(signal, records, sender, keywords):

@@ -1,7 +1,7 @@
 """Plans: for each sender a Python function that calls its receivers, rendered with one call site a receiver.
 
 CPython enters a Python function from Python without leaving its interpreter loop, and specialises each call site: a
-rendered plan costs what the calls by hand cost.
+rendered plan costs as much as the calls by hand.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ASKED: Final[dict[tuple[str, ...], int]] = {}
 def note_of_last(plan: Callable[..., Any], error: Exception, sender: Any) -> None:
     """Note on an error at which receiver it came up, where a plan has returned the coroutine of its last receiver.
 
-    Whoever calls a plan and awaits what it returns calls this when that raises; the plan is not there any more. All
+    Whoever calls a plan and awaits its awaitable calls this when that raises; the plan is not there any more. All
     other errors have their note already.
 
     Args:
-        plan: What :meth:`Signal.plan` returned.
-        error: What was raised.
+        plan: The result of :meth:`Signal.plan`.
+        error: The exception that was raised.
         sender: The sender.
     """
     names = plan.__code__.co_freevars
@@ -53,12 +53,12 @@ def note_of_last(plan: Callable[..., Any], error: Exception, sender: Any) -> Non
 
 
 def start(plan: Callable[..., Any], rest: Any, sender: Any) -> Coroutine[Any, Any, None] | None:
-    """Start what a plan has returned; return ``None`` if it has finished, else what is to be awaited for the rest."""
+    """Start the coroutine of a plan; return ``None`` if it has finished, else an awaitable of the rest."""
     return started(rest, lambda error: note_of_last(plan, error, sender))
 
 
 def rest_of_plan(waiting: Any, yielded: Any, plan: Callable[..., Any], sender: Any) -> Coroutine[Any, Any, None]:
-    """Return what awaits the rest of a coroutine that a plan has returned, and that has begun."""
+    """Return an awaitable of the rest of a plan's coroutine that has begun."""
     return rest(waiting, yielded, lambda error: note_of_last(plan, error, sender))
 
 
@@ -74,7 +74,7 @@ def render(
     Args:
         reference: A weak reference to the signal.
         plan: The receivers.
-        kind: What the function does.
+        kind: The kind of the function.
         names: The names of the values, in order.
         with_twins: Whether receivers may be called through their positional twins.
     """

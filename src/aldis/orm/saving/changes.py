@@ -1,4 +1,4 @@
-"""``changes``, what receivers are told of each row: made by those that save, and only where a receiver asks.
+"""``changes``, the old and new values of each row: made by those that save, and only where a receiver asks.
 
 The rules of old values: one that was loaded is told as it was loaded; of an attribute that is not loaded, expired,
 deferred, or a Mutable that was changed in place, the row is read, locked as the write is going to lock it.
@@ -32,14 +32,13 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Changes", "asked_of", "of_one", "reader_on"]
 
 Changed = dict[str, Change]
-"""What changed of one row, by attribute name."""
+"""The changes of one row, by attribute name."""
 
 Reader = Callable[[Any], Awaitable[Sequence[Any]]]
 """Runs a SELECT where the rows are written."""
 
 MOST_PARAMETERS: Final = 30_000
 """Of one SELECT: SQLite takes 32,766, PostgreSQL one more."""
-
 
 FEW: Final = 8
 """So many rows are worth looking at column by column."""
@@ -73,7 +72,7 @@ def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool)
 
 
 def reader_on(transaction: Transaction) -> Reader:
-    """Return what reads in a transaction."""
+    """Return a function that reads in a transaction."""
 
     async def read(statement: Any) -> Sequence[Any]:
         connection = transaction.connection
@@ -89,7 +88,7 @@ def of_one(changes: list[Changed] | None) -> Changed | None:
 
 
 class Changes:
-    """What changes in a batch of rows of one class.
+    """The changes of a batch of rows of one class.
 
     Whoever writes the rows calls :meth:`before` ahead of the signal before, :meth:`keep` ahead of the SQL, and
     :meth:`after` ahead of the signal after.
@@ -98,9 +97,9 @@ class Changes:
         mapping: The mapping of their class.
         asked: Who asks.
         states: The instances' states.
-        rows: What is written of each, by column key; what it holds later counts later.
+        rows: The values that are written of each, by column key; receivers may change them meanwhile.
         is_update: They are stored already.
-        read: Reads what is not loaded.
+        read: Reads values that are not loaded.
         callers: The attributes of each row that the caller has changed; else those of which the instance has a history.
         there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
     """
@@ -133,7 +132,7 @@ class Changes:
         )
 
     async def before(self) -> list[Changed] | None:
-        """Return what the caller changed of each row; ``None`` where no receiver of the signal before asks."""
+        """Return the changes of the caller to each row; ``None`` where no receiver of the signal before asks."""
         if not self.asked.before:
             return None
         if not self.is_update:
@@ -162,7 +161,7 @@ class Changes:
         self.kept = [{name: self.old(number, name) for name in each} for number, each in enumerate(names)]
 
     def after(self, unwritten: Collection[int] = ()) -> list[Changed] | None:
-        """Return what was written of each row, nothing of those that were not; ``None`` where nobody asks."""
+        """Return the changes that were written of each row, none of others; ``None`` where nobody asks."""
         if not self.asked.after:
             return None
         if self.alike is not None:
@@ -214,7 +213,7 @@ class Changes:
         return found
 
     def compared(self, columns: dict[str, list[Any]]) -> list[Changed]:
-        """Return what differs in each row.
+        """Return the values that differ in each row.
 
         Args:
             columns: The old values, by attribute name.
@@ -238,7 +237,7 @@ class Changes:
         return found
 
     def keep_history(self) -> None:
-        """Keep the old values of what SQLAlchemy itself has changed of the only row, once it is written."""
+        """Keep the old values of attributes that SQLAlchemy itself has changed of the only row, once it is written."""
         if self.kept:
             committed = self.states[0].committed_state
             for key in self.rows[0]:
@@ -246,7 +245,7 @@ class Changes:
                 self.kept[0].setdefault(name, committed.get(name, NO_VALUE))
 
     def given(self, state: InstanceState[Any]) -> Changed:
-        """Return what is set of a new instance, keys of parents that were set by object included."""
+        """Return the values of a new instance, keys of parents that were set by object included."""
         values, mapping = state.dict, self.mapping
         found = {name: values[name] for name, _ in mapping.columns if values.get(name) is not None}
         if mapping.relationships:
@@ -282,7 +281,7 @@ class Changes:
         return self.stored.get(number, {}).get(name, NO_VALUE) if found is NO_VALUE else found
 
     def written(self, number: int) -> Changed:
-        """Return what was written of a row."""
+        """Return the changes that were written of a row."""
         mapping, row = self.mapping, self.rows[number]
         if not self.is_update:
             names = mapping.attributes
@@ -298,7 +297,7 @@ class Changes:
         return self.changed(number, self.kept[number], new)
 
     def changed(self, number: int, old: dict[str, Any], new: dict[str, Any]) -> Changed:
-        """Return what differs, as the attributes' types compare."""
+        """Return the values that differ, as the attributes' types compare."""
         manager = self.states[number].manager
         found = {}
         for name, value in new.items():
@@ -327,7 +326,7 @@ class Changes:
         key = [getattr(model, mapping.attributes[each]) for each in mapping.primary_key]
         columns = [getattr(model, name) for name in wanted]
         written = {key for number in missing for key in self.rows[number]}
-        # As the UPDATE locks: FOR NO KEY UPDATE on PostgreSQL, unless it changes what a foreign key may refer to.
+        # As the UPDATE locks: FOR NO KEY UPDATE on PostgreSQL, unless it changes a column that a foreign key can name.
         key_share = mapping.unique_keys.isdisjoint(written)
         size = MOST_PARAMETERS // len(key)
         numbers = list(missing)

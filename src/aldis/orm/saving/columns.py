@@ -47,17 +47,17 @@ class Row:
         self.instance = instance
         self.state = state
         self.values = values
-        """What the caller gave, by attribute name."""
+        """The values that the caller gave, by attribute name."""
         self.column_values = column_values
-        """What goes to the database, by column key."""
+        """The values for the database, by column key."""
         self.before = before
-        """What the instance was."""
+        """The earlier condition of the instance."""
         self.skipped = False
         self.count: int | None = 1
         """Rows written: 0 where a conflict was ignored."""
 
     def put_back(self) -> None:
-        """Make the instance what it was."""
+        """Restore the instance."""
         if self.before is not None:
             self.before.put_back(self.state)
 
@@ -76,7 +76,7 @@ class NewRows:
     """A batch of instances that are to be inserted, in lists side by side.
 
     Not in an object each: a million of those keep Python's garbage collector busier than anything else that is done to
-    the rows. What is kept here for each is seen by it once, and then left alone: tuples of plain values.
+    the rows. It sees a tuple of plain values once, and then leaves it alone: such tuples are kept here for each row.
     """
 
     def __init__(self, mapping: TableMapping) -> None:
@@ -89,20 +89,20 @@ class NewRows:
         self.instances: list[Any] = []
         self.states: list[InstanceState[Any]] = []
         self.values: list[Mapping[str, Any]] = []
-        """What the caller gave of each, by attribute name."""
+        """The values that the caller gave of each, by attribute name."""
         self.named: list[frozenset[str]] = []
         """The names alone, once they were asked for."""
         self.column_values: list[dict[str, Any]] = []
-        """What goes to the database, by column key."""
+        """The values for the database, by column key."""
         self.plans: list[RowPlan] = []
         self.given: list[tuple[Any, ...]] = []
-        """What each instance had set."""
+        """The values that each instance had set."""
         self.skipped: set[int] = set()
         """Where receivers skipped the operation."""
         self.counts: list[int] = []
         """Rows written of each, once they are: 0 where a conflict was ignored."""
         self.committed: list[dict[str, Any] | None] = []
-        """SQLAlchemy's record of what was set, of those that are marked as stored; ``None``: all that is given was."""
+        """SQLAlchemy's record of the attributes that were set, of those marked as stored; ``None``: all given ones."""
         self.before: list[tuple[InstanceState[Any], Snapshot]] = []
         """The snapshots of those that SQLAlchemy itself changes."""
         self.references: list[weakref.ref[InstanceState[Any]]] = []
@@ -146,13 +146,13 @@ class NewRows:
             self.before.append((state, before))
 
     def to_write(self) -> list[dict[str, Any]]:
-        """Return what is to be written: all but what was skipped."""
+        """Return the rows to write: all but those that were skipped."""
         if not self.skipped:
             return self.column_values
         return [column_values for number, column_values in enumerate(self.column_values) if number not in self.skipped]
 
     def mark_stored(self) -> None:
-        """Make the instances what a session leaves behind: they have their rows' values, are detached and clean."""
+        """Leave the instances as a session leaves them: they have their rows' values, are detached and clean."""
         if not self.plans:
             return
         places: Sequence[int] = range(len(self))
@@ -178,7 +178,7 @@ class NewRows:
                 state.expired_attributes.update(mapping.readonly)
 
     def put_one_back(self, number: int, state: InstanceState[Any]) -> None:
-        """Make the instance at a place, of that state, what it was."""
+        """Restore the instance at a place, of that state."""
         plan = self.plans[number]
         values = state.dict
         for name in [name for name in values if name not in plan.given]:
@@ -194,7 +194,7 @@ class NewRows:
             state.modified = bool(state.committed_state)
 
     def put_back(self) -> None:
-        """Make the instances, those that are still there, what they were."""
+        """Restore the instances that are still there."""
         if self.before:
             for state, before in self.before:
                 before.put_back(state)

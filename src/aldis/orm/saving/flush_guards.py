@@ -1,4 +1,4 @@
-"""What a flush of new rows is guarded against: rows that the database passes over, and keys in an order of its own.
+"""Guards of a flush of new rows, against rows that the database passes over, and keys in an order of its own.
 
 SQLAlchemy takes an INSERT without an error for a stored row, and sorts the keys of many rows that come back. Where a
 trigger has a say, that makes instances without a row, and instances with the keys of other rows.

@@ -48,15 +48,15 @@ Told = tuple[tuple[ContextVar[Any], list[Any]], ...]
 
 
 class Bulk:
-    """One bulk operation: on what, with which signals, and what it has done so far.
+    """One bulk operation: its queryset, its signals, and its work so far.
 
     Args:
-        queryset: What the method was called on.
+        queryset: The queryset that the method was called on.
         name: The method.
         batch_size: How many rows are written at once.
         told: The parameters of the bulk signals between ``raw_values`` and ``ignore_conflicts``.
         ignore_conflicts: Rows that conflict with others are passed over.
-        progress: What is told how far it is.
+        progress: Whom to tell how far it is.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Bulk:
         self.batches: list[NewRows] = []
         """Those that were inserted."""
         self.extended: list[tuple[InstanceState[Any], Snapshot]] = []
-        """Instances that got further attributes, and what they were."""
+        """Instances that got further attributes, and their earlier condition."""
         self.created = 0
         self.updated = 0
 
@@ -94,11 +94,11 @@ class Bulk:
     """The columns that the table has, if the model may be ahead of it."""
 
     def called_on(self, _instances: list[Any]) -> Any:
-        """Return what the signals of the rows call ``instance``: one for all, or a list."""
+        """Return the parameter ``instance`` of the signals of the rows: one for all, or a list."""
         return self.queryset
 
     def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
-        """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
+        """Return the context variables that tell receivers which row it is, and which attributes the caller named."""
         return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
 
     async def run(
@@ -133,7 +133,7 @@ class Bulk:
         self.changed, self.batches, self.extended = [], [], []
 
     def put_back(self) -> None:
-        """Make the instances what they were."""
+        """Restore the instances."""
         for row in reversed(self.changed):
             row.put_back()
         for batch in reversed(self.batches):
@@ -149,7 +149,7 @@ class Bulk:
             yield row.state
 
     def loosened(self) -> Iterator[Change]:
-        """Let go of the instances, and return what is to be put back of those that somebody else holds."""
+        """Let go of the instances, and return the changes to those that somebody else holds."""
         for state, before in self.extended:
             yield Changed(state, before)
         for batch in self.batches:
@@ -206,7 +206,7 @@ class Bulk:
     async def insert_many(
         self, transaction: Transaction, rows: NewRows, to_write: Sequence[dict[str, Any]], alike: bool
     ) -> None:
-        """Insert what is to be written of rows, by column key."""
+        """Insert the rows that are left to write, by column key."""
         numbers = [number for number in range(len(rows)) if number not in rows.skipped]
         await writers.insert_many(
             transaction,
@@ -298,7 +298,7 @@ class Bulk:
         rows: Sequence[dict[str, Any]],
         callers: Sequence[Collection[str]] | None = None,
     ) -> Changes | None:
-        """Return what is told of what changes in rows of one class, if a receiver asks."""
+        """Return the :class:`Changes` of rows of one class, if a receiver asks."""
         model = mapping.mapper.class_
         asked = asked_of(meta_of(model).signals, kind, model, kind == "update")
         if asked is None:
@@ -306,11 +306,11 @@ class Bulk:
         return Changes(mapping, asked, states, rows, kind == "update", self.reader(transaction), callers, self.there)
 
     def reader(self, transaction: Transaction) -> Reader:
-        """Return what reads old values."""
+        """Return the function that reads old values."""
         return reader_on(transaction)
 
     async def emit_before_insert(self, rows: NewRows, changes: Changes | None) -> None:
-        """Fire ``pre_save`` for each row, and take over what receivers have set on the instances."""
+        """Fire ``pre_save`` for each row, and take over the attributes that receivers have set."""
         mapping, caller = rows.mapping, self.queryset
         model = mapping.mapper.class_
         signal = meta_of(model).signals.pre_save
@@ -357,7 +357,7 @@ class Bulk:
             await fire_each(series)
 
     async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
-        """Fire ``pre_update`` for each row, and take over what receivers have set on the instances."""
+        """Fire ``pre_update`` for each row, and take over the attributes that receivers have set."""
         model = mapping.mapper.class_
         signal = meta_of(model).signals.pre_update
         if not is_heard(signal, model):

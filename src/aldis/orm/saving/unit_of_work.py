@@ -52,12 +52,12 @@ async def write(
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
 ) -> int:
-    """Insert or update instances, and what is related to them and has to be; return how many rows they are.
+    """Insert or update instances, and related instances that have to be; return how many rows they are.
 
     Args:
         transaction: Where to write; it also puts the related instances back when it is undone.
         mapping: The mapping of their class.
-        rows: Each instance with what is to be written of it, by column key; it gets what was.
+        rows: Each instance with the values to write, by column key; they become those that were written.
         is_update: They are stored already.
 
     Raises:

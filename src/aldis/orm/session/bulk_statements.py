@@ -58,7 +58,7 @@ class BulkStatement(Bulk):
         self.state = statement.state
         self.rows = rows
         self.result: Result[Any] | None = None
-        """What SQLAlchemy has returned, if one statement of its own has written all rows."""
+        """The result of SQLAlchemy, if one statement of its own has written all rows."""
         self.is_skipped = False
 
     def has_to_flush(self, rows: NewRows) -> bool:
@@ -66,7 +66,7 @@ class BulkStatement(Bulk):
         return False
 
     def reader(self, transaction: Transaction) -> Reader:
-        """Return what reads old values: the session does."""
+        """Return the session's function that reads old values."""
         heard = self.statement.flush.listeners_of(self.model)
         assert heard is not None
         return self.statement.flush.reader_of(heard)
@@ -125,7 +125,7 @@ class BulkInsert(BulkStatement):
 
     Args:
         statement: The statement.
-        insert: What it is.
+        insert: SQLAlchemy's INSERT.
         rows: Its rows, by attribute name.
     """
 

@@ -68,7 +68,7 @@ class Flush:
         """The rows to insert and update; of one that is plainly new, its column values alone."""
         self.deleted: dict[InstanceState[Any], Row] = {}
         self.old_values: dict[InstanceState[Any], dict[str, Any]] = {}
-        """What was read for ``changes``, by attribute name."""
+        """Old values that were read for ``changes``, by attribute name."""
         self.done: list[Any] = []
         """The rows that were written, in the order in which they were; of one that is plainly new, its instance."""
 
@@ -402,7 +402,7 @@ class Flush:
         callers: list[Collection[str]] | None = None,
         is_update: bool = False,
     ) -> Changes | None:
-        """Return what is told of what changes in rows, if a receiver asks."""
+        """Return the :class:`Changes` of rows, if a receiver asks."""
         asked = heard.asked.get((kind, is_update))
         if asked is None:
             return None
@@ -428,7 +428,7 @@ class Flush:
             self.old_values.update((stored[number], values) for number, values in changes.stored.items())
 
     def reader_of(self, heard: Heard) -> Reader:
-        """Return what reads where the rows of a class are written."""
+        """Return a function that reads where the rows of a class are written."""
 
         async def read(statement: Select[Any]) -> Sequence[Any]:
             def run() -> Sequence[Any]:

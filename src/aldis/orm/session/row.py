@@ -1,4 +1,4 @@
-"""One row of a flush: who listens, what is told of it, and what an instance's own method has asked for."""
+"""One row of a flush: who listens, the parameters of its signals, and the request of an instance's own method."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def is_flushing(session: Session) -> bool:
 
 
 class Asked:
-    """What the caller of an instance's own ``save()``, ``update()`` or ``delete()`` has asked for.
+    """The request of a caller of an instance's own ``save()``, ``update()`` or ``delete()``.
 
     Args:
         kind: ``"save"``, ``"update"`` or ``"delete"``.
-        values: What the caller named.
+        values: The values that the caller named.
     """
 
     def __init__(self, kind: str, values: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ class Heard:
 
 
 class Row:
-    """One row of the flush, and what is told of it."""
+    """One row of the flush, and the parameters of its signals."""
 
     __slots__ = (
         "asked",
@@ -113,7 +113,7 @@ class Row:
         self.changed = changed
         """The attributes of a stored instance that were changed, before the flush made anything."""
         self.changes: Changes | None = None
-        """What is told of what changes, if a receiver asks."""
+        """Makes ``changes``, if a receiver asks."""
         self.skipped = False
         self.count = 1
 

@@ -1,4 +1,4 @@
-"""What is put back in Python when rows are rolled back: the instances that were saved."""
+"""The Python side of a rollback: the instances that were saved are put back."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ FEWEST: Final = 1024
 
 
 class Before(Protocol):
-    """What an instance was."""
+    """The earlier condition of an instance."""
 
     def put_back(self, state: InstanceState[Any]) -> None:
-        """Make the instance of that state what it was."""
+        """Restore the instance of that state."""
 
 
 class Change(Protocol):
-    """What an operation that is over has changed of one instance or of many. It keeps none of them alive."""
+    """The changes that an operation, which is over, has made to instances. It keeps none of them alive."""
 
     def __len__(self) -> int:
         """Return how many they were."""
         ...
 
     def put_back(self) -> None:
-        """Make those that are still there what they were."""
+        """Restore those that are still there."""
 
     def is_gone(self) -> bool:
         """Tell whether none of them is there any more."""
@@ -42,13 +42,13 @@ class Change(Protocol):
 
 
 class Changes(Protocol):
-    """What an operation on many instances changes of them."""
+    """The changes that an operation makes to many instances."""
 
     def put_back(self) -> None:
-        """Make them all what they were."""
+        """Restore them all."""
 
     def loosened(self) -> Iterable[Change]:
-        """Let go of them, and return what is to be put back of those that somebody else holds; the oldest first."""
+        """Let go of them, and return the changes to those that somebody else holds; the oldest first."""
         ...
 
     def live_states(self) -> Iterable[InstanceState[Any]]:
@@ -57,7 +57,7 @@ class Changes(Protocol):
 
 
 class Changed:
-    """What one instance was."""
+    """The earlier condition of one instance."""
 
     __slots__ = ("before", "reference")
 
@@ -74,7 +74,7 @@ class Changed:
         return None if state is None or state.obj() is None else state
 
     def put_back(self) -> None:
-        """Make the instance what it was, if it is still there."""
+        """Restore the instance, if it is still there."""
         state = self.state()
         if state is not None:
             self.before.put_back(state)
@@ -90,13 +90,13 @@ class Changed:
 
 
 class RollbackScope:
-    """What a transaction, or a savepoint of it, undoes beside the rows when it is rolled back.
+    """The part of a rollback, of a transaction or of a savepoint, that concerns instances and not rows.
 
     Args:
         state: The state of the instance that is written.
-        before: What it was.
-        changes: What the operation changes, if it is one on many instances.
-        calls: What else is to be done then.
+        before: Its earlier condition.
+        changes: The changes of the operation, if it is one on many instances.
+        calls: Functions to call then.
     """
 
     __slots__ = ("calls", "changes", "count", "done", "limit", "own")
@@ -112,7 +112,7 @@ class RollbackScope:
         self.changes = changes
         self.calls = list(calls)
         self.done: list[Change] = []
-        """What operations inside, that are over, have changed, in their order."""
+        """The changes of operations inside that are over, in their order."""
         self.count = 0
         """The instances in them; when they are many, those that are gone are looked for."""
         self.limit = FEWEST
@@ -122,14 +122,14 @@ class RollbackScope:
         self.add(Changed(state, before))
 
     def add(self, change: Change) -> None:
-        """Put back what an operation has changed, too."""
+        """Put back the changes of an operation, too."""
         self.done.append(change)
         self.count += len(change)
         if self.count >= self.limit:
             self.compact()
 
     def compact(self) -> None:
-        """Let go of what is gone, and of all but the first that is known of a single instance.
+        """Let go of changes to instances that are gone, and of all but the first to a single instance.
 
         A transaction of a million saves keeps no more than the program itself does.
         """
@@ -161,7 +161,7 @@ class RollbackScope:
             before.put_back(state)
 
     def join(self, outer: RollbackScope) -> None:
-        """Let the outer scope undo what this one would."""
+        """Hand the changes of this scope to the outer one."""
         outer.calls += self.calls
         if self.own is not None:
             outer.remember(*self.own)
@@ -172,7 +172,7 @@ class RollbackScope:
             outer.add(change)
 
     def precede(self, outer: RollbackScope) -> None:
-        """Let the instance, which the outer scope has written before, be put back to what it was for that."""
+        """Let the instance, which the outer scope has written before, be restored as it was before that."""
         if self.own is None:
             return
         state = self.own[0]
