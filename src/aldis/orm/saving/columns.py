@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,15 +12,15 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
-from ..mapping.instance_state import Snapshot
+from ..mapping.instance_state import Snapshot, leave_out, take_attributes
 from ..mapping.plan import plan_of, rows_of
-from ..mapping.rowwise import mark
+from ..mapping.rowwise import altered, mark, values_of
 
 if TYPE_CHECKING:
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["NOTHING_PASSED", "NewRows", "Row", "names_of", "saved_in_order"]
+__all__ = ["NOTHING_PASSED", "BeforeReceivers", "NewRows", "Row", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
 
@@ -232,6 +232,48 @@ class NewRows:
             for number, (instance, count) in enumerate(zip(self.instances, self.counts, strict=True))
             if count and number not in self.skipped
         ]
+
+
+class BeforeReceivers:
+    """The instances and the column values of rows as they are before receivers are called.
+
+    Args:
+        instances: The instances.
+        column_values: Their column values, which receivers may change.
+    """
+
+    def __init__(self, instances: list[Any], column_values: list[dict[str, Any]]) -> None:
+        self.column_values = column_values
+        self.loaded = [instance.__dict__ for instance in instances]
+        self.values_before = values_of(self.loaded)
+        self.columns_before = values_of(column_values)
+
+    def take_over(
+        self, mapping: TableMapping, states: Sequence[InstanceState[Any]], skipped: Container[int], is_update: bool
+    ) -> list[int]:
+        """Take over the changes of receivers, to column values and to attributes.
+
+        Args:
+            mapping: The mapping of the rows' class.
+            states: The states of the instances.
+            skipped: The numbers of the rows that receivers have skipped.
+            is_update: The rows are stored.
+
+        Returns:
+            The numbers of the rows whose attributes were changed.
+        """
+        instances = altered(self.loaded, *self.values_before)
+        if not instances and sum(map(len, self.column_values)) == len(self.columns_before[1]):
+            return []
+        columns = dict(altered(self.column_values, *self.columns_before))
+        for number, before in columns.items():
+            leave_out(mapping, states[number], before, self.column_values[number])
+        taken = [(number, before) for number, before in instances if number not in skipped]
+        for number, before in taken:
+            column_values = self.column_values[number]
+            columns_before = columns.get(number, column_values.copy())
+            take_attributes(mapping, states[number], before, columns_before, column_values, is_update)
+        return [number for number, _ in taken]
 
 
 def saved_in_order(batches: Sequence[NewRows]) -> list[Any]:

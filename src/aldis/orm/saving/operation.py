@@ -16,8 +16,8 @@ from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, has_expressions, leave_out, settle_modified, take_attributes
-from ..mapping.rowwise import altered, names, values_of
+from ..mapping.instance_state import Snapshot, has_expressions, settle_modified
+from ..mapping.rowwise import names
 from ..mapping.table import TableMapping, attribute, mapping_of
 from ..meta import meta_of, operation
 from ..transactions.ambient import savepoint_of
@@ -25,7 +25,7 @@ from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
 from .changes import Changes, Reader, asked_of, reader_on
-from .columns import NewRows, Row, names_of
+from .columns import BeforeReceivers, NewRows, Row, names_of
 from .firing import Rows as Fired
 from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
 from .raw_values import Rows, batches, readable_twice
@@ -316,9 +316,7 @@ class Bulk:
         signal = meta_of(model).signals.pre_save
         if not is_heard(signal, model):
             return
-        loaded = [instance.__dict__ for instance in rows.instances]
-        was = values_of(loaded)
-        columns_before = values_of(rows.column_values)
+        before = BeforeReceivers(rows.instances, rows.column_values)
         given = None if changes is None else await changes.before()
         told = (caller, rows.instances, rows.values, rows.column_values, False, False, given)
         series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
@@ -326,18 +324,8 @@ class Bulk:
             async for number in skipped_of(series):
                 rows.skipped.add(number)
                 rows.put_one_back(number, rows.states[number])
-        changed_instances = altered(loaded, *was)
-        if not changed_instances and sum(map(len, rows.column_values)) == len(columns_before[1]):
-            return
-        changed_columns = dict(altered(rows.column_values, *columns_before))
-        for number, columns in changed_columns.items():
-            leave_out(mapping, rows.states[number], columns, rows.column_values[number])
-        for number, before in changed_instances:
-            if number not in rows.skipped:
-                column_values, state = rows.column_values[number], rows.states[number]
-                was_written = changed_columns.get(number, column_values.copy())
-                take_attributes(mapping, state, before, was_written, column_values, False)
-                rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(state.dict)
+        for number in before.take_over(mapping, rows.states, rows.skipped, False):
+            rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(rows.states[number].dict)
 
     async def emit_after_insert(self, rows: NewRows, changes: Changes | None) -> None:
         """Fire ``post_save`` for each row."""
@@ -363,8 +351,7 @@ class Bulk:
         if not is_heard(signal, model):
             return
         instances, values, column_values = columns_of(rows)
-        loaded = [instance.__dict__ for instance in instances]
-        was, columns_before = values_of(loaded), values_of(column_values)
+        before = BeforeReceivers(instances, column_values)
         given = None if changes is None else await changes.before()
         told = (self.called_on(instances), instances, values, column_values, True, self.is_migration, given)
         series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
@@ -375,16 +362,8 @@ class Bulk:
                 row.put_back()
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
-        changed_instances = altered(loaded, *was)
-        if changed_instances or sum(map(len, column_values)) < len(columns_before[1]):
-            changed_columns = dict(altered(column_values, *columns_before))
-            for number, columns in changed_columns.items():
-                leave_out(mapping, rows[number].state, columns, column_values[number])
-            for number, before in changed_instances:
-                row = rows[number]
-                if not row.skipped:
-                    was_written = changed_columns.get(number, row.column_values.copy())
-                    take_attributes(mapping, row.state, before, was_written, row.column_values, True)
+        skipped = {number for number, row in enumerate(rows) if row.skipped}
+        before.take_over(mapping, [row.state for row in rows], skipped, True)
 
     async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
