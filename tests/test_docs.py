@@ -68,6 +68,24 @@ def test_names_of_the_reference_are_there(page) -> None:
                 assert hasattr(current, member), f"{page.name}: {name} has no {member}"
 
 
+def test_places_that_the_page_on_architecture_names_are_there() -> None:
+    sources = {file: file.read_text("utf-8") for file in (DOCS.parent / "src/aldis").rglob("*.py")}
+    rows = [line for line in (DOCS / "architecture.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    named = [each for row in rows for each in re.findall(r"`([^`]+)`", row)]
+    missing = []
+    for name in named:
+        if name.endswith(".py"):
+            is_there = any(file.as_posix().endswith(f"/{name}") for file in sources)
+        elif re.fullmatch(r"[A-Za-z_][\w.]*", name):
+            is_there = any(re.search(rf"\b{name.rpartition('.')[2]}\b", text) for text in sources.values())
+        else:
+            continue  # a call, a pattern, or a file of cext
+        if not is_there:
+            missing.append(name)
+    assert len(named) > 40
+    assert missing == []
+
+
 def test_tree_of_errors_is_complete() -> None:
     tree = re.search(r"```text\n(.*?)```", (DOCS / "reference/errors.md").read_text("utf-8"), re.DOTALL)
     assert tree is not None
