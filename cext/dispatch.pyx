@@ -113,6 +113,7 @@ cdef class Plan:
     cdef readonly object watched
     cdef readonly bint is_void
     cdef public bint has_twins
+    cdef public tuple asked
     cdef Py_ssize_t count
     cdef tuple sources  # of all receivers: to ask them in one loop takes a nanosecond each
     cdef tuple codes
@@ -120,11 +121,13 @@ cdef class Plan:
     cdef tuple sent
     cdef tuple sent_async
     cdef dict functions
+    cdef dict loops
     cdef object cell
 
     def __init__(self, receivers, watched=None):
         self.receivers = tuple(receivers)
         self.watched = watched
+        self.asked = ()
         self.count = len(self.receivers)
         if self.count == 1:  # the record's own tuples: many senders have one receiver
             self.sources, self.codes = (<Asked?>self.receivers[0]).sources, (<Asked?>self.receivers[0]).codes
@@ -146,6 +149,18 @@ cdef class Plan:
         if self.is_void:
             self.cell.cell_contents = True
         return self.cell
+
+    def loop(self, tuple shape):
+        """Return the loop over rows for a shape of their columns; ``None`` where there is none yet."""
+        with cython.critical_section(self):
+            return None if self.loops is None else self.loops.get(shape)
+
+    def remember_loop(self, tuple shape, loop):
+        """Keep the loop over rows for a shape of their columns."""
+        with cython.critical_section(self):
+            if self.loops is None or len(self.loops) >= MOST_NAMES:
+                self.loops = {}
+            self.loops[shape] = loop
 
     def remember(self, int kind, tuple names, bint with_twins, function):
         """Keep the function for a set of names; ``None`` for one that has to be delivered the slow way."""

@@ -10,7 +10,7 @@ import difflib
 import sys
 import textwrap
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from pathlib import Path
 
@@ -114,6 +114,11 @@ class Signal:
         return bool(self.emitters[0].senders)
 
     @property
+    def is_of_rows(self) -> bool:
+        """A statement over many rows fires it once, and for each row to receivers that ask for that."""
+        return self.name.endswith(("_update", "_delete"))
+
+    @property
     def common_parameters(self) -> tuple[Parameter, ...]:
         """What it sends whatever the sender."""
         return tuple(each for each in self.parameters if all(each in emitter.parameters for emitter in self.emitters))
@@ -130,13 +135,14 @@ def read(path: Path) -> list[Signal]:
     known = {name: Parameter(name, **told) for name, told in document["parameters"].items()}
     signals = []
     for name, told in document["signals"].items():
+        own = {each: replace(known[each], doc=doc) for each, doc in told.get("docs", {}).items()}
         groups: dict[tuple[str, ...], list[str]] = {}
         for sender, parameters in told.get("senders", {}).items():
             groups.setdefault(tuple(parameters), []).append(sender)
         emitters = [
             Emitter(f"{name}_{senders[0]}", tuple(senders), tuple(known[each] for each in parameters))
             for parameters, senders in groups.items()
-        ] or [Emitter(name, (), tuple(known[each] for each in told["parameters"]))]
+        ] or [Emitter(name, (), tuple({**known, **own}[each] for each in told["parameters"]))]
         signals.append(Signal(name, told["doc"], told["fired_by"], tuple(emitters)))
     return signals
 

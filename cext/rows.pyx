@@ -16,17 +16,22 @@ from cpython.datetime cimport (
     datetime_tzinfo,
     import_datetime,
 )
-from cpython.dict cimport PyDict_Next, PyDict_Size, PyDict_Update
-from cpython.object cimport PyObject
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next, PyDict_Size, PyDict_Update
+from cpython.object cimport Py_EQ, PyObject, PyObject_RichCompareBool
+from cpython.ref cimport Py_DECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 
 import datetime as datetimes
+
+from weakref import ref
 
 from aldis.orm.mapping import _pure_rows as pure
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
     unsigned char *PyUnicode_1BYTE_DATA(object text)
+    ctypedef struct PyTypeObject:
+        PyObject *(*tp_alloc)(PyTypeObject *kind, Py_ssize_t length)
     PyObject *PyList_GET_ITEM(object values, Py_ssize_t place)
     PyObject *Py_NewRef(PyObject *value)
     PyObject *Py_TYPE(PyObject *value)
@@ -222,6 +227,135 @@ def types(list rows not None):
                 if place < WIDE:
                     last[place] = Py_TYPE(value)
             place += 1
+    return found
+
+
+def has_one(list rows not None, list names not None):
+    cdef dict row
+    for row in rows:
+        for name in names:
+            if name in row:
+                return True
+    return False
+
+
+def has_value(list rows not None, str name not None, value, set plain not None):
+    cdef PyObject *each
+    cdef PyObject *last = NULL
+    cdef dict row
+    for row in rows:
+        each = PyDict_GetItemWithError(row, name)
+        if each == NULL:
+            continue
+        if Py_TYPE(each) != last:
+            if <object>Py_TYPE(each) not in plain:
+                return True
+            last = Py_TYPE(each)
+        held = <object>each
+        if PyObject_RichCompareBool(held, value, Py_EQ):
+            return True
+    return False
+
+
+def had_value(list states not None, str name not None, value, unknown):
+    cdef PyObject *old
+    for state in states:
+        old = PyDict_GetItemWithError(<dict?>state.committed_state, name)
+        if old == NULL:
+            old = PyDict_GetItemWithError(<dict?>state.dict, name)
+        held = unknown if old == NULL else <object>old
+        if held is unknown or PyObject_RichCompareBool(held, value, Py_EQ):
+            return True
+    return False
+
+
+cdef object pair_of(type kind, object old, object new):
+    """Return a named tuple of two values, as ``tuple.__new__`` makes it of a pair."""
+    cdef PyObject *pair = (<PyTypeObject *>kind).tp_alloc(<PyTypeObject *>kind, 2)
+    if pair == NULL:
+        raise MemoryError
+    PyTuple_SET_ITEM(pair, 0, Py_NewRef(<PyObject *>old))
+    PyTuple_SET_ITEM(pair, 1, Py_NewRef(<PyObject *>new))
+    found = <object>pair
+    Py_DECREF(found)  # that of the allocation
+    return found
+
+
+cdef class ChangesOf:
+    """The iterator that ``changes_of`` returns."""
+
+    cdef type kind
+    cdef tuple names, old, new, equal
+    cdef Py_ssize_t row, end
+
+    def __init__(self, type kind not None, columns, rows):
+        self.kind = kind
+        self.names = tuple([name for name, _, _, _ in columns])
+        self.old = tuple([tuple(old) for _, old, _, _ in columns])
+        self.new = tuple([tuple(new) for _, _, new, _ in columns])
+        self.equal = tuple([same for _, _, _, same in columns])
+        self.row, self.end = rows.start, rows.stop
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Py_ssize_t i, row = self.row
+        cdef dict found
+        if row >= self.end:
+            raise StopIteration
+        self.row = row + 1
+        found = {}
+        for i in range(len(self.names)):
+            same = self.equal[i]
+            if same is None or same[row] is not True:
+                found[self.names[i]] = pair_of(self.kind, (<tuple>self.old[i])[row], (<tuple>self.new[i])[row])
+        return found
+
+
+def changes_of(kind, columns, rows):
+    return ChangesOf(kind, columns, rows)
+
+
+def load(
+    make,
+    manager,
+    state_class,
+    str state_name not None,
+    rows,
+    tuple names not None,
+    tuple places not None,
+    Py_ssize_t width,
+    identity,
+    frozenset unread not None,
+):
+    cdef Py_ssize_t i, count = len(names)
+    cdef dict values
+    cdef list found = []
+    cdef object model = None, new = None, new_state = None
+    if state_class is not None:
+        model = manager.class_
+        new, new_state = model.__new__, state_class.__new__
+    for row in rows:
+        if state_class is None:
+            instance = make()
+            values = instance.__dict__
+            state = values[state_name]
+            state.expired_attributes.update(unread)
+        else:
+            instance = new(model)
+            values = instance.__dict__
+            state = new_state(state_class)
+            values[state_name] = state
+            state.class_ = model
+            state.manager = manager
+            state.obj = ref(instance, state._cleanup)
+            state.committed_state = {}
+            state.expired_attributes = set(unread)
+        for i in range(count):
+            values[names[i]] = row[places[i]]
+        state.key = (identity, (row[0],) if width == 1 else tuple([row[i] for i in range(width)]), None)
+        found.append(instance)
     return found
 
 

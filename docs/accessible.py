@@ -27,7 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def main(site: Path) -> int:
-    """Print what axe finds, and what is wider than the screen; return the exit code."""
+    """Print the violations that axe finds, and pages wider than the screen; return the exit code."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("no Chromium here: install one, or say where it is: CHROMIUM=/path/to/it make accessible")

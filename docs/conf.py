@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from aldis import __version__
+
+# a11y_pygments turns logging on for the whole process; make docs speaks of its own work only.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 project = "aldis"
 version = release = __version__
@@ -49,8 +53,8 @@ html_theme_options = {
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
-# What axe asks for and the theme's pages lack: names for two landmarks, levels for headings, the keyboard for what
-# scrolls, and no header cells without a text.
+# The theme's pages lack these things that axe asks for: names for two landmarks, levels for headings, the keyboard for
+# parts that scroll, and no header cells without a text.
 ACCESSIBLE = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="This page">',
@@ -63,7 +67,7 @@ ACCESSIBLE = {
 
 
 def make_accessible(app: Sphinx, error: Exception | None) -> None:
-    """Put into the pages what they lack."""
+    """Put into the pages the things that they lack."""
     if error is None and app.builder.format == "html":
         for path in app.outdir.rglob("*.html"):
             text = path.read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -84,6 +85,35 @@ def test_places_that_the_page_on_architecture_names_are_there() -> None:
             missing.append(name)
     assert len(named) > 40
     assert missing == []
+
+
+def definitions(file: Path) -> set[str]:
+    """Return the functions and classes of a file, methods with their class: `Scope.wait`."""
+    tree = ast.parse(file.read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = {node.name for node in tree.body if isinstance(node, kinds)}
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return found | {f"{each.name}.{node.name}" for each in classes for node in each.body if isinstance(node, kinds)}
+
+
+QUESTIONS = re.findall(
+    r"^(\d+)\. (.+\?) `([\w.]+)` in `([\w/]+\.py)`$",
+    (DOCS.parent / "tests/prose/questions.md").read_text("utf-8"),
+    re.MULTILINE,
+)
+
+
+def test_there_are_twenty_questions_for_readers() -> None:
+    assert [int(number) for number, *_ in QUESTIONS] == list(range(1, 21))
+    assert len({question for _, question, *_ in QUESTIONS}) == 20
+
+
+@pytest.mark.parametrize(("number", "question", "name", "file"), QUESTIONS, ids=[each[0] for each in QUESTIONS])
+def test_question_of_a_reader_has_its_answer_in_the_page_on_architecture(number, question, name, file) -> None:
+    assert name in definitions(DOCS.parent / "src/aldis" / file), question
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    assert f"`{name}`" in page, question
+    assert f"`{file.removeprefix('orm/')}`" in page, question
 
 
 def test_tree_of_errors_is_complete() -> None:

@@ -15,13 +15,14 @@ import pytest
 
 import aldis
 from aldis import errors
+from aldis.orm.databases import DRIVERS
 from new_databases import database_on
 
 ROOT = Path(__file__).parent.parent
 
 
 def run(*command: str) -> str:
-    """Run Python with aldis, on the core of this process; return what it prints."""
+    """Run Python with aldis, on the core of this process; return its output."""
     pure = "1" if aldis.backend == "pure" else "0"
     environment = {**os.environ, "ALDIS_PURE_PYTHON": pure, "COLUMNS": "120"}
     done = subprocess.run(
@@ -121,12 +122,14 @@ def test_code_of_the_tutorial_is_that_of_the_example() -> None:
     folder = ROOT / "docs/examples/shop"
     assert without_blank_lines("".join(parts)) == without_blank_lines((folder / "shop.py").read_text("utf-8"))
     assert tests == (folder / "test_shop.py").read_text("utf-8")
+    assert blocks("ini") == [(folder / "pytest.ini").read_text("utf-8")]
 
 
 def test_tutorial_followed_to_its_end_prints_the_output_that_it_shows(tmp_path, monkeypatch) -> None:
     *parts, tests = blocks("python")
     (tmp_path / "shop.py").write_text("\n\n".join(parts), "utf-8")
     (tmp_path / "test_shop.py").write_text(tests, "utf-8")
+    (tmp_path / "pytest.ini").write_text("".join(blocks("ini")), "utf-8")
     monkeypatch.chdir(tmp_path)
     shown, result = blocks("text")
     assert run("shop.py") == shown
@@ -187,6 +190,13 @@ def test_signals_import_nothing_of_sqlalchemy() -> None:
     assert "'blinker'" in modules
     for absent in ("sqlalchemy", "greenlet", "alembic", "asyncio"):
         assert f"'{absent}'" not in modules, absent
+
+
+def test_models_import_no_driver_before_they_use_one() -> None:
+    loaded = run("-c", "import aldis.orm, sys; print(*sorted(sys.modules))").split()
+    assert "aldis.orm.databases" in loaded
+    unused = {"sqlite3", "asyncpg", "sqlalchemy.ext.hybrid", *(f"aldis.orm.databases.{name}" for name in DRIVERS)}
+    assert unused & set(loaded) == set()
 
 
 def test_imports_leave_out_what_takes_long_and_is_seldom_needed() -> None:

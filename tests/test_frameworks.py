@@ -113,6 +113,40 @@ def test_server_of_the_page_answers_requests_and_calls_its_receiver(name, tmp_pa
     assert output().count("mail to") == 2
 
 
+COUNTED = """
+
+@app.get("/guests")
+async def count() -> int:
+    return await Guest.query.count()
+"""
+
+
+@pytest.mark.parametrize("where", ["/guests.db", ""], ids=["file", "memory"])
+def test_requests_at_once_that_read_and_then_write(where, tmp_path) -> None:
+    """40 at once, on SQLite: each answers, and each has its row. A BEGIN that is upgraded would fail for most."""
+    require("fastapi", "uvicorn")
+    program = programs("fastapi")["app.py"]
+    reads = program.replace("//" + "/guests.db", f"//{where}").replace(
+        "        guest = await", "        await Guest.query.count()\n        guest = await"
+    )
+    assert reads.count("Guest.query.count()") == 1
+    (tmp_path / "app.py").write_text(reads + COUNTED, "utf-8")
+    port = free_port()
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
+            answers = await asyncio.gather(*(client.post(f"/guests/{number}") for number in range(40)))
+            return [*answers, await client.get("/guests")]
+
+    with started(tmp_path, "-m", "uvicorn", "app:app", "--port", str(port)) as output:
+        wait_for(lambda: answers(port), output)
+        *added, counted = asyncio.run(ask())
+        assert [answer.status_code for answer in added] == [200] * 40, output()
+        assert sorted(answer.json()["id"] for answer in added) == list(range(1, 41))
+        assert counted.json() == 40
+        wait_for(lambda: output().count("mail to") == 40, output)
+
+
 def test_celery_worker_gets_the_task_of_a_committed_row(tmp_path, monkeypatch) -> None:
     require("celery", "kombu")
     write("celery", tmp_path)

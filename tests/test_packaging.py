@@ -1,4 +1,4 @@
-"""What an install makes of the sources: compiled, pure, refused; from the tree and from the sdist. No network."""
+"""An install of the sources: compiled, pure, refused; from the tree and from the sdist. No network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if not (ROOT / "setup.py").exists():
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> Path:
-    """Make an sdist, and unpack it: what it builds, it builds on its own."""
+    """Make an sdist, and unpack it: it builds on its own."""
     folder = tmp_path_factory.mktemp("sdist")
     tree = folder / "tree"
     ignore = shutil.ignore_patterns(
@@ -37,7 +37,7 @@ def sources(tmp_path_factory) -> Path:
 
 
 def build(sources: Path, into: Path, **environment: str) -> tuple[subprocess.CompletedProcess[str], list[str], str]:
-    """Build a wheel; return what was said, its files, and its name."""
+    """Build a wheel; return the output, its files, and its name."""
     tree = into / "tree"
     shutil.copytree(sources, tree)
     command = [

@@ -9,16 +9,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
+from sqlalchemy import Table
+
 from .dispatch.batching import Batch
 from .dispatch.changes import Change
 from .dispatch.signal import LifecycleSignal
 from .signals import (
     PostBulkReceiver,
     PostDeleteReceiver,
+    PostRelationAddReceiver,
+    PostRelationRemoveReceiver,
     PostSaveReceiver,
     PostUpdateReceiver,
     PreBulkReceiver,
     PreDeleteReceiver,
+    PreRelationAddReceiver,
+    PreRelationRemoveReceiver,
     PreSaveReceiver,
     PreUpdateReceiver,
 )
@@ -1584,6 +1590,124 @@ class RowCountCreateRowCountUpdateOperationSkipped(Protocol):
         self, sender: Any, /, *, row_count_create: int | None, row_count_update: int | None, operation_skipped: bool
     ) -> object: ...
 
+class Relation(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str) -> object: ...
+
+class Related(Protocol):
+    def __call__(self, sender: Any, /, *, related: list[Any] | None) -> object: ...
+
+class Secondary(Protocol):
+    def __call__(self, sender: Any, /, *, secondary: Table) -> object: ...
+
+class InstanceRelation(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, relation: str) -> object: ...
+
+class InstanceRelated(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, related: list[Any] | None) -> object: ...
+
+class InstanceSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, secondary: Table) -> object: ...
+
+class RelationRelated(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, related: list[Any] | None) -> object: ...
+
+class RelationSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, secondary: Table) -> object: ...
+
+class RelatedSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, related: list[Any] | None, secondary: Table) -> object: ...
+
+class InstanceRelationRelated(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, relation: str, related: list[Any] | None) -> object: ...
+
+class InstanceRelationSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, relation: str, secondary: Table) -> object: ...
+
+class InstanceRelatedSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, related: list[Any] | None, secondary: Table) -> object: ...
+
+class RelationRelatedSecondary(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, related: list[Any] | None, secondary: Table) -> object: ...
+
+class RelationRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, row_count: int | None) -> object: ...
+
+class RelationOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, operation_skipped: bool) -> object: ...
+
+class RelatedRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, related: list[Any] | None, row_count: int | None) -> object: ...
+
+class RelatedOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, related: list[Any] | None, operation_skipped: bool) -> object: ...
+
+class SecondaryRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, secondary: Table, row_count: int | None) -> object: ...
+
+class SecondaryOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, secondary: Table, operation_skipped: bool) -> object: ...
+
+class InstanceRelationRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, relation: str, row_count: int | None) -> object: ...
+
+class InstanceRelationOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, relation: str, operation_skipped: bool) -> object: ...
+
+class InstanceRelatedRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, related: list[Any] | None, row_count: int | None
+    ) -> object: ...
+
+class InstanceRelatedOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, instance: Any, related: list[Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class InstanceSecondaryRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, secondary: Table, row_count: int | None) -> object: ...
+
+class InstanceSecondaryOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, instance: Any, secondary: Table, operation_skipped: bool) -> object: ...
+
+class RelationRelatedRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, relation: str, related: list[Any] | None, row_count: int | None
+    ) -> object: ...
+
+class RelationRelatedOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, relation: str, related: list[Any] | None, operation_skipped: bool
+    ) -> object: ...
+
+class RelationSecondaryRowCount(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, secondary: Table, row_count: int | None) -> object: ...
+
+class RelationSecondaryOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, secondary: Table, operation_skipped: bool) -> object: ...
+
+class RelationRowCountOperationSkipped(Protocol):
+    def __call__(self, sender: Any, /, *, relation: str, row_count: int | None, operation_skipped: bool) -> object: ...
+
+class RelatedSecondaryRowCount(Protocol):
+    def __call__(
+        self, sender: Any, /, *, related: list[Any] | None, secondary: Table, row_count: int | None
+    ) -> object: ...
+
+class RelatedSecondaryOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, related: list[Any] | None, secondary: Table, operation_skipped: bool
+    ) -> object: ...
+
+class RelatedRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, related: list[Any] | None, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
+class SecondaryRowCountOperationSkipped(Protocol):
+    def __call__(
+        self, sender: Any, /, *, secondary: Table, row_count: int | None, operation_skipped: bool
+    ) -> object: ...
+
 PreSaveReceivers: TypeAlias = (
     PreSaveReceiver[Any]
     | SenderAlone
@@ -1668,6 +1792,7 @@ class PreSave(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1682,6 +1807,7 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1696,6 +1822,7 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1709,6 +1836,7 @@ class PreSave(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1722,6 +1850,7 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1735,6 +1864,7 @@ class PreSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1892,6 +2022,7 @@ class PostSave(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1906,6 +2037,7 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1920,6 +2052,7 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1933,6 +2066,7 @@ class PostSave(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1946,6 +2080,7 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -1959,6 +2094,7 @@ class PostSave(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2048,6 +2184,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2062,6 +2199,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2076,6 +2214,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2089,6 +2228,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2102,6 +2242,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2115,6 +2256,7 @@ class PreUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2272,6 +2414,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2286,6 +2429,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2300,6 +2444,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2313,6 +2458,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2326,6 +2472,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2339,6 +2486,7 @@ class PostUpdate(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2368,6 +2516,7 @@ class PreDelete(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2382,6 +2531,7 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2396,6 +2546,7 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2409,6 +2560,7 @@ class PreDelete(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2422,6 +2574,7 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2435,6 +2588,7 @@ class PreDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2472,6 +2626,7 @@ class PostDelete(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2486,6 +2641,7 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2500,6 +2656,7 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2513,6 +2670,7 @@ class PostDelete(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2526,6 +2684,7 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2539,6 +2698,7 @@ class PostDelete(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2628,6 +2788,7 @@ class PreBulk(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2642,6 +2803,7 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2656,6 +2818,7 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2669,6 +2832,7 @@ class PreBulk(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2682,6 +2846,7 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2695,6 +2860,7 @@ class PreBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2899,6 +3065,7 @@ class PostBulk(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2913,6 +3080,7 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2927,6 +3095,7 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2940,6 +3109,7 @@ class PostBulk(LifecycleSignal):
         after_commit: Literal[True],
         after_rollback: Literal[True],
         batched: bool = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2953,6 +3123,7 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[False] = False,
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -2966,6 +3137,505 @@ class PostBulk(LifecycleSignal):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_B], _B]: ...
+
+PreRelationAddReceivers: TypeAlias = (
+    PreRelationAddReceiver[Any]
+    | SenderAlone
+    | Instance
+    | Relation
+    | Related
+    | Secondary
+    | InstanceRelation
+    | InstanceRelated
+    | InstanceSecondary
+    | RelationRelated
+    | RelationSecondary
+    | RelatedSecondary
+    | InstanceRelationRelated
+    | InstanceRelationSecondary
+    | InstanceRelatedSecondary
+    | RelationRelatedSecondary
+    | Callable[[Any, Any, Any, Any, Any], object]
+)
+_PreRelationAddR = TypeVar("_PreRelationAddR", bound=PreRelationAddReceivers)
+
+class PreRelationAdd(LifecycleSignal):
+    @overload  # type: ignore[override]
+    def connect(
+        self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
+        receiver: _PreRelationAddR,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _PreRelationAddR: ...
+    @overload
+    def connect(
+        self,
+        receiver: _B,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _B: ...
+    @overload  # type: ignore[override]
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_PreRelationAddR], _PreRelationAddR]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_B], _B]: ...
+
+PostRelationAddReceivers: TypeAlias = (
+    PostRelationAddReceiver[Any]
+    | SenderAlone
+    | Instance
+    | Relation
+    | Related
+    | Secondary
+    | RowCount
+    | OperationSkipped
+    | InstanceRelation
+    | InstanceRelated
+    | InstanceSecondary
+    | InstanceRowCount
+    | InstanceOperationSkipped
+    | RelationRelated
+    | RelationSecondary
+    | RelationRowCount
+    | RelationOperationSkipped
+    | RelatedSecondary
+    | RelatedRowCount
+    | RelatedOperationSkipped
+    | SecondaryRowCount
+    | SecondaryOperationSkipped
+    | RowCountOperationSkipped
+    | InstanceRelationRelated
+    | InstanceRelationSecondary
+    | InstanceRelationRowCount
+    | InstanceRelationOperationSkipped
+    | InstanceRelatedSecondary
+    | InstanceRelatedRowCount
+    | InstanceRelatedOperationSkipped
+    | InstanceSecondaryRowCount
+    | InstanceSecondaryOperationSkipped
+    | InstanceRowCountOperationSkipped
+    | RelationRelatedSecondary
+    | RelationRelatedRowCount
+    | RelationRelatedOperationSkipped
+    | RelationSecondaryRowCount
+    | RelationSecondaryOperationSkipped
+    | RelationRowCountOperationSkipped
+    | RelatedSecondaryRowCount
+    | RelatedSecondaryOperationSkipped
+    | RelatedRowCountOperationSkipped
+    | SecondaryRowCountOperationSkipped
+    | Callable[[Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
+)
+_PostRelationAddR = TypeVar("_PostRelationAddR", bound=PostRelationAddReceivers)
+
+class PostRelationAdd(LifecycleSignal):
+    @overload  # type: ignore[override]
+    def connect(
+        self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
+        receiver: _PostRelationAddR,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _PostRelationAddR: ...
+    @overload
+    def connect(
+        self,
+        receiver: _B,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _B: ...
+    @overload  # type: ignore[override]
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_PostRelationAddR], _PostRelationAddR]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_B], _B]: ...
+
+PreRelationRemoveReceivers: TypeAlias = (
+    PreRelationRemoveReceiver[Any]
+    | SenderAlone
+    | Instance
+    | Relation
+    | Related
+    | Secondary
+    | InstanceRelation
+    | InstanceRelated
+    | InstanceSecondary
+    | RelationRelated
+    | RelationSecondary
+    | RelatedSecondary
+    | InstanceRelationRelated
+    | InstanceRelationSecondary
+    | InstanceRelatedSecondary
+    | RelationRelatedSecondary
+    | Callable[[Any, Any, Any, Any, Any], object]
+)
+_PreRelationRemoveR = TypeVar("_PreRelationRemoveR", bound=PreRelationRemoveReceivers)
+
+class PreRelationRemove(LifecycleSignal):
+    @overload  # type: ignore[override]
+    def connect(
+        self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
+        receiver: _PreRelationRemoveR,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _PreRelationRemoveR: ...
+    @overload
+    def connect(
+        self,
+        receiver: _B,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _B: ...
+    @overload  # type: ignore[override]
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_PreRelationRemoveR], _PreRelationRemoveR]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_B], _B]: ...
+
+PostRelationRemoveReceivers: TypeAlias = (
+    PostRelationRemoveReceiver[Any]
+    | SenderAlone
+    | Instance
+    | Relation
+    | Related
+    | Secondary
+    | RowCount
+    | OperationSkipped
+    | InstanceRelation
+    | InstanceRelated
+    | InstanceSecondary
+    | InstanceRowCount
+    | InstanceOperationSkipped
+    | RelationRelated
+    | RelationSecondary
+    | RelationRowCount
+    | RelationOperationSkipped
+    | RelatedSecondary
+    | RelatedRowCount
+    | RelatedOperationSkipped
+    | SecondaryRowCount
+    | SecondaryOperationSkipped
+    | RowCountOperationSkipped
+    | InstanceRelationRelated
+    | InstanceRelationSecondary
+    | InstanceRelationRowCount
+    | InstanceRelationOperationSkipped
+    | InstanceRelatedSecondary
+    | InstanceRelatedRowCount
+    | InstanceRelatedOperationSkipped
+    | InstanceSecondaryRowCount
+    | InstanceSecondaryOperationSkipped
+    | InstanceRowCountOperationSkipped
+    | RelationRelatedSecondary
+    | RelationRelatedRowCount
+    | RelationRelatedOperationSkipped
+    | RelationSecondaryRowCount
+    | RelationSecondaryOperationSkipped
+    | RelationRowCountOperationSkipped
+    | RelatedSecondaryRowCount
+    | RelatedSecondaryOperationSkipped
+    | RelatedRowCountOperationSkipped
+    | SecondaryRowCountOperationSkipped
+    | Callable[[Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any], object]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any], object]
+)
+_PostRelationRemoveR = TypeVar("_PostRelationRemoveR", bound=PostRelationRemoveReceivers)
+
+class PostRelationRemove(LifecycleSignal):
+    @overload  # type: ignore[override]
+    def connect(
+        self,
+        receiver: _E,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _E: ...
+    @overload
+    def connect(
+        self,
+        receiver: _PostRelationRemoveR,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _PostRelationRemoveR: ...
+    @overload
+    def connect(
+        self,
+        receiver: _B,
+        sender: Any = ...,
+        weak: bool = True,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> _B: ...
+    @overload  # type: ignore[override]
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: Literal[True],
+        after_rollback: Literal[True],
+        batched: bool = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_E], _E]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[False] = False,
+        rows: Literal[False] = False,
+        priority: int = 0,
+        when: Callable[..., object] | None = None,
+        subclasses: bool = False,
+    ) -> Callable[[_PostRelationRemoveR], _PostRelationRemoveR]: ...
+    @overload
+    def connect_via(
+        self,
+        sender: Any,
+        weak: bool = False,
+        *,
+        after_commit: bool = False,
+        after_rollback: bool = False,
+        batched: Literal[True],
+        rows: Literal[False] = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,

@@ -1,4 +1,4 @@
-"""``python -m aldis bench``: what a send costs on this machine."""
+"""``python -m aldis bench``: the time that a send takes on this machine."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def keep(kept: list[Callable[..., Any]], laps: Callable[[int], Any]) -> Laps:
 
 
 def laps_of_emitter(kind: str, count: int, weak: bool = False) -> Laps:
-    """Return what sends through the lifecycle emitter ``pre_save``, of the core that runs."""
+    """Return the laps of sends through the lifecycle emitter ``pre_save``, on the core that runs."""
     signal = Signal()
     kept = connect(signal, kind, count, weak)
     emit, values = emitters.pre_save, VALUES
@@ -106,7 +106,7 @@ def laps_of_emitter(kind: str, count: int, weak: bool = False) -> Laps:
 
 
 def laps_of_send(signal: blinker.Signal, kind: str, count: int, weak: bool = False) -> Laps:
-    """Return what sends by keyword: ``send``, or for coroutine functions ``send_async``."""
+    """Return the laps of sends by keyword: ``send``, or for coroutine functions ``send_async``."""
     kept = connect(signal, kind, count, weak)
     one, two, three, four, five, six = VALUES
 
@@ -138,12 +138,12 @@ def laps_of_send(signal: blinker.Signal, kind: str, count: int, weak: bool = Fal
 
 
 def laps_of_blinker(kind: str, count: int, weak: bool = False) -> Laps:
-    """Return what sends through blinker, to receivers as it calls them: with ``**kwargs``."""
+    """Return the laps of sends through blinker, to receivers as it calls them: with ``**kwargs``."""
     return laps_of_send(blinker.Signal(), kind.removesuffix(" named"), count, weak)
 
 
 def laps_of_floor(kind: str, count: int) -> Laps:
-    """Return what calls the receivers in a C loop; not built, it is missing.
+    """Return the laps of a C loop that calls the receivers; where it is not built, it is missing.
 
     Raises:
         ImportError: aldis was installed without a compiler.

@@ -42,7 +42,7 @@ KEYS: Final = ("app", "receivers", "plugins")
 def autodiscover(*packages: str, plugins: Iterable[str] = ()) -> list[str]:
     """Import the modules named ``receivers`` of packages, so that the receivers in them are connected.
 
-    Call it once, where the application starts: it does in a program what the ``aldis`` command does by itself.
+    Call it once, where the application starts. The ``aldis`` command does the same by itself.
 
     Args:
         packages: The names of the packages. ``"shop"`` stands for ``shop.receivers``, ``shop.orders.receivers`` and so

@@ -25,13 +25,13 @@ __all__ = [
 
 
 class AldisError(Exception):
-    """What every error of aldis derives from."""
+    """The base class of every error of aldis."""
 
 
 class SignalError(AldisError, TypeError):
     """A receiver, a sender or a signal that cannot serve as one.
 
-    It is a :exc:`TypeError` too, which is what blinker's users catch.
+    It is a :exc:`TypeError` too, the error that blinker's users catch.
     """
 
 
@@ -90,7 +90,10 @@ class EndlessFlushError(ConfigurationError):
 
 
 class RefusedError(ConfigurationError):
-    """A call that the settings do not allow: a write in AUTOCOMMIT mode, or a statement that strict mode refuses."""
+    """A call that is not allowed: a write in AUTOCOMMIT mode, or a statement that would pass receivers by.
+
+    Strict mode refuses such statements. So do receivers with ``rows=True`` that cannot be told of each row.
+    """
 
 
 class TransactionEndedError(AldisError):
@@ -125,5 +128,6 @@ class AfterCommitError(AldisError, ExceptionGroup[Exception]):
 class RowMismatchError(AldisError):
     """The database did not store a row as it was given to it, or did not say which key it has.
 
-    A trigger or a rule passed over the row, or gave it a key that nobody can tell. The operation is undone.
+    A trigger or a rule passed over the row, or gave it a key that nobody can tell; or the database does not find a row
+    again by the key that it returned. The operation is undone.
     """

@@ -24,7 +24,7 @@ def wait_for(work: Coroutine[Any, Any, None], receivers: Iterable[Callable[..., 
     coroutine runs on an event loop of its own.
 
     Args:
-        work: What calls the receivers.
+        work: The coroutine that calls the receivers.
         receivers: Those that it may call.
 
     Raises:

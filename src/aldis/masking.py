@@ -27,7 +27,7 @@ def masked_url(url: str) -> str:
     """Return a URL with ``***`` in the place of its password; a text that is no URL is not shown at all.
 
     Args:
-        url: The URL, or what was given as one.
+        url: The URL, or the text that was given as one.
 
     Example:
         >>> masked_url("nats://bob:secret@example.org:4222"), masked_url("nats://token@example.org")

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sized
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Final, TypeAlias
 
 from .errors import ConfigurationError
 
 __all__ = ["Progress", "following"]
 
 Progress: TypeAlias = bool | Callable[[int, int | None], object]
-"""``True`` for a bar, or what is called after each batch with the rows done and their number, ``None`` if not known."""
+"""``True`` for a bar, or a function called after each batch: with the rows done and all rows (``None``: unknown)."""
 
 
-@contextmanager
-def following(progress: Progress, rows: Any, name: str) -> Iterator[Callable[[int], object]]:
-    """Return what is to be called with the number of rows done, after each batch.
+def following(progress: Progress, rows: Any, name: str) -> AbstractContextManager[Callable[[int], object]]:
+    """Return the context of a function to call with the number of rows done, after each batch.
 
     Args:
-        progress: What the caller wants to see.
+        progress: The caller's wish.
         rows: The rows; those that have a length are counted.
-        name: What the operation is called.
+        name: The operation's name.
 
     Raises:
         ConfigurationError: A bar is wanted, and rich is not installed.
         TypeError: It is neither a bool nor callable.
     """
+    if progress is False:
+        return NOBODY
     total = len(rows) if isinstance(rows, Sized) else None
     if callable(progress):
-        yield lambda done: progress(done, total)
-    elif not isinstance(progress, bool):
+        return nullcontext(lambda done: progress(done, total))
+    if not isinstance(progress, bool):
         raise TypeError(
             f"progress is {progress!r}: give True, or a callable that takes the rows done and their number."
         )
-    elif not progress:
-        yield lambda _done: None
-    else:
-        with bar(name, total) as advance:
-            yield advance
+    return bar(name, total)
+
+
+NOBODY: Final[AbstractContextManager[Callable[[int], object]]] = nullcontext(lambda _done: None)
 
 
 @contextmanager
 def bar(name: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    """Show a bar while a block runs; return what moves it.
+    """Show a bar while a block runs; return the function that moves it.
 
     Raises:
         ConfigurationError: rich is not installed.

@@ -29,7 +29,7 @@ def pytest_runtestloop() -> Iterator[None]:
 
 @pytest.fixture
 def signals() -> Iterator[Signals]:
-    """What fired while a test runs; who was connected before is connected after, and nobody else."""
+    """The signals that fire while a test runs. Receivers connected before it are connected after it, and no others."""
     from .testing import Signals
 
     with Signals() as recorded:

@@ -10,7 +10,7 @@ from .dispatch.signal import LifecycleSignal, ModelSignal
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from . import _typed  # pyright: ignore[reportMissingModuleSource]
     from .dispatch.changes import Change
@@ -20,22 +20,30 @@ __all__ = [
     "PostBulkReceiver",
     "PostDeleteReceiver",
     "PostMigrateReceiver",
+    "PostRelationAddReceiver",
+    "PostRelationRemoveReceiver",
     "PostSaveReceiver",
     "PostUpdateReceiver",
     "PreBulkReceiver",
     "PreDeleteReceiver",
     "PreMigrateReceiver",
+    "PreRelationAddReceiver",
+    "PreRelationRemoveReceiver",
     "PreSaveReceiver",
     "PreUpdateReceiver",
     "RevisionAppliedReceiver",
     "post_bulk",
     "post_delete",
     "post_migrate",
+    "post_relation_add",
+    "post_relation_remove",
     "post_save",
     "post_update",
     "pre_bulk",
     "pre_delete",
     "pre_migrate",
+    "pre_relation_add",
+    "pre_relation_remove",
     "pre_save",
     "pre_update",
     "revision_applied",
@@ -74,16 +82,17 @@ class PreSaveReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
-    - ``values``: what was passed to the call, by attribute name.
-    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
-        ``post_*`` signal what was written, server-generated columns included.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
+    - ``values``: the values that were passed to the call, by attribute name.
+    - ``column_values``: the values for the database, by column key: a ``pre_*`` receiver may change them; in a
+        ``post_*`` signal they are the values that were written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
-    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
-        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
-        statement over many rows.
+    - ``changes``: the attributes that differ, by name, each as ``Change(old, new)``: the caller's changes in a
+        ``pre_*`` signal, the written changes in a ``post_*`` signal; only a receiver that names it gets it; ``None``
+        for a statement over many rows, unless the receiver has ``rows=True``.
     """
 
     def __call__(
@@ -134,18 +143,19 @@ class PostSaveReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
-    - ``values``: what was passed to the call, by attribute name.
-    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
-        ``post_*`` signal what was written, server-generated columns included.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
+    - ``values``: the values that were passed to the call, by attribute name.
+    - ``column_values``: the values for the database, by column key: a ``pre_*`` receiver may change them; in a
+        ``post_*`` signal they are the values that were written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
     - ``row_count``: rows written or deleted; ``None`` where the database does not say.
     - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
-    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
-        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
-        statement over many rows.
+    - ``changes``: the attributes that differ, by name, each as ``Change(old, new)``: the caller's changes in a
+        ``pre_*`` signal, the written changes in a ``post_*`` signal; only a receiver that names it gets it; ``None``
+        for a statement over many rows, unless the receiver has ``rows=True``.
     """
 
     def __call__(
@@ -197,16 +207,17 @@ class PreUpdateReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
-    - ``values``: what was passed to the call, by attribute name.
-    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
-        ``post_*`` signal what was written, server-generated columns included.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
+    - ``values``: the values that were passed to the call, by attribute name.
+    - ``column_values``: the values for the database, by column key: a ``pre_*`` receiver may change them; in a
+        ``post_*`` signal they are the values that were written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
-    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
-        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
-        statement over many rows.
+    - ``changes``: the attributes that differ, by name, each as ``Change(old, new)``: the caller's changes in a
+        ``pre_*`` signal, the written changes in a ``post_*`` signal; only a receiver that names it gets it; ``None``
+        for a statement over many rows, unless the receiver has ``rows=True``.
     """
 
     def __call__(
@@ -257,18 +268,19 @@ class PostUpdateReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
-    - ``values``: what was passed to the call, by attribute name.
-    - ``column_values``: what goes to the database, by column key: in a ``pre_*`` signal the receiver's to change, in a
-        ``post_*`` signal what was written, server-generated columns included.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
+    - ``values``: the values that were passed to the call, by attribute name.
+    - ``column_values``: the values for the database, by column key: a ``pre_*`` receiver may change them; in a
+        ``post_*`` signal they are the values that were written, server-generated columns included.
     - ``is_update``: ``False`` for an INSERT, ``True`` for an UPDATE.
     - ``is_migration``: ``True`` only while a migration fills a column that was forced to be nullable.
     - ``row_count``: rows written or deleted; ``None`` where the database does not say.
     - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
-    - ``changes``: what differs, by attribute name, as ``Change(old, new)``: in a ``pre_*`` signal what the caller
-        changed, in a ``post_*`` signal what was written; only a receiver that names it gets it; ``None`` for a
-        statement over many rows.
+    - ``changes``: the attributes that differ, by name, each as ``Change(old, new)``: the caller's changes in a
+        ``pre_*`` signal, the written changes in a ``post_*`` signal; only a receiver that names it gets it; ``None``
+        for a statement over many rows, unless the receiver has ``rows=True``.
     """
 
     def __call__(
@@ -314,8 +326,9 @@ class PreDeleteReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
     - ``injected_filters``: conditions that narrow a queryset's delete: the receiver's to add to; ``None`` for one
         instance.
     """
@@ -358,8 +371,9 @@ class PostDeleteReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
-    - ``model_instance``: the model instance; ``None`` where a queryset writes many rows at once.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
+    - ``model_instance``: the model instance; ``None`` for a statement over many rows, unless the receiver has
+        ``rows=True``.
     - ``row_count``: rows written or deleted; ``None`` where the database does not say.
     - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
     """
@@ -407,11 +421,11 @@ class PreBulkReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
     - ``operation``: the name of the bulk method.
     - ``raw_values``: the instances or dictionaries that were passed.
-    - ``create_params``: what the rows that are created get.
-    - ``update_params``: what the rows that are updated get.
+    - ``create_params``: the values that created rows get.
+    - ``update_params``: the values that updated rows get.
     - ``update_fields``: the attributes that an update writes.
     - ``ignore_conflicts``: whether rows that exist are passed over.
     """
@@ -464,11 +478,11 @@ class PostBulkReceiver(Protocol[M_contra]):
 
     The sender is the model class. Sent with it:
 
-    - ``instance``: what the call was made on: the model instance, or the ``QuerySet``.
+    - ``instance``: the object whose method was called: the model instance, or the ``QuerySet``.
     - ``operation``: the name of the bulk method.
     - ``raw_values``: the instances or dictionaries that were passed.
-    - ``create_params``: what the rows that are created get.
-    - ``update_params``: what the rows that are updated get.
+    - ``create_params``: the values that created rows get.
+    - ``update_params``: the values that updated rows get.
     - ``update_fields``: the attributes that an update writes.
     - ``ignore_conflicts``: whether rows that exist are passed over.
     - ``row_count_create``: rows inserted.
@@ -490,6 +504,204 @@ class PostBulkReceiver(Protocol[M_contra]):
         ignore_conflicts: bool,
         row_count_create: int | None,
         row_count_update: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_relation_add: Final = cast(
+    "_typed.PreRelationAdd",
+    ModelSignal(
+        "pre_relation_add",
+        {
+            None: (
+                "instance",
+                "relation",
+                "related",
+                "secondary",
+            )
+        },
+        "Before rows of a many-to-many's secondary table are inserted.",
+    ),
+)
+"""Before rows of a many-to-many's secondary table are inserted.
+
+Fired by `instance.relation(name).add()` and `set()`, a session's flush, `Model.save()` of an instance whose collection
+was changed. Receivers: :class:`PreRelationAddReceiver`.
+"""
+
+
+class PreRelationAddReceiver(Protocol[M_contra]):
+    """A receiver of :data:`pre_relation_add` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: the instance that has the collection: the owner.
+    - ``relation``: the name of the relationship, ``"tags"``.
+    - ``related``: the instances at the other end that are linked, or not any more; ``None`` for a ``clear()`` in one
+        statement.
+    - ``secondary``: the table between the two classes.
+    """
+
+    def __call__(
+        self,
+        sender: type[M_contra],
+        /,
+        *,
+        instance: Any,
+        relation: str,
+        related: list[Any] | None,
+        secondary: Table,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_relation_add: Final = cast(
+    "_typed.PostRelationAdd",
+    ModelSignal(
+        "post_relation_add",
+        {
+            None: (
+                "instance",
+                "relation",
+                "related",
+                "secondary",
+                "row_count",
+                "operation_skipped",
+            )
+        },
+        "After the rows of a `pre_relation_add` are inserted, in the same transaction.",
+    ),
+)
+"""After the rows of a `pre_relation_add` are inserted, in the same transaction.
+
+Fired by the same as `pre_relation_add`. Receivers: :class:`PostRelationAddReceiver`.
+"""
+
+
+class PostRelationAddReceiver(Protocol[M_contra]):
+    """A receiver of :data:`post_relation_add` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: the instance that has the collection: the owner.
+    - ``relation``: the name of the relationship, ``"tags"``.
+    - ``related``: the instances at the other end that are linked, or not any more; ``None`` for a ``clear()`` in one
+        statement.
+    - ``secondary``: the table between the two classes.
+    - ``row_count``: rows written or deleted; ``None`` where the database does not say.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[M_contra],
+        /,
+        *,
+        instance: Any,
+        relation: str,
+        related: list[Any] | None,
+        secondary: Table,
+        row_count: int | None,
+        operation_skipped: bool,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+pre_relation_remove: Final = cast(
+    "_typed.PreRelationRemove",
+    ModelSignal(
+        "pre_relation_remove",
+        {
+            None: (
+                "instance",
+                "relation",
+                "related",
+                "secondary",
+            )
+        },
+        "Before rows of a many-to-many's secondary table are deleted.",
+    ),
+)
+"""Before rows of a many-to-many's secondary table are deleted.
+
+Fired by `instance.relation(name).remove()`, `set()` and `clear()`, a session's flush, `Model.save()` of an instance
+whose collection was changed, `Model.delete()` of one side. Receivers: :class:`PreRelationRemoveReceiver`.
+"""
+
+
+class PreRelationRemoveReceiver(Protocol[M_contra]):
+    """A receiver of :data:`pre_relation_remove` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: the instance that has the collection: the owner.
+    - ``relation``: the name of the relationship, ``"tags"``.
+    - ``related``: the instances at the other end that are linked, or not any more; ``None`` for a ``clear()`` in one
+        statement.
+    - ``secondary``: the table between the two classes.
+    """
+
+    def __call__(
+        self,
+        sender: type[M_contra],
+        /,
+        *,
+        instance: Any,
+        relation: str,
+        related: list[Any] | None,
+        secondary: Table,
+    ) -> object:
+        """Receive the signal; a coroutine function is awaited."""
+
+
+post_relation_remove: Final = cast(
+    "_typed.PostRelationRemove",
+    ModelSignal(
+        "post_relation_remove",
+        {
+            None: (
+                "instance",
+                "relation",
+                "related",
+                "secondary",
+                "row_count",
+                "operation_skipped",
+            )
+        },
+        "After the rows of a `pre_relation_remove` are deleted, in the same transaction.",
+    ),
+)
+"""After the rows of a `pre_relation_remove` are deleted, in the same transaction.
+
+Fired by the same as `pre_relation_remove`. Receivers: :class:`PostRelationRemoveReceiver`.
+"""
+
+
+class PostRelationRemoveReceiver(Protocol[M_contra]):
+    """A receiver of :data:`post_relation_remove` that names all of its parameters.
+
+    The sender is the model class. Sent with it:
+
+    - ``instance``: the instance that has the collection: the owner.
+    - ``relation``: the name of the relationship, ``"tags"``.
+    - ``related``: the instances at the other end that are linked, or not any more; ``None`` for a ``clear()`` in one
+        statement.
+    - ``secondary``: the table between the two classes.
+    - ``row_count``: rows written or deleted; ``None`` where the database does not say.
+    - ``operation_skipped``: ``True`` when a ``pre_*`` receiver raised ``SkipOperation``.
+    """
+
+    def __call__(
+        self,
+        sender: type[M_contra],
+        /,
+        *,
+        instance: Any,
+        relation: str,
+        related: list[Any] | None,
+        secondary: Table,
+        row_count: int | None,
         operation_skipped: bool,
     ) -> object:
         """Receive the signal; a coroutine function is awaited."""
@@ -685,6 +897,10 @@ LIFECYCLE: Final[tuple[LifecycleSignal, ...]] = (
     post_delete,
     pre_bulk,
     post_bulk,
+    pre_relation_add,
+    post_relation_add,
+    pre_relation_remove,
+    post_relation_remove,
     pre_migrate,
     post_migrate,
     revision_applied,

@@ -1,4 +1,4 @@
-"""What tests ask of signals: what fired, in which order, with what. The fixture ``signals`` is of this module."""
+"""Tests ask which signals fired, in which order, with which parameters: the fixture ``signals``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .suggestions import did_you_mean
 __all__ = ["Fired", "Signals"]
 
 FIRST: Final = 2**60
-"""The priority of what records: a signal counts as fired whatever its receivers then do."""
+"""The priority of the recorder: a signal counts as fired whatever its receivers then do."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def copied(value: Any) -> Any:
 class Signals:
     """Records the lifecycle signals, mutes, and puts back who was connected before.
 
-    What was connected or disconnected since :meth:`begin` is undone by :meth:`end`, on all signals that had a name
+    :meth:`end` undoes each connect and disconnect since :meth:`begin`, on all signals that had a name
     then, and on those that were given to :meth:`record`.
 
     Example:
@@ -64,7 +64,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.all: list[Fired] = []
-        """What has fired, in order."""
+        """The signals that have fired, in order."""
         self._connected: dict[Signal, Connected] = {}
         self._names: dict[Signal, str] = {}
 
@@ -92,7 +92,7 @@ class Signals:
 
         Args:
             signals: The signals.
-            name: What messages call it, where it has no name.
+            name: Their name in messages, where they have none of their own.
 
         Raises:
             SignalError: One of them is no signal of aldis.
@@ -127,7 +127,7 @@ class Signals:
             >>> from aldis.testing import Signals
             >>> database = aldis.Database("sqlite+aiosqlite://")
             >>> async def test(signals):
-            ...     async with database.transaction():  # the test's own, which its fixture rolls back
+            ...     async with database, database.transaction():  # the test's own, which its fixture rolls back
             ...         with signals.commit():
             ...             async with database.transaction():  # that of the tested code
             ...                 ...
@@ -145,11 +145,11 @@ class Signals:
             queue.commits_in = before
 
     def clear(self) -> None:
-        """Forget what has fired so far."""
+        """Forget the signals that have fired so far."""
         self.all.clear()
 
     def fired(self, signal: Signal | str | None = None, sender: Any = ANY, **arguments: Any) -> list[Fired]:
-        """Return what has fired, in order.
+        """Return the signals that have fired, in order.
 
         Args:
             signal: The signal, or its name; ``None``: any.
@@ -181,7 +181,7 @@ class Signals:
             Those that match, in order.
 
         Raises:
-            AssertionError: It has not, or not as often; the message tells what has fired.
+            AssertionError: It has not, or not as often; the message lists the signals that have fired.
         """
         found = self.fired(signal, sender, **arguments)
         if len(found) == times or (times is None and found):

@@ -1,4 +1,4 @@
-"""Seeing what happens: OpenTelemetry's spans, log lines, slow receivers, and how often a receiver has raised.
+"""To see sends at work: OpenTelemetry's spans, log lines, slow receivers, and how often a receiver has raised.
 
 While nothing of it is turned on, a send does not even ask: plans of receivers are made for being watched, or not.
 """
@@ -35,7 +35,7 @@ class Spans(Watcher):
         self.errors = errors
 
     def attributes(self, signal: Any, sender: Any, **more: Any) -> dict[str, Any]:
-        """Return what a span tells."""
+        """Return the attributes of a span."""
         told = {f"aldis.{key}": value for key, value in more.items()}
         return {"aldis.signal": name_of_signal(signal), "aldis.sender": name_of_sender(sender), **told}
 
@@ -85,7 +85,7 @@ class Lines(Watcher):
 
     @contextmanager
     def timed(self, signal: Any, sender: Any, what: str) -> Iterator[None]:
-        """Write a line when it is over, and what it raised."""
+        """Write a line when it is over, with the exception that it raised."""
         begun = perf_counter()
         ended = ""
         try:
@@ -153,7 +153,7 @@ def instrument(tracer_provider: TracerProvider | None = None, meter_provider: Me
     A bulk operation, or a session's flush, has one span for a signal of all its rows (``aldis.rows``), and one for
     each batched receiver; a receiver that waits for the commit has its span when it runs. Attributes: ``aldis.signal``,
     ``aldis.sender``, ``aldis.receiver``, ``aldis.receivers``, ``aldis.rows``, ``aldis.skipped``. The counter
-    ``aldis.receiver.errors`` counts what receivers raise.
+    ``aldis.receiver.errors`` counts the exceptions of receivers.
 
     Args:
         tracer_provider: Whose tracer makes the spans; OpenTelemetry's global one by default.

@@ -1,4 +1,4 @@
-"""The command line before a command runs: its help, its answers to what it does not know, and pipes that close."""
+"""The command line before a command runs: its help, its answers to unknown words, and pipes that close."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import sys
 import weakref
 
 import blinker
@@ -73,6 +74,44 @@ async def test_it_goes_on_after_a_row_whose_receiver_raised(core) -> None:
         else:
             break
     assert (seen, failed) == (["a", "d"], [(1, "b", True), (2, "c", True)])
+
+
+@pytest.mark.parametrize("is_foreign", [False, True])
+async def test_values_are_made_row_by_row(core, is_foreign) -> None:
+    signal, heard, made = blinker.Signal() if is_foreign else core.Signal(), [], []
+
+    class Made(core.MadeColumn):
+        def rest(self, first):
+            for number in range(first, self.count):
+                made.append(number)
+                yield {"of": number}
+
+    def receiver(sender, row_count, **kwargs):
+        heard.append(row_count)
+        if row_count == {"of": 1}:
+            raise core.SkipOperation
+
+    def only(sender, row_count):
+        assert row_count is heard[-1]
+        assert len(made) == len(heard)
+
+    signal.connect(receiver)
+    if not is_foreign:
+        signal.connect(only)
+    instances = ["a", "b", "c", "d"]
+    series = core.Series(core.emitters.post_delete, signal, str, (instances, instances, Made(4), False))
+    with pytest.raises(core.SkipOperation):
+        await series.run()
+    assert series.position == 1
+    await run(series)
+    assert heard == [{"of": number} for number in range(4)]
+    heard.clear()
+    made.clear()
+    signal.disconnect(receiver)
+    signal.disconnect(only)
+    signal.connect(lambda sender, row_count: heard.append(row_count), weak=False)
+    await run(core.Series(core.emitters.post_delete, signal, str, ("a", "a", Made(2), False)))
+    assert heard[-2:] == [{"of": 0}, {"of": 1}]
 
 
 async def test_receivers_that_come_and_go_meanwhile(core) -> None:
@@ -249,3 +288,68 @@ def test_a_receiver_that_nobody_else_holds_stays_to_the_end(core) -> None:
     gc.collect()
     assert seen == ["a", "b"]
     assert not signal.receivers
+
+
+def test_a_loop_is_made_once_for_all_series_of_a_shape(core) -> None:
+    signal, loops = core.Signal(), []
+
+    @signal.connect
+    def receiver(sender, instance, operation_skipped):
+        loops.append((sys._getframe(1).f_code, instance, operation_skipped))
+
+    def fire(instances, skipped):
+        columns = (instances, instances, 1, skipped)
+        asyncio.run(core.Series(core.emitters.post_delete, signal, str, columns).run())
+
+    fire(["a"], False)
+    fire(["b"], True)
+    fire(["c"], [False])  # another shape: each row has its own
+    fire(["d"], False)
+    first, again, of_rows, last = [code for code, _, _ in loops]
+    assert first is again is last
+    assert of_rows is not first
+    assert [rest for _, *rest in loops] == [["a", False], ["b", True], ["c", False], ["d", False]]
+
+
+async def test_two_series_at_once_share_a_loop_and_no_values(core) -> None:
+    signal, seen = core.Signal(), []
+
+    @signal.connect
+    async def receiver(sender, instance, **kwargs):
+        mine = ROW.get()
+        await asyncio.sleep(0)
+        seen.append((instance, kwargs["row_count"], mine, ROW.get()))
+
+    @signal.connect
+    def second(sender, instance, **kwargs):
+        kwargs["row_count"] = None  # its own dict
+
+    one, two = ["a", "b", "c"], ["x", "y"]
+    tasks = [asyncio.create_task(series_of(core, signal, each, ((ROW, each),)).run()) for each in (one, two)]
+    await asyncio.gather(*tasks)
+    assert sorted(seen) == [(each, number, each, each) for rows in (one, two) for number, each in enumerate(rows)]
+
+
+async def test_a_loop_that_was_made_calls_none_that_has_gone_or_is_another(core) -> None:
+    signal, seen = core.Signal(), []
+
+    def weak(sender, instance):
+        seen.append(("weak", instance))
+
+    def strong(sender, instance):
+        seen.append(("strong", instance))
+
+    def other(sender, instance):
+        seen.append(("other", instance))
+
+    signal.connect(weak)
+    signal.connect(strong, weak=False)
+    await run(series_of(core, signal, ["a"]))
+    del weak
+    gc.collect()
+    await run(series_of(core, signal, ["b"]))
+    strong.__code__ = other.__code__
+    await run(series_of(core, signal, ["c"]))
+    signal.disconnect(strong)
+    await run(series_of(core, signal, ["d"]))
+    assert seen == [("weak", "a"), ("strong", "a"), ("strong", "b"), ("other", "c")]

@@ -1,4 +1,4 @@
-"""The judge: what aldis does with rows, compared with what SQLAlchemy does with the same rows.
+"""The judge: aldis' calls on rows, compared with SQLAlchemy's on the same rows.
 
 An example is a mapped class, a table, some rows and a call. aldis makes the call; a plain session of SQLAlchemy does
 the same to a twin of the table. The stored rows, the instances, the events and the error must be equal, but for the
@@ -12,7 +12,7 @@ Each file has one subject:
 - ``pairs.py``: a mapped class and its twin; the stock of pairs that the examples draw from
 - ``examples.py``: an example, and how Hypothesis draws one
 - ``outcomes.py``: an example is performed, and the outcome is read
-- ``differences.py``, ``meant.py``, ``known.py``: the comparison, the six rules, the faults that are known
+- ``differences.py``, ``meant.py``: the comparison, and the six rules
 - ``running.py``, ``shrinking.py``, ``report.py``, ``__main__.py``: many examples, and the report on them
 
 ``python -m tests.judge --driver aiosqlite --examples 500 --seed 1`` prints each kind of difference that it finds with

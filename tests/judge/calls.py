@@ -32,7 +32,7 @@ class Call:
     is_one_by_one: bool = False
     """It is made once for each row."""
     receivers: tuple[str, ...] = ALL_RECEIVERS
-    """What its receivers may do."""
+    """The actions of its receivers."""
     weight: int = 1
     """How often it is drawn, beside the others."""
     is_statement: bool = False
@@ -223,6 +223,18 @@ async def change_in_session(play: Play) -> None:
         await session.commit()
 
 
+async def change_modified(play: Play) -> None:
+    """Tell of the instances that SQLAlchemy calls modified: of others a flush writes nothing."""
+    async with play.session() as session:
+        instances = [play.changed(tag) for tag in play.tags]
+        session.add_all(instances)
+        taken = [instance for instance in instances if session.is_modified(instance) and play.before(instance)]
+        await session.flush()
+        for instance in taken:
+            play.after(instance)
+        await session.commit()
+
+
 async def delete_instance(play: Play) -> None:
     for tag in play.tags:
         await play.instances[tag].delete()
@@ -341,7 +353,7 @@ async def update_or_create(play: Play) -> None:
 
 
 def finding(*, updates: bool, together: bool) -> Callable[[Play], Awaitable[object]]:
-    """Return what does as the four above, row by row."""
+    """Return a function that does as the four above, row by row."""
 
     async def find(play: Play) -> None:
         found: dict[int, Any] = {}
@@ -411,7 +423,7 @@ CALLS = {
         Call("save a stored one", save_stored, change_each, "all", True, True),
         Call("update", update_instance, change_named, "all", True, True, TWICE),
         Call("bulk_update", bulk_update, change_all, "all", True, weight=2),
-        Call("session, changes", change_in_session, change_all, "all", True, receivers=TWICE),
+        Call("session, changes", change_in_session, change_modified, "all", True, receivers=TWICE),
         Call("delete", delete_instance, delete_each, "all", is_one_by_one=True),
         Call("session.delete", delete_in_session, delete_all, "all"),
         Call("save a gone one", update_of_gone, change_of_gone, "all", True, True, HEARD, only=has_simple_key),

@@ -68,7 +68,7 @@ KEY = "    id = mapped_column(Integer, primary_key=True)\n"
 
 
 def thing(key: str = KEY, extra: str = "", after: str = "", bases: str = "Base") -> Source:
-    """Return what makes the text of a class with one table."""
+    """Return a function that makes the text of a class with one table."""
 
     def source(table: str, columns: Sequence[ColumnKind]) -> str:
         lines = f'class Thing({bases}):\n    __tablename__ = "{table}"\n{key}{body(columns)}{extra}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from .calls import CALLS
@@ -37,7 +38,7 @@ class Example:
     rows: tuple[Row, ...]
     spec: Spec = field(default_factory=Spec)
     receivers: str = ""
-    """What the receivers do: "" for no receivers; "hear", "raise", "skip", or "set ATTRIBUTE"."""
+    """The receivers' action: "" for no receivers; "hear", "raise", "skip", or "set ATTRIBUTE"."""
     set_to: str = "None"
     """The text of the value that the receivers set the attribute to."""
     batch_size: int | None = None
@@ -132,6 +133,7 @@ def examples_of(draw: Any, driver: str, specs: list[Spec], only_calls: tuple[str
         changes = draw(cells_of(spec, False, True, is_calm)) if call.changes else []
         if call.changes and not call.is_statement:
             changes += draw(own_cells_of(spec, model, False, False))
+        assume(changes or call.name != "query.update")  # without an argument it is a TypeError, as any function's
         templates.append((new, changes, model))
     rows = []
     for number in range(size):

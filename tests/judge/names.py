@@ -29,7 +29,7 @@ class Color(enum.Enum):
 
 
 class Lowered(TypeDecorator[str]):
-    """The database lowers what is bound."""
+    """The database lowers bound values."""
 
     impl = String(20)
     cache_ok = True
@@ -39,7 +39,7 @@ class Lowered(TypeDecorator[str]):
 
 
 class Uppered(TypeDecorator[str]):
-    """The database uppers what is read."""
+    """The database uppers values that are read."""
 
     impl = String(20)
     cache_ok = True

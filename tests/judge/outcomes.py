@@ -33,13 +33,13 @@ class Refused(Exception):
 
 @dataclass
 class Outcome:
-    """What can be seen of a call when it is over, by the tags of the rows."""
+    """The visible effects of a call when it is over, by the tags of the rows."""
 
     error: BaseException | None = None
     stored: dict[int, dict[str, str | None]] = field(default_factory=dict)
     """Texts of the columns, as another connection reads them."""
     instances: dict[int, dict[str, str]] = field(default_factory=dict)
-    """What reading each attribute gives; "(key)" and "(modified)" are SQLAlchemy's state."""
+    """The result of reading each attribute; "(key)" and "(modified)" are SQLAlchemy's state."""
     events: dict[int, list[str]] = field(default_factory=dict)
     heard: dict[int, list[str]] = field(default_factory=dict)
     """The receivers' calls."""
@@ -96,7 +96,7 @@ class Play:
             instance.touch()
         return instance
 
-    # What the receivers do; a plain session does the same at the same moments.
+    # The receivers' actions; a plain session does the same at the same moments.
 
     def before(self, instance: Any, sender: Any = None) -> bool:
         """Do as a receiver of a ``pre_*`` signal; return False where it skips the row."""
@@ -210,7 +210,10 @@ def text_of(value: Any) -> str:
 
 
 def read(instance: Any, attribute: str) -> str:
-    """Return what reading an attribute gives, as text."""
+    """Return the result of reading an attribute, as text."""
+    state = inspect(instance)
+    if state.session is not None and attribute in state.expired_attributes:  # a read would open a connection, in vain
+        return UNLOADED
     try:
         return text_of(getattr(instance, attribute))
     except (DetachedInstanceError, InvalidRequestError):
@@ -220,7 +223,7 @@ def read(instance: Any, attribute: str) -> str:
 
 
 def seen(example: Example, instance: Any) -> dict[str, str]:
-    """Return what can be seen of an instance."""
+    """Return the visible state of an instance."""
     state = inspect(instance)
     key = None if state.key is None else f"{state.key[0].__name__} {state.key[1]!r}"
     attributes = [*example.spec.classes.attributes, "tag", *example.spec.columns]
@@ -232,7 +235,7 @@ def seen(example: Example, instance: Any) -> dict[str, str]:
 
 
 async def outcome_of(play: Play, call: Any) -> Outcome:
-    """Make the call, and see what has become of rows and instances."""
+    """Make the call, and look at rows and instances afterwards."""
     play.side.events.clear()
     outcome = Outcome()
     try:
@@ -250,7 +253,7 @@ async def outcome_of(play: Play, call: Any) -> Outcome:
 
 
 async def fresh(play: Play, side: Side) -> dict[int, dict[str, str]]:
-    """Return what a new SELECT gives for each attribute, through plain classes; nothing, where a row cannot be read."""
+    """Return a new SELECT's value for each attribute, through plain classes; nothing, where a row cannot be read."""
     async with play.session() as session:
         whole = with_polymorphic(side.base, "*")
         statement = select(whole).where(whole.tag >= 0).options(undefer("*"))
@@ -269,7 +272,7 @@ class Trial:
     ours: Outcome
     theirs: Outcome
     fresh: dict[int, dict[str, str]]
-    """What a new SELECT gives of the rows that aldis stored."""
+    """A new SELECT's values of the rows that aldis stored."""
     is_self_check: bool
     one_by_one: set[str]
     """The errors' classes when a plain session writes each row alone, where the two calls raised different ones."""
@@ -286,7 +289,7 @@ async def perform(court: Court, example: Example, *, is_self_check: bool = False
     pair: Pair = await court.pair(example.spec)
     call = CALLS[example.call]
     if example.spec.tables.alter is not None:
-        # The connections, and what is kept about the table, have served before.
+        # The connections, and the facts kept about the table, have served before.
         await court.empty(pair)
         if await prepared(court, pair, example, pair.ours) is None:
             return None

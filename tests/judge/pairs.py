@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table, inspect, make_url, text
+from sqlalchemy import LargeBinary, Table, event, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.schema import CreateTable
@@ -132,7 +132,7 @@ class Court:
     def __init__(self, driver: str, url: str) -> None:
         self.driver = driver
         self.owner: AsyncEngine = create_async_engine(url)
-        """Makes, alters and empties the tables, and reads what was stored."""
+        """Makes, alters and empties the tables, and reads the stored rows."""
         self.dialect = make_url(url).get_dialect()()
         role = make_url(url)
         if self.dialect.name == "postgresql":
@@ -142,6 +142,8 @@ class Court:
         self.database = aldis.Database(role)
         self.plain: AsyncEngine = create_async_engine(role)
         """SQLAlchemy's own, for the plain sessions."""
+        if self.dialect.name == "sqlite":
+            begin_as_documented(self.plain)
         self.pairs: dict[Spec, Pair] = {}
         self.numbers = itertools.count()
 
@@ -260,6 +262,21 @@ class Court:
         if self.driver == "asyncmy":
             return f"HEX({name})" if isinstance(table.columns[column].type, LargeBinary) else f"CAST({name} AS CHAR)"
         return f"CAST({name} AS text)"
+
+
+def begin_as_documented(engine: AsyncEngine) -> None:
+    """Let transactions of SQLite begin before their first savepoint, whose release is a COMMIT otherwise.
+
+    It is the recipe of SQLAlchemy's documentation: Python's driver begins a transaction ahead of an INSERT alone.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
 
 
 @contextmanager

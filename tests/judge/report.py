@@ -71,17 +71,14 @@ def summary(tally: Tally) -> str:
         f"{tally.differing} with a difference",
         f"{tally.unprepared} could not be prepared",
         f"{len(tally.covered)} pairs of a call and a kind covered, the least {least} times",
-        f"{len(tally.unexplained)} groups of differences that no known fault explains",
+        f"{len(tally.findings)} groups of differences",
     ]
-    lines = [f"{tally.driver}: {', '.join(figures)}"]
-    lines += [f"    known fault {name}: in {count} examples" for name, count in tally.known.most_common()]
-    return "\n".join(lines)
+    return f"{tally.driver}: {', '.join(figures)}"
 
 
-def report(bench: Bench, tally: Tally, *, limit: int = 40, with_known: bool = False) -> str:
+def report(bench: Bench, tally: Tally, *, limit: int = 40) -> str:
     """Return the findings, the most frequent first, each with a small example."""
-    chosen = list(tally.findings.values()) if with_known else tally.unexplained
-    chosen.sort(key=lambda finding: -finding.count)
+    chosen = sorted(tally.findings.values(), key=lambda finding: -finding.count)
     lines = []
     seen = set()
     for finding in chosen:
@@ -93,17 +90,16 @@ def report(bench: Bench, tally: Tally, *, limit: int = 40, with_known: bool = Fa
         if alike in seen:
             continue
         seen.add(alike)
-        known = f", known: {finding.known.name}" if finding.known else ""
-        lines.append(f"# found {finding.count} times, first by example {finding.number}{known}")
+        lines.append(f"# found {finding.count} times, first by example {finding.number}")
         lines.append(told(example, difference))
         lines.append("")
     return "\n".join(lines)
 
 
-def brief(tally: Tally, *, with_known: bool = False) -> str:
+def brief(tally: Tally) -> str:
     """Return a line for each group of differences, calls and classes aside."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in tally.findings.values() if with_known else tally.unexplained:
+    for finding in tally.findings.values():
         difference = finding.difference
         about = [difference.ours, difference.theirs] if difference.field == "error" else []
         key = (difference.field, difference.attribute, difference.given, *(text.partition(":")[0] for text in about))
@@ -116,8 +112,7 @@ def brief(tally: Tally, *, with_known: bool = False) -> str:
         receivers = ",".join(sorted({finding.example.receivers.partition(" ")[0] for finding in findings}))
         ours, theirs = first.difference.ours[:90], first.difference.theirs[:90]
         count = sum(finding.count for finding in findings)
-        name = f" KNOWN {first.known.name}" if first.known else ""
-        lines.append(f"{count:5} {' '.join(key[:3])}: {ours!r} / {theirs!r} [{calls}] [{kinds}] [{receivers}]{name}")
+        lines.append(f"{count:5} {' '.join(key[:3])}: {ours!r} / {theirs!r} [{calls}] [{kinds}] [{receivers}]")
     return "\n".join(lines)
 
 

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from .calls import CALLS
 from .differences import Difference, differences
 from .examples import Example, examples_of
-from .known import Known, explained
 from .outcomes import perform
 from .pairs import Court, stock, url_of
 
@@ -79,7 +78,6 @@ class Finding:
     number: int
     """How many examples were tried when it was found."""
     count: int = 1
-    known: Known | None = None
 
 
 @dataclass
@@ -94,12 +92,6 @@ class Tally:
     findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many examples had (call, "column" or "class" or "table", kind)."""
-    known: Counter[str] = field(default_factory=Counter)
-    """How many examples each known fault was found in."""
-
-    @property
-    def unexplained(self) -> list[Finding]:
-        return [finding for finding in self.findings.values() if finding.known is None]
 
     def add(self, example: Example, found: list[Difference] | None) -> None:
         if found is None:
@@ -111,22 +103,16 @@ class Tally:
         self.covered[example.call, "table", spec.table_kind] += 1
         self.covered.update((example.call, "column", column) for column in spec.columns)
         self.differing += bool(found)
-        seen = set()
         for difference in found:
-            known = explained(example, difference)
             group = group_of(example, difference)
-            if known is not None:
-                seen.add(known.name)
-                group = (known.name, *group)
             if group in self.findings:
                 self.findings[group].count += 1
             else:
-                self.findings[group] = Finding(example, difference, self.tried, 1, known)
-        self.known.update(seen)
+                self.findings[group] = Finding(example, difference, self.tried)
 
 
 def group_of(example: Example, difference: Difference) -> tuple[str, ...]:
-    """Return what the differences of one group share."""
+    """Return the common part of the differences of one group."""
     about = ""
     if difference.field == "error":
         about = f"{difference.ours.partition(':')[0]} / {difference.theirs.partition(':')[0]}"

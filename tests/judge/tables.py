@@ -1,4 +1,4 @@
-"""The kinds of tables: what a database administrator has made of the table that the class speaks of."""
+"""The kinds of tables: changes by a database administrator to the table that the class speaks of."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TableKind:
 
 
 def replacing(*pairs: tuple[str, str]) -> Statements:
-    """Return what replaces types in the lines of the columns, but those of the key and the tag."""
+    """Return a function that replaces types in the lines of the columns, but those of the key and the tag."""
 
     def ddl(create: str, table: str) -> list[str]:
         lines = []

@@ -101,7 +101,7 @@ class Driver:
         self.process.communicate(timeout=60)
 
     def step(self, *step: str) -> Any:
-        """Take a step; return what became of it."""
+        """Take a step; return its outcome."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(step) + "\n")

@@ -1,4 +1,4 @@
-"""Every Alembic command, on Alembic's own templates: ``aldis`` prints, writes and leaves what ``alembic`` does."""
+"""Every Alembic command, on Alembic's own templates: ``aldis`` prints, writes and leaves the same as ``alembic``."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def project(template: str, urls: list[tuple[str, str]], program: str, folder: st
 
 
 def alike(told: object, folder: str, urls: list[tuple[str, str]]) -> object:
-    """Return what a step told without what must differ: the folder, the databases, the program's name, the time."""
+    """Return a step's output without parts that must differ: folder, databases, the program's name, the time."""
     if isinstance(told, dict):
         told, failure = without_failure(told)
         lines = sorted(told["out"].splitlines()) if " (head)" in told["out"] else told["out"]  # a set's order
@@ -172,7 +172,7 @@ def without_failure(told: dict) -> tuple[dict, str]:
 
 
 def pairs(fired: list) -> list:
-    """Return what fired, of the signals around a command."""
+    """Return the signals around a command that fired."""
     return [each for each in fired if each[0].split(",")[0] in {"pre_migrate", "post_migrate"}]
 
 
@@ -191,7 +191,7 @@ KEYWORDS = {
         "revision_id",
     ],
 }
-"""What the contract says is sent, by sender."""
+"""The keywords of the contract, by sender."""
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -1,4 +1,4 @@
-"""``aldis`` as people type it: its own commands, flags and template, what it says, and how it fails."""
+"""``aldis`` as people type it: its own commands, flags and template, its output, and how it fails."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def shop(sqlite, driver, tmp_path):
 
 @pytest.fixture
 def aldis_(driver):
-    """Return what runs ``aldis`` in a folder."""
+    """Return a function that runs ``aldis`` in a folder."""
 
     def run_it(folder, *command: str, code: int = 0, program: str = "aldis") -> subprocess.CompletedProcess[str]:
         done = driver.run(folder, program, *command)

@@ -1,4 +1,4 @@
-"""What ``null_fields`` makes of a revision, and how its columns are filled, on sync and async drivers."""
+"""The revision that ``null_fields`` makes, and how its columns are filled, on sync and async drivers."""
 
 from __future__ import annotations
 

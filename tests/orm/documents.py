@@ -54,14 +54,15 @@ async def documents_on(url):
     told = SimpleNamespace(before=[], after=[], committed=[], batches=[])
     statements = []
 
-    def hear(model):
+    def hear(model, rows=False):
         for kind in ("save", "update"):
+            options = {"weak": False, "rows": rows and kind == "update"}
             before, after = Base.meta.signals[f"pre_{kind}"], Base.meta.signals[f"post_{kind}"]
-            before.connect(lambda sender, changes: told.before.append(changes), model, weak=False)
-            after.connect(lambda sender, changes: told.after.append(changes), model, weak=False)
-            after.connect(lambda sender, changes: told.committed.append(changes), model, weak=False, after_commit=True)
+            before.connect(lambda sender, changes: told.before.append(changes), model, **options)
+            after.connect(lambda sender, changes: told.after.append(changes), model, **options)
+            after.connect(lambda sender, changes: told.committed.append(changes), model, after_commit=True, **options)
             after.connect(
-                lambda sender, batch: told.batches.extend(batch.column("changes")), model, weak=False, batched=True
+                lambda sender, batch: told.batches.extend(batch.column("changes")), model, batched=True, **options
             )
 
     def note(connection, cursor, statement, *_):

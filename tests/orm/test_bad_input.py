@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import inspect, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import DeclarativeBase
 
 import aldis
@@ -173,3 +174,140 @@ async def test_names_instead_of_values(models) -> None:
     with pytest.raises(TypeError, match=r"values is {'name'}: save\(\) takes new values by attribute name, .*update\("):
         await models.User(name="ada").save(values={"name"})
     assert await models.stored() == []
+
+
+class WithExtras:
+    """Attributes beside the columns; for a model class."""
+
+    nickname: str = ""
+    """A declared field."""
+    version = 1
+    """A plain attribute of the class, which nobody declares for instances."""
+
+    @property
+    def loud(self):
+        return self.name.upper()
+
+    @loud.setter
+    def loud(self, value):
+        self.name = value.lower()
+
+    @property
+    def length(self):
+        return len(self.name)
+
+    @hybrid_property
+    def shown(self):
+        return self.name
+
+    @shown.inplace.setter
+    def _shown_setter(self, value):
+        self.name = value
+
+    @hybrid_property
+    def fixed(self):
+        return self.name
+
+    @hybrid_method
+    def is_called(self, name):
+        return self.name == name
+
+
+@pytest.fixture
+def extended(models):
+    class Base(aldis.Model, DeclarativeBase):
+        database = models.database
+
+    class Extended(WithExtras, Base):
+        __table__ = models.User.__table__.to_metadata(Base.metadata)
+        __allow_unmapped__ = True
+
+    return Extended
+
+
+NOT_TO_BE_SET = (
+    "save query meta database __dict__ __class__ __doc__ _aldis_meta metadata registry version length fixed is_called"
+)
+
+
+async def test_names_that_a_stranger_must_not_set(models, extended) -> None:
+    ada = await extended.query.create(name="ada")
+    before = dict(ada.__dict__)
+    for name in NOT_TO_BE_SET.split():
+        values = {"is_verified": True, name: {}}
+        for refused in (
+            lambda values: ada.update(**values),
+            lambda values: ada.save(values=values),
+            lambda values: extended.query.create(name="b", **values),
+            lambda values: extended.query.bulk_create([{"name": "b", **values}]),
+            lambda values: extended.query.bulk_update([{"id": ada.id, **values}]),
+            lambda values: extended.query.get_or_create(name="b", defaults=values),
+            lambda values: extended.query.update_or_create(name="ada", defaults=values),
+            lambda values: extended.query.bulk_get_or_create([{"name": "b", **values}], unique_fields=["name"]),
+        ):
+            with pytest.raises(aldis.UnknownAttributeError, match=f"'{name}' of Extended cannot be set by name"):
+                await refused(values)
+        assert ada.__dict__ == before
+    async with models.database.session() as session:
+        held = await session.get(extended, ada.id)
+        for refused in (lambda: held.update(is_verified=True, save=1), lambda: held.save(values={"save": 1})):
+            with pytest.raises(aldis.UnknownAttributeError, match="'save' of Extended cannot be set by name"):
+                await refused()
+        assert held.is_verified is False
+    assert [(row["name"], row["is_verified"]) for row in await models.stored()] == [("ada", False)]
+    with pytest.raises(aldis.UnknownAttributeError, match="'_sa_instance_state' is no attribute of Extended"):
+        await ada.update(_sa_instance_state=None)
+    await ada.update(name="still usable")
+
+
+async def test_names_that_a_class_declares_are_set(models, extended) -> None:
+    ada = await extended.query.create(shown="ada", nickname="a")
+    assert (ada.name, ada.nickname) == ("ada", "a")
+    await ada.update(loud="EVE", nickname="e")
+    assert (ada.name, ada.nickname) == ("eve", "e")
+    await ada.save(values={"shown": "joe"})
+    assert [row["name"] for row in await models.stored()] == ["joe"]
+
+
+async def test_parameter_of_a_constructor_is_set_whatever_its_name(models, extended) -> None:
+    class Own(extended):
+        def __init__(self, version, **values):
+            super().__init__(**values)
+            self.note = version
+
+    made = await Own.query.create(version="two", name="ada")
+    assert (made.note, Own.version) == ("two", 1)
+    with pytest.raises(aldis.UnknownAttributeError, match="'save' of Own cannot be set by name"):
+        await Own.query.create(version="two", name="eve", save=1)
+
+
+async def test_error_of_a_row_is_raised_and_not_logged_as_well(models, caplog) -> None:
+    query = models.User.query
+    await query.create(name="ada")
+    async with models.database.transaction():
+        for refused in (
+            lambda: query.create(name="ada"),
+            lambda: query.bulk_create([{"name": "b"}, {"name": "ada"}]),
+            lambda: query.bulk_create([{"name": f"{number}", "created": "no date"} for number in range(25)]),
+        ):
+            with pytest.raises((IntegrityError, StatementError)):
+                await refused()
+        await query.create(name="last")
+    assert [record.getMessage() for record in caplog.records] == []
+    assert [row["name"] for row in await models.stored()] == ["ada", "last"]
+
+
+async def test_database_that_there_is_not_leaves_the_instance_as_it_was(models) -> None:
+    ada = await models.User.query.create(name="ada")
+    for refused in (lambda: ada.update(using=7, name="b"), lambda: ada.save(values={"name": "b"}, using=7)):
+        with pytest.raises(aldis.ConfigurationError, match="using is 7"):
+            await refused()
+        assert (ada.name, inspect(ada).modified) == ("ada", False)
+
+
+async def test_values_that_go_by_no_name(models) -> None:
+    ada = await models.User.query.create(name="ada")
+    for values in ({models.User.name: "b"}, {1: "b"}):
+        with pytest.raises(aldis.UnknownAttributeError, match="is no name of an attribute of User: values go by name"):
+            await ada.save(values=values)
+    assert ada.name == "ada"

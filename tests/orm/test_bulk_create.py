@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import ClassVar
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import String, inspect
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
+from aldis.context import CURRENT_MODEL_INSTANCE
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5000])
@@ -242,3 +244,56 @@ async def test_progress_without_rich(models, monkeypatch) -> None:
     with pytest.raises(aldis.ConfigurationError, match=r"pip install 'aldis\[cli\]'"):
         await models.User.query.bulk_create([{"name": "a"}], progress=True)
     assert await models.User.query.count() == 0
+
+
+async def test_keys_of_rows_of_several_classes_are_in_their_order(models) -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        database = models.database
+
+    class Animal(Base):
+        __tablename__ = "animal_in_order"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str] = mapped_column(String(10))
+        __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+
+    class Dog(Animal):
+        __mapper_args__: ClassVar = {"polymorphic_identity": "dog"}
+
+    async with Base.database.transaction() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    given = [Animal(), Dog(), Dog(), Animal(), Dog()]
+    stored = await Animal.query.bulk_create(given)
+    assert [type(each) for each in stored] == [Animal, Dog, Dog, Animal, Dog]
+    keys = [each.id for each in stored]
+    assert keys == list(range(keys[0], keys[0] + 5))
+    again = Dog()
+    with pytest.raises(aldis.ConfigurationError, match="one instance of Animal was given twice"):
+        await Animal.query.bulk_create([again, Animal(), again])
+    count = await Animal.query.count()
+    async with Base.database.transaction() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+    assert count == 5
+
+
+@pytest.mark.parametrize("count", [1, 3, 30])
+async def test_receivers_are_told_of_few_rows_as_of_many(models, count) -> None:
+    told, User = [], models.User
+
+    @User.meta.signals.pre_save.connect_via(User)
+    def skips(sender, model_instance, **kwargs):
+        if model_instance.name == "name 0":
+            raise aldis.SkipOperation
+
+    @User.meta.signals.post_save.connect_via(User)
+    async def fails(sender, model_instance, operation_skipped, **kwargs):
+        told.append((model_instance.name, CURRENT_MODEL_INSTANCE.get() is model_instance, operation_skipped))
+        if model_instance.name == f"again {count - 1}":
+            raise ValueError(model_instance.name)
+
+    rows = [User(name=f"name {number}") for number in range(count)]
+    saved = await User.query.bulk_create(rows)
+    assert saved == rows[1:]
+    assert told == [(f"name {number}", True, number == 0) for number in range(count)]
+    with pytest.raises(ValueError, match=f"again {count - 1}") as caught:
+        await User.query.bulk_create([User(name=f"again {number}") for number in range(count)])
+    assert f"aldis: at row {count} of bulk_create" in caught.value.__notes__

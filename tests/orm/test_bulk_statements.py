@@ -1,14 +1,16 @@
-"""``session.execute(insert(User), rows)`` and ``update(User), rows`` do what the bulk methods do."""
+"""``session.execute(insert(User), rows)`` and ``update(User), rows`` do the same as the bulk methods."""
 
 from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import String, event, insert, inspect, text, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column, validates
+from sqlalchemy import String, bindparam, event, insert, inspect, text, update
+from sqlalchemy.exc import CompileError, IntegrityError, InvalidRequestError
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column, synonym, validates
 from users import models_on
 
+import aldis
 from aldis import Change
 from aldis.context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES
 
@@ -28,6 +30,16 @@ async def pets():
             name: Mapped[str] = mapped_column(String(20), unique=True)
             note: Mapped[str | None] = mapped_column(String(20))
             kind: Mapped[str | None] = mapped_column(String(20), default="cat")
+
+            alias = synonym("note")
+
+            @hybrid_property
+            def loud(self) -> str:
+                return self.note.upper()
+
+            @loud.inplace.setter
+            def _set_loud(self, value: str) -> None:
+                self.note = value.lower()
 
             @validates("name")
             def upper(self, _key: str, value: str) -> str:
@@ -150,3 +162,64 @@ async def test_receivers_are_told_what_changed(pets) -> None:
         "kind": Change(None, "cat"),
     }
     assert seen == [inserted, {"note": Change("n", "x")}, {"note": Change("n", "x")}]
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("k", "bulk synchronize of persistent objects not supported"), (None, "No primary key value supplied")],
+)
+async def test_rows_without_keys_are_sqlalchemys_error(pets, rows, key, message) -> None:
+    told = []
+
+    def receiver(sender) -> None:
+        told.append(sender)
+
+    pets.meta.signals.post_update.connect(receiver, pets, rows=rows)
+    await execute(pets, insert(pets), ROWS[:2])
+    statement, parameters = update(pets), [{"note": "x"}, {"id": 2, "note": "x"}]
+    if key is not None:
+        statement = statement.where(pets.id == bindparam("k")).values(note=bindparam("v"))
+        parameters = [{"k": 1, "v": "x"}, {"k": 2, "v": "x"}]
+    async with pets.database.session() as session:
+        with pytest.raises(InvalidRequestError, match=message):
+            await session.execute(statement, parameters)
+        assert told == []
+        await session.execute(update(pets), [{"id": 1, "note": "y"}])
+        await session.commit()
+    assert told == [pets]
+    assert [note for _, note, _ in await stored(pets)] == ["y", "n"]
+
+
+async def test_rows_past_the_orm_are_refused_while_receivers_hear_updates(pets) -> None:
+    @pets.meta.signals.pre_update.connect_via(pets)
+    def receiver(sender) -> None: ...
+
+    await execute(pets, insert(pets), ROWS[:2])
+    statement = update(pets).where(pets.name == bindparam("k")).values(note=bindparam("v"))
+    statement = statement.execution_options(dml_strategy="core_only")
+    with pytest.raises(aldis.RefusedError, match="given without their primary keys"):
+        await execute(pets, statement, [{"k": "a", "v": "x"}])
+    pets.meta.signals.pre_update.disconnect(receiver, pets)
+
+    @pets.meta.signals.pre_bulk.connect_via(pets)
+    def bulk(sender) -> None: ...
+
+    await execute(pets, statement, [{"k": "a", "v": "x"}])
+    assert [note for _, note, _ in await stored(pets)] == ["x", "n"]
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "unheard"])
+async def test_names_that_are_no_columns(pets, is_heard) -> None:
+    """SQLAlchemy's INSERT passes over them in parameters; in values() it knows synonyms, and refuses a hybrid."""
+
+    async def receiver(sender) -> None: ...
+
+    if is_heard:
+        pets.meta.signals.pre_save.connect(receiver, pets)
+    await execute(pets, insert(pets), [{"name": "a", "loud": "X"}])
+    await execute(pets, insert(pets), [{"name": "b", "alias": "X"}])
+    await execute(pets, insert(pets).values([{"name": "c", "alias": "X"}]))
+    with pytest.raises(CompileError, match="loud"):
+        await execute(pets, insert(pets).values([{"name": "d", "loud": "X"}]))
+    assert await stored(pets) == [("a", "none", "cat"), ("b", "none", "cat"), ("c", "X", "cat")]

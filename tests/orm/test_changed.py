@@ -133,3 +133,225 @@ async def test_receivers_are_called_where_it_holds(documents) -> None:
         await session.commit()
     await Document.query.update(title="all")
     assert told == [("title", 1)]
+
+
+async def documents_in(documents, **values):
+    """Return ten stored documents."""
+    Document = documents.Document
+    given = {"title": "a", "body": "b", "status": "draft", "note": "n", **values}
+    return await Document.query.bulk_create([Document(**given) for _ in range(10)])
+
+
+@pytest.mark.parametrize("when", ["pre_update", "post_update"])
+async def test_condition_that_holds_for_no_row_reads_and_makes_nothing(documents, when, monkeypatch) -> None:
+    Author, told = documents.Author, []
+    new = await Author.query.bulk_create([Author(name=f"a{n}") for n in range(10)])
+    condition = changed("id") & updated | changed("name", to="gone") | changed("id", "name", was="b", to="c")
+    Author.meta.signals[when].connect(lambda sender: told.append(sender), Author, False, when=condition)
+    made = []
+    monkeypatch.setattr("aldis.orm.saving.row_changes.differing", lambda *_: made.append(1))
+    monkeypatch.setattr("aldis.orm.saving.bulk_signals.rows_of_signal", lambda *_: made.append(1))
+    documents.sql.clear()
+    for each in new:
+        each.name += "!"
+    await Author.query.bulk_update(new)
+    await Author.query.bulk_update([{"id": each.id, "name": "d"} for each in new])
+    for each in new:
+        each.name = "c"
+    await Author.query.bulk_update(new)
+    assert set(documents.sql) == {"UPDATE"}
+    assert told == made == []
+
+
+@pytest.mark.parametrize("when", ["pre", "post"])
+async def test_condition_on_an_old_value_holds_for_its_rows(documents, when) -> None:
+    Document, told = documents.Document, []
+    for kind in ("save", "update"):
+        Document.meta.signals[f"{when}_{kind}"].connect(
+            lambda sender, model_instance: told.append(model_instance.id),
+            Document,
+            False,
+            when=changed("status", was="open") | changed("note", was=None),
+        )
+    new = await documents_in(documents, title="new", note=None)
+    assert told == []  # what is None is no change of an INSERT
+    other = await documents_in(documents)
+    assert len(told) == 10  # what is not None was None before
+    told.clear()
+    for number, each in enumerate(new):
+        each.title, each.status = str(number), "open"
+    await Document.query.bulk_update(new)
+    assert told == []
+    for each in new:
+        each.status = "open" if each in new[2:5] else "done"
+    other[0].status = other[1].note = "x"
+    await Document.query.bulk_update([*new, *other])
+    assert told == [each.id for each in (*new[:2], *new[5:])]
+    told.clear()
+    await Document.query.bulk_update([{"id": each.id, "status": "gone"} for each in new])  # the old ones are read
+    assert told == [each.id for each in new[2:5]]
+    told.clear()
+    for each in new:
+        each.status, each.note = Document.title, "now"
+    await Document.query.bulk_update(new)
+    assert len(told) == 10
+
+
+@pytest.mark.parametrize("when", ["pre", "post"])
+async def test_condition_on_a_value_holds_for_its_rows(documents, when) -> None:
+    Document, told = documents.Document, []
+    for kind in ("save", "update"):
+        Document.meta.signals[f"{when}_{kind}"].connect(
+            lambda sender, model_instance: told.append(model_instance.id),
+            Document,
+            False,
+            when=changed("status", to="done"),
+        )
+    new = await documents_in(documents, title="new", status="done")
+    assert len(told) == 10
+    told.clear()
+    for number, each in enumerate(new):
+        each.title, each.status = str(number), "open"
+    await Document.query.bulk_update(new)
+    assert told == []
+    new[3].status = new[7].status = "done"
+    await Document.query.bulk_update(new)
+    assert told == [new[3].id, new[7].id]
+    told.clear()
+    await Document.query.bulk_update([{"id": each.id, "status": "done"} for each in new])
+    assert len(told) == 8
+    told.clear()
+    await Document.query.bulk_update([{"id": each.id, "status": Document.title} for each in new])
+    assert told == []
+
+
+async def test_values_of_receivers_and_of_others_are_judged_after(documents) -> None:
+    Document, told = documents.Document, []
+    hub = Document.meta.signals
+    new = await documents_in(documents)
+
+    def meddle(sender, model_instance, column_values):
+        if model_instance.id == 2:
+            model_instance.note = "by a receiver"
+        if model_instance.id == 3:
+            column_values["status"] = "done"
+
+    hub.pre_update.connect(meddle, Document)
+    condition = changed("note") | changed("status", to="done")
+    hub.post_update.connect(
+        lambda sender, model_instance: told.append(model_instance.id), Document, False, when=condition
+    )
+    for each in new:
+        each.title = "b"
+    await Document.query.bulk_update(new)
+    assert told == [2, 3]
+
+
+async def test_functions_of_a_user_are_asked_of_each_row(documents) -> None:
+    Document, asked, told = documents.Document, [], []
+    hub = Document.meta.signals
+
+    def odd(model_instance):
+        asked.append(model_instance.id)
+        return model_instance.id % 2 == 1
+
+    def connect(condition):
+        return hub.post_update.connect(lambda sender, instance: told.append(1), Document, False, when=condition)
+
+    new = await documents_in(documents)
+    receiver = connect(aldis.dispatch.conditions.Condition(odd) & changed("note"))
+    for each in new:
+        each.title = "b"
+    await Document.query.bulk_update(new)
+    assert asked == [each.id for each in new]
+    hub.post_update.disconnect(receiver)
+    asked.clear()
+    connect(~changed("note") & odd)
+    for each in new:
+        each.title = "c"
+    await Document.query.bulk_update(new)
+    assert (asked, len(told)) == ([each.id for each in new], 5)
+
+
+async def test_condition_has_only_the_attributes_compared_that_it_asks_for(documents, monkeypatch) -> None:
+    Document, seen, told = documents.Document, [], []
+    new = await documents_in(documents)
+    hub = Document.meta.signals
+    condition = changed("status", was="draft")
+    judged = condition.function
+
+    def see(changes):
+        seen.append(set(changes))
+        return judged(changes=changes)
+
+    condition.function = see
+    hub.post_update.connect(
+        lambda sender, model_instance: told.append(model_instance.id), Document, False, when=condition
+    )
+    for each in new:
+        each.title, each.status, each.note = "b", "done", "m"
+    await Document.query.bulk_update(new)
+    assert (seen, len(told)) == ([{"status"}] * 10, 10)
+    seen.clear()
+    for each in new:
+        each.title, each.status = "c", "gone"
+    hub.post_update.connect(lambda sender, changes: None, Document, False)
+    await Document.query.bulk_update(new)
+    assert (seen, len(told)) == ([{"title", "status"}] * 10, 10)
+
+
+async def test_receiver_that_comes_before_the_rows_are_written_hears_them(documents) -> None:
+    Document, told = documents.Document, []
+    hub = Document.meta.signals
+    new = await documents_in(documents)
+
+    def late(sender, model_instance):
+        told.append(model_instance.id)
+
+    def connect(sender):
+        hub.post_update.connect(late, Document)
+
+    hub.pre_update.connect(connect, Document)
+    hub.post_update.connect(lambda sender: None, Document, False, when=changed("note"))
+    for each in new:
+        each.title = "b"
+    await Document.query.bulk_update(new)
+    assert told == [each.id for each in new]
+
+
+async def test_receivers_that_ask_are_noticed_whenever_they_come_to(documents) -> None:
+    Author, told = documents.Author, []
+    signal = Author.meta.signals.pre_update
+    (new,) = await Author.query.bulk_create([Author(name="a")])
+
+    def plain(sender, model_instance):
+        told.append("plain")
+
+    def asking(sender, changes):
+        told.append(changes["name"].new)
+
+    async def update(name):
+        told.clear()
+        new.name = name
+        await Author.query.bulk_update([new])
+        return told
+
+    def hear(sender, model_instance):
+        told.append("heard")
+
+    signal.connect(hear, Author)
+    assert await update("b") == ["heard"]
+    signal.connect(asking, Author)
+    assert await update("c") == ["heard", "c"]
+    signal.disconnect(asking, Author)
+    assert await update("d") == ["heard"]
+    hear.__code__ = (lambda sender, changes: told.append(changes["name"].old)).__code__.replace(
+        co_freevars=hear.__code__.co_freevars
+    )
+    assert await update("e") == ["d"]
+    hear.__code__ = plain.__code__
+    assert await update("f") == ["plain"]
+    signal.connect(plain, Author, when=changed("name", to="g"))
+    signal.disconnect(hear, Author)
+    assert await update("g") == ["plain"]
+    assert await update("h") == []

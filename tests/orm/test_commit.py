@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
+from sqlalchemy.util import await_only
 
 import aldis
 from aldis.testing import Signals
@@ -99,6 +100,34 @@ async def test_they_are_called_when_one_is_cancelled(models, heard) -> None:
     with pytest.raises(asyncio.CancelledError):
         await saving
     assert heard == [("Ada", 1)]
+
+
+async def test_cancellation_during_the_commit_goes_on_though_one_raises(models, caplog) -> None:
+    reached = asyncio.Event()
+    dialect = models.database.engine.sync_engine.dialect
+    commit = dialect.do_commit
+
+    def slow(connection) -> None:
+        reached.set()
+        await_only(asyncio.sleep(0.02))
+        commit(connection)
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True)
+    async def refuse(sender):
+        raise LookupError
+
+    user = models.User(name="a")
+    dialect.do_commit = slow
+    try:
+        task = asyncio.create_task(user.save())
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    finally:
+        del dialect.do_commit
+    assert (inspect(user).detached, [row["name"] for row in await models.stored()]) == (True, ["a"])
+    assert ["LookupError" in record.exc_text for record in caplog.records if record.levelname == "ERROR"] == [True]
 
 
 async def test_database_that_only_logs_their_errors(models, caplog) -> None:

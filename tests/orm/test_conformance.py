@@ -16,7 +16,7 @@ from aldis.context import CURRENT_INSTANCE, CURRENT_MODEL_INSTANCE, EXPLICIT_SPE
 
 CREATED = datetime(2026, 1, 1)  # noqa: DTZ001
 NEW = {"name": "Ada", "email_address": "Ada@example.org", "is_verified": False, "created": CREATED}
-"""What an INSERT of a user called Ada writes, by column key, its defaults applied."""
+"""The values of an INSERT of a user called Ada, by column key, its defaults applied."""
 
 KEYWORDS = {
     "pre_save": ["instance", "model_instance", "values", "column_values", "is_update", "is_migration"],
@@ -47,9 +47,9 @@ class Way:
     name: str
     kind: str
     act: Callable[[Any], Awaitable[Any]]
-    """What the user calls; gets the scene."""
+    """The user's call; gets the scene."""
     skipped: Any = None
-    """What it returns when a receiver skips it, or a test of that, or the exception that it raises."""
+    """Its result when a receiver skips it, or a test of that, or the exception that it raises."""
     one: bool = True
     """It writes one instance, not all of a queryset."""
     by_queryset: bool = False
@@ -58,9 +58,9 @@ class Way:
     stored: bool = False
     """A user is stored already."""
     values: dict[str, Any] = field(default_factory=dict)
-    """What the call is given, by attribute name."""
+    """The values that the call is given, by attribute name."""
     written: dict[str, Any] = field(default_factory=dict)
-    """What it writes, by column key."""
+    """The values that it writes, by column key."""
     bulk: bool = False
 
 
@@ -265,7 +265,7 @@ class Scene:
         return await self.models.stored()
 
     async def names(self) -> list[str]:
-        """What a query says now, in the transaction that is open."""
+        """A query's answer now, in the transaction that is open."""
         return [row["name"] for row in await self.query.order_by("id").values("name")]
 
     def state(self) -> tuple[Any, ...]:

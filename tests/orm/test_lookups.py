@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import CHAR, Numeric, String, TypeDecorator, func
+from sqlalchemy import ARRAY, CHAR, Float, Integer, Numeric, String, TypeDecorator, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
@@ -49,3 +49,69 @@ async def test_rows_are_found_that_python_takes_for_others(models) -> None:
     finally:
         async with models.Base.database.engine.begin() as connection:
             await connection.run_sync(Coin.__table__.drop)
+
+
+async def test_rows_of_a_batch_that_the_database_takes_for_one(models) -> None:
+    class Coin(models.Base):
+        __tablename__ = "coin"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        mail = mapped_column(Lowered, unique=True)
+        price = mapped_column(Numeric(8, 2))
+        weight = mapped_column(Float(24))
+        note = mapped_column(String(20))
+
+    told = []
+
+    def note(sender, model_instance):
+        told.append(model_instance.note)
+
+    async with models.Base.database.engine.begin() as connection:
+        await connection.run_sync(Coin.__table__.create)
+    try:
+        rows = [{"mail": mail, "note": mail} for mail in ("Ada", "bob", "ADA", "ada")]
+        coins = await Coin.query.bulk_get_or_create(rows, unique_fields=["mail"])
+        assert [coin.note for coin in coins] == ["Ada", "bob", "Ada", "Ada"]
+        assert await Coin.query.count() == 2
+        # What is stored is another value than the one that was given: it is found where the database finds it.
+        for name, value in (("price", Decimal("1.239")), ("weight", 0.1)):
+            with Coin.meta.signals.post_save.connected_to(note, Coin):
+                coins = await Coin.query.bulk_get_or_create(
+                    [{name: value, "note": number} for number in "12"], unique_fields=[name]
+                )
+            stored = await Coin.query.filter(getattr(Coin, name) == value).count()
+            assert len(told) == len({coin.id for coin in coins}) == (1 if stored else 2)
+            told.clear()
+    finally:
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Coin.__table__.drop)
+
+
+async def test_unique_values_that_python_cannot_hash(models) -> None:
+    if models.Base.database.engine.dialect.name != "postgresql":
+        pytest.skip("only PostgreSQL has arrays")
+
+    class Road(models.Base):
+        __tablename__ = "road"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        stops = mapped_column(ARRAY(Integer), unique=True)
+        note = mapped_column(String(20))
+
+    async with models.Base.database.engine.begin() as connection:
+        await connection.run_sync(Road.__table__.create)
+    try:
+        rows = [{"stops": stops, "note": str(stops)} for stops in ([1, 2], [3], [1, 2])]
+        roads = await Road.query.bulk_get_or_create(rows, unique_fields=["stops"])
+        assert [road.note for road in roads] == ["[1, 2]", "[3]", "[1, 2]"]
+        rows = [{"stops": stops, "note": "new"} for stops in ([1, 2], [4])]
+        assert [road.note for road in await Road.query.bulk_get_or_create(rows, unique_fields=["stops"])] == [
+            "[1, 2]",
+            "new",
+        ]
+        with pytest.raises(aldis.ConfigurationError, match="has the unique values of another"):
+            await Road.query.bulk_update_or_create([rows[0], rows[0]], unique_fields=["stops"])
+        changed = await Road.query.bulk_update_or_create(rows, unique_fields=["stops"])
+        assert [(road.stops, road.note) for road in changed] == [([1, 2], "new"), ([4], "new")]
+        assert await Road.query.count() == 3
+    finally:
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Road.__table__.drop)

@@ -1,4 +1,4 @@
-"""What a queryset finds, updates and deletes, with its signals; on every database."""
+"""A queryset finds, updates and deletes rows, with its signals; on every database."""
 
 from __future__ import annotations
 

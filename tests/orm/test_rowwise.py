@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import aldis
 from aldis.orm.mapping import _pure_rows as pure
 
-BOTH = [pure] + [importlib.import_module("aldis.orm.mapping._compiled_rows")] * (aldis.backend == "compiled")
+BOTH = [pure]
+if aldis.backend == "compiled":
+    BOTH.append(importlib.import_module("aldis.orm.mapping._compiled_rows"))
 
 
 class Later(datetime): ...
@@ -164,3 +166,90 @@ def test_values_that_are_not_there_are_filled_in(rows) -> None:
 @pytest.mark.parametrize("rows", BOTH)
 def test_tuples_that_are_not_wanted_are_not_made(rows) -> None:
     assert rows.pick([{"a": 1}, {"a": 2}], ("a",), -1, [("A", 0)], [], False) == ([], [{"A": 1}, {"A": 2}])
+
+
+class State:
+    """Stands for SQLAlchemy's state of an instance."""
+
+    def __init__(self) -> None:
+        self.expired_attributes = set()
+
+    def _cleanup(self, reference) -> None: ...
+
+
+class Bare:
+    """Stands for an instance that SQLAlchemy has made."""
+
+    def __init__(self) -> None:
+        self.state = State()
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES)), st.integers(1, 2), st.booleans(), st.booleans())
+def test_rows_are_loaded_into_instances(rows, values, width, has_unread, is_known) -> None:
+    unread = frozenset(["body"]) if has_unread else frozenset()
+    manager, state_class = SimpleNamespace(class_=Bare), State if is_known else None
+    found = rows.load(Bare, manager, state_class, "state", values, ("a", "ü"), (0, 2), width, Bare, unread)
+    if is_known:
+        assert all(each.state.obj() is each and each.state.manager is manager for each in found)
+    assert [(each.a, each.ü) for each in found] == [(row[0], row[2]) for row in values]
+    assert [each.state.key for each in found] == [(Bare, row[:width], None) for row in values]
+    assert all(each.state.expired_attributes == unread for each in found)
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(
+    st.lists(st.tuples(VALUES, VALUES, st.sampled_from([True, False, None, 1])), max_size=5),
+    st.integers(0, 2),
+    st.integers(0, 5),
+)
+def test_changes_are_the_values_that_are_not_equal(rows, values, columns, first) -> None:
+    old, new, equal = map(list, zip(*values, strict=True)) if values else ([], [], [])
+    given = [("a", old, new, equal), ("b", tuple(new), tuple(old), None)][:columns]
+    found = list(rows.changes_of(aldis.Change, given, range(min(first, len(old)), len(old))))
+    assert found == [
+        {name: (before[n], now[n]) for name, before, now, same in given if same is None or same[n] is not True}
+        for n in range(first, len(old))
+    ]
+    assert all(type(each) is aldis.Change for row in found for each in row.values())
+
+
+PLAIN = {int, str, type(None)}
+"""Types of VALUES: not those of datetimes and of NOTHING."""
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES)), st.lists(NAMES))
+def test_one_of_the_names_is_found(rows, some, names) -> None:
+    assert rows.has_one(some, names) is any(name in each for name in names for each in some)
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.dictionaries(NAMES, VALUES)), NAMES, VALUES)
+def test_value_is_found_and_one_that_cannot_be_compared(rows, some, name, value) -> None:
+    there = [each[name] for each in some if name in each]
+    assert rows.has_value(some, name, value, PLAIN) is any(type(each) not in PLAIN or each == value for each in there)
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.lists(st.tuples(st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES))), NAMES, VALUES)
+def test_old_value_is_found_and_one_that_is_not_known(rows, some, name, value) -> None:
+    states = [SimpleNamespace(committed_state=committed, dict=now) for committed, now in some]
+    old = [{**now, **committed}.get(name, NOTHING) for committed, now in some]
+    assert rows.had_value(states, name, value, NOTHING) is any(each is NOTHING or each == value for each in old)
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_error_of_a_comparison_is_raised(rows) -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ArithmeticError
+
+        __hash__ = None
+
+    for call in (
+        lambda: rows.has_value([{"a": Odd()}], "a", 1, {Odd}),
+        lambda: rows.had_value([SimpleNamespace(committed_state={"a": Odd()}, dict={})], "a", 1, NOTHING),
+    ):
+        with pytest.raises(ArithmeticError):
+            call()

@@ -808,3 +808,28 @@ async def test_class_that_is_mapped_imperatively(models, session, told) -> None:
     await session.delete(plain)
     await session.commit()
     assert (seen, len(kept)) == (["pre_save", "post_save", "pre_delete", "post_delete"], 4)
+
+
+@pytest.mark.parametrize("name", ["pre_save", "post_save"])
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_error_of_a_receiver_names_the_row_of_the_flush(models, name, is_held) -> None:
+    User = models.User
+
+    async def refuse(sender, model_instance):
+        if model_instance.name == "c2":
+            raise ValueError("no")
+
+    async with models.database.session() as session:
+        users = [User(name=name) for name in "abc"]
+        session.add_all(users)
+        if is_held:  # stored rows are told of one by one, new ones in a series
+            await session.commit()
+            for user in users:
+                await session.refresh(user)
+            for user in users:
+                user.name += "2"
+        else:
+            users[2].name = "c2"
+        with models.User.meta.signals[name].connected_to(refuse, User), pytest.raises(ValueError, match="no") as caught:
+            await session.flush()
+    assert caught.value.__notes__[-1] == "aldis: at row 3 of the flush"

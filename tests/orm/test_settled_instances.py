@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Double, ForeignKey, String, event, inspect
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm.exc import DetachedInstanceError, StaleDataError
 from users import models_on
 
 import aldis
@@ -26,6 +26,7 @@ async def page(request):
             text: Mapped[str | None] = mapped_column(String(20))
             note: Mapped[str | None] = mapped_column(String(20))
             size: Mapped[float | None] = mapped_column(Double)
+            double: Mapped[float | None] = column_property(size * 2)
 
         if request.param == "by unit of work":
             event.listen(Page, "before_update", lambda mapper, connection, target: None)
@@ -58,6 +59,27 @@ async def test_attribute_set_to_an_equal_value_leaves_a_clean_instance(page, wri
     await write(page, text="a", size=2)
     assert not inspect(page).modified
     assert (page.text, type(page.size)) == ("a", int)
+
+
+@pytest.mark.parametrize("write", [save, bulk_update])
+@pytest.mark.parametrize("values", [{"size": 3.0}, {}], ids=["with a change", "alone"])
+async def test_column_property_that_was_set_leaves_a_clean_instance(page, write, values) -> None:
+    await page.load()
+    page.double = 7.0
+    await write(page, **values)
+    assert not inspect(page).modified
+    assert page.double == 7.0
+
+
+@WAYS
+async def test_column_property_is_expired_by_an_update_as_in_a_session(page, write) -> None:
+    await page.load()
+    assert page.double == 4.0
+    await write(page, size=3.0)
+    with pytest.raises(DetachedInstanceError):
+        _ = page.double
+    await page.load()
+    assert page.double == 6.0
 
 
 @WAYS
@@ -261,3 +283,31 @@ async def test_onupdate_serves_where_its_table_is_written(page) -> None:
     assert (await Tanker.query.get(id=tanker.id)).state == tanker.state == "new"
     await tanker.update(name="b")
     assert (await Tanker.query.get(id=tanker.id)).state == tanker.state == "changed"
+
+
+async def test_instance_without_changes_is_not_read_again() -> None:
+    """Its row may be gone, and some of it never loaded: a session's flush sends nothing either."""
+    async with models_on("sqlite+aiosqlite://") as models:
+
+        class Paper(models.Base):
+            __tablename__ = "paper"
+            __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "paper"}  # noqa: RUF012
+            id: Mapped[int] = mapped_column(primary_key=True)
+            kind: Mapped[str] = mapped_column(String(20))
+
+        class Letter(Paper):
+            __tablename__ = "letter"
+            __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+            id: Mapped[int] = mapped_column(ForeignKey("paper.id"), primary_key=True)
+            text: Mapped[str] = mapped_column(String(20))
+
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Paper.__table__.create)
+            await connection.run_sync(Letter.__table__.create)
+        await Letter.query.create(text="a")
+        letter = await Paper.query.get()
+        async with models.Base.database.engine.begin() as connection:
+            await connection.execute(Letter.__table__.delete())
+            await connection.execute(Paper.__table__.delete())
+        await letter.save()
+        assert "text" in inspect(letter).expired_attributes

@@ -1,4 +1,4 @@
-"""What OpenTelemetry sees of saves, bulk methods and flushes."""
+"""Saves, bulk methods and flushes as OpenTelemetry sees them."""
 
 from __future__ import annotations
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import threading
 import time
-from contextlib import asynccontextmanager
+import weakref
+from contextlib import asynccontextmanager, closing
 
 import pytest
 from sqlalchemy import inspect, text
@@ -62,6 +64,20 @@ async def test_block_that_commits_itself_is_committed(models, told, raises) -> N
     assert (await names_in(models), told, inspect(user).detached) == (["Ada"], ["Ada"], True)
     await user.update(name="Eve")
     assert await names_in(models) == ["Eve"]
+
+
+async def test_transaction_that_is_over_keeps_nobody_alive(models, told) -> None:
+    async def work(name: str) -> weakref.WeakSet:
+        async with models.database.transaction() as connection:
+            user = await models.User.query.create(name=name)
+            async with models.database.transaction():
+                await user.update(name=f"{name}!")
+        return weakref.WeakSet((connection.sync_connection, user))
+
+    await work("first")  # asyncpg keeps the context that prepared a statement as long as that: its timer has it
+    alive = [await work(name) for name in "abc"]
+    gc.collect()
+    assert [list(each) for each in alive] == [[], [], []]
 
 
 async def test_nothing_follows_the_commit_of_the_block_itself(models, told) -> None:
@@ -160,6 +176,41 @@ async def test_load_finds_out_whether_a_commit_was_done(models, told, arrives, c
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+@pytest.mark.parametrize("whose", ["save", "block", "user", "user, caught"])
+async def test_commit_that_readers_hold_up_is_rolled_back(sqlite_models, whose) -> None:
+    """SQLite keeps a transaction open whose COMMIT failed: whoever gets the connection next would commit it."""
+    models, ada = sqlite_models, sqlite_models.User(name="Ada")
+    await models.User.query.create(name="Bob")
+
+    async def work() -> None:
+        if whose == "save":
+            await ada.save()
+            return
+        async with models.database.transaction() as connection:
+            await ada.save()
+            if whose == "user":
+                await connection.commit()
+            elif whose == "user, caught":
+                with pytest.raises(OperationalError):
+                    await connection.commit()
+
+    with closing(sqlite3.connect(models.database.engine.url.database)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT name FROM user").fetchall()  # it has a lock to read until it ends
+        if whose == "user, caught":
+            await work()
+        else:
+            with pytest.raises(OperationalError, match="database is locked"):
+                await work()
+        assert inspect(ada).transient
+        other.rollback()
+    assert await names_in(models) == ["Bob"]
+    await models.User.query.create(name="Cy")
+    assert await names_in(models) == ["Bob", "Cy"]
+    await ada.save()
+    assert await names_in(models) == ["Ada", "Bob", "Cy"]
+
+
 async def test_read_only_block_refuses_writes(models) -> None:
     await models.User.query.create(name="Ada")
     async with models.database.transaction(read_only=True) as connection:
@@ -237,7 +288,7 @@ async def test_deferred_transactions_begin_without_the_lock(sqlite_models) -> No
 async def test_writers_of_two_threads_queue_for_the_file(sqlite_models) -> None:
     """Each thread has its own event loop and its own database object, and all write to one file."""
     models = sqlite_models
-    url = models.database.engine.url
+    url = models.database.engine.url.update_query_dict({"timeout": "30"})
     order: list[str] = []
     holds, come = threading.Event(), threading.Event()
 
@@ -276,6 +327,8 @@ async def test_writer_waits_no_longer_than_the_driver(sqlite_models) -> None:
     assert await names_in(models) == ["late"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # aiosqlite answers a closed loop
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # and its connection is not closed
 async def test_event_loop_that_ended_while_it_waited_holds_nobody_up(sqlite_models) -> None:
     """A thread's loop is stopped with a writer in the queue: whoever comes next gets the turn."""
     models = sqlite_models
@@ -290,3 +343,4 @@ async def test_event_loop_that_ended_while_it_waited_holds_nobody_up(sqlite_mode
         await asyncio.to_thread(asyncio.run, wait_in_vain())
     await models.User.query.create(name="next")
     assert await names_in(models) == ["next"]
+    gc.collect()

@@ -1,4 +1,4 @@
-"""PostgreSQL: many rows store what one row stores, whatever the column's types, and refuse what one row is refused.
+"""PostgreSQL: many rows store the same as one row, whatever the column's types, and are refused where one row is.
 
 Each value is inserted alone by SQLAlchemy Core first. What that stored, as PostgreSQL writes it, is what every way of
 writing many rows has to store; what that was refused, they have to be refused, by an error of the same kind that names
@@ -219,7 +219,7 @@ async def stored(database):
 
 
 async def outcome(database, Some, values):
-    """Return what the values are stored as, in their order, or the error; the table is empty afterwards."""
+    """Return the stored values, in their order, or the error; the table is empty afterwards."""
     try:
         if len(values) == 1:
             async with database.engine.begin() as connection:
@@ -278,3 +278,33 @@ def by_type(good):
     for value, one in good:
         kinds.setdefault(type(value), []).append((value, one))
     return [(kind, group) for kind, group in kinds.items() if len(group) > 1]
+
+
+async def test_strings_and_nulls_are_stored_whatever_is_set_of_nulls_in_arrays(database) -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        pass
+
+    Base.database = database
+
+    class Some(Base):
+        __tablename__ = "kept"
+        id = Column(Integer, primary_key=True)
+        word = Column(String)
+        number = Column(Integer)
+
+    words = ["NULL", None, "", "{}", 'a"b', "\\", '\\"', "a,b", " ", "null"]
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP TABLE IF EXISTS kept"))
+        await connection.run_sync(Base.metadata.create_all)
+        await connection.execute(text("SET LOCAL array_nulls = off"))
+        for some in (words, [word for word in words if word is not None]):
+            rows = [Some(word=word, number=number) for number, word in enumerate(some)]
+            await Some.query.bulk_create(rows)
+            found = await connection.execute(text("SELECT word, number FROM kept ORDER BY id"))
+            assert [*map(tuple, found)] == [(row.word, row.number) for row in rows]
+            for row in rows:
+                row.word, row.number = row.word and row.word[::-1], -row.id
+            await Some.query.bulk_update(rows)
+            found = await connection.execute(text("SELECT word, number FROM kept ORDER BY id"))
+            assert [*map(tuple, found)] == [(row.word, row.number) for row in rows]
+            await connection.execute(text("DELETE FROM kept"))

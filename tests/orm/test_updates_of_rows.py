@@ -1,4 +1,4 @@
-"""bulk_update writes what single updates write, and every row its own values, by one statement where that is known."""
+"""bulk_update writes the same as single updates, and every row its own values, by one statement where that is known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
+from aldis.orm.databases.asyncpg import AsyncpgDriver
+from aldis.orm.databases.psycopg import PsycopgDriver
 
 COUNT = 250
 WAYS = {
@@ -24,7 +26,7 @@ WAYS = {
 
 @pytest.fixture
 def ways(models, caplog):
-    """Return what tells how the batches so far were updated."""
+    """Return a function that tells how the batches so far were updated."""
     caplog.set_level(logging.DEBUG, "aldis.writers")
 
     def tell() -> list[str]:
@@ -197,3 +199,26 @@ async def test_update_of_many_rows_goes_by_the_index(models, Kept) -> None:
     assert await scans() == before
     async with models.database.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).where(Kept.__table__.c.body == "lap 6")) == 100
+
+
+@pytest.mark.parametrize("count", [20, 10_000])
+async def test_plan_of_an_update_among_a_million_rows_is_by_the_index(models, Kept, monkeypatch, count) -> None:
+    if driver_of(models) not in {"asyncpg", "psycopg"}:
+        pytest.skip("of PostgreSQL's planner")
+    await filled(models, Kept, 2)
+    async with models.database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("INSERT INTO kept (body) SELECT 'x' FROM generate_series(1, 999998)"))
+        await connection.execute(text("ANALYZE kept"))
+    kind = AsyncpgDriver if driver_of(models) == "asyncpg" else PsycopgDriver
+    run, plans = kind.run_arrays, []
+
+    async def run_explained(self, transaction, sql, arrays, returns):
+        plans.append("\n".join([row[0] for row in (await run(self, transaction, f"EXPLAIN {sql}", arrays, True))[0]]))
+        return await run(self, transaction, sql, arrays, returns)
+
+    monkeypatch.setattr(kind, "run_arrays", run_explained)
+    rows = [{"id": number, "at": datetime.min} for number in range(1, 1_000_001, 1_000_000 // count)]  # noqa: DTZ901
+    assert await Kept.query.bulk_update(rows, batch_size=count) == count
+    (plan,) = plans
+    assert "Index Cond: (id = aldis_rows." in plan, plan

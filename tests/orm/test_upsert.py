@@ -16,7 +16,7 @@ import aldis
 
 @pytest.fixture
 def reasons(models, caplog):
-    """Return what tells why there was no upsert since last asked; an empty text where there was one."""
+    """Return a function that tells why there was no upsert since last asked; an empty text where there was one."""
     caplog.set_level(logging.DEBUG, "aldis.writers")
 
     def tell() -> list[str]:

@@ -49,7 +49,7 @@ def engine():
 
 @pytest.fixture
 def heard():
-    """Return what receivers have heard."""
+    """Return the signals that receivers have heard."""
     return []
 
 

@@ -39,7 +39,7 @@ def driver_of(models) -> str:
 
 @pytest.fixture
 def served(models, caplog):
-    """Return what tells how the batches so far were written: ``"fast"``, or why not."""
+    """Return a function that tells how the batches so far were written: ``"fast"``, or why not."""
     caplog.set_level(logging.DEBUG, "aldis.writers")
 
     def tell() -> list[str]:
@@ -78,7 +78,7 @@ async def agree(model, instances) -> None:
 
 
 def some_column(name: str, chance: random.Random):
-    """Return a column of some type, and what makes values for it."""
+    """Return a column of some type, and a function that makes values for it."""
     kinds = {
         str: (String(40), lambda: "".join(chance.choices("aé\t\\N\n'\"", k=5))),
         int: (None, lambda: chance.randrange(-(2**31), 2**31)),
@@ -213,6 +213,24 @@ async def test_watched_connection_shows_all_of_its_statements(models, served) ->
     kinds = [statement.split()[0] for statement in seen if "SAVEPOINT" not in statement and "BEGIN" not in statement]
     assert kinds[:3] == ["INSERT", "UPDATE", "DELETE"]
     assert set(kinds[3:]) == {"INSERT"}
+
+
+@pytest.mark.parametrize("name", ["before_execute", "before_cursor_execute", "after_cursor_execute"])
+async def test_listener_of_a_connection_sees_saves_from_then_on(models, name) -> None:
+    seen: list[str] = []
+
+    def watch(_connection, *args) -> None:
+        seen.extend(str(each) for each in args if str(each).startswith("INSERT"))
+
+    async with models.database.transaction() as connection:
+        await models.User(name="before").save()
+        event.listen(connection.sync_connection, name, watch)
+        await models.User(name="seen").save()
+        await models.User(name="seen too").save()
+        event.remove(connection.sync_connection, name, watch)
+        await models.User(name="after").save()
+    assert len(seen) == 2
+    assert {row["name"] for row in await models.stored()} == {"before", "seen", "seen too", "after"}
 
 
 async def test_trigger_that_changes_keys(models) -> None:

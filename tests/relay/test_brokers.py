@@ -1,4 +1,4 @@
-"""Through the brokers that run here: what is published, and how it is received."""
+"""Through the brokers that run here: events are published, and received."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def receiving(broker):
 
 
 async def sweep(broker) -> None:
-    """Delete what the receivers have in the broker."""
+    """Delete the receivers' queues and streams in the broker, and their dead letters."""
     names = [(each.name, each.sender) for each in relay.RECEIVERS.values()]
     transport = transport_to(broker)
     async with transport.open():
@@ -69,6 +69,15 @@ async def sweep(broker) -> None:
                     else:
                         channel = await client.channel()
                         await channel.queue_delete(f"aldis.{token(name)}.{lane}")
+            with suppress(Exception):
+                if broker.startswith("nats"):
+                    for subject in (f"aldis.{token(sender)}.>", f"aldis.dead.{token(name)}"):
+                        await client.jetstream().purge_stream("aldis", subject=subject)
+                elif broker.startswith("redis"):
+                    await client.delete(f"aldis:dead:{token(name)}")
+                else:
+                    channel = await client.channel()
+                    await channel.queue_delete(f"aldis.dead.{token(name)}")
 
 
 async def until(condition, seconds=60.0) -> None:

@@ -1,4 +1,4 @@
-"""What is written into the outbox, and in which transaction."""
+"""Rows are written into the outbox, each in its transaction."""
 
 from __future__ import annotations
 

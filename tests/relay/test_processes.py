@@ -24,7 +24,7 @@ from aldis import relay
 
 @pytest.fixture
 def imported(monkeypatch):
-    """Return what imports the models of ``warehouse.py``, for a database of the test's own."""
+    """Return the text that imports the models of ``warehouse.py``, for a database of the test's own."""
     name = f"w{uuid.uuid4().hex[:12]}"
 
     def with_database(url):
@@ -58,7 +58,7 @@ async def until_received(
 
 
 async def told(*arguments: str, log, status: int = 0) -> str:
-    """Run ``aldis relay`` to its end; return what it wrote."""
+    """Run ``aldis relay`` to its end; return its output."""
     process = servers.Aldis(*arguments, log=log)
     assert process.process is not None
     try:
@@ -128,7 +128,7 @@ async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(importe
     broker = servers.rabbit(tmp_path / "rabbit")
 
     async def hang_up_soon(reader, writer) -> None:
-        """Hand on what the broker says, and hang up when it has let the client in and begun to make its queues."""
+        """Hand on the broker's bytes, and hang up when it has let the client in and begun to make its queues."""
         behind, ahead = await asyncio.open_connection("127.0.0.1", broker.port)
 
         async def hand_on() -> None:
@@ -291,6 +291,41 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
                 assert [each for item, each in found if item == number] == [0, 1, 2]
         finally:
             for process in processes:
+                process.end()
+            broker.end()
+            await warehouse.Base.database.dispose()
+
+
+@pytest.mark.skipif(aldis.backend == "pure", reason="the core that is built says enough")
+async def test_receiver_that_is_cut_off_within_a_statement_keeps_no_event(network, imported, tmp_path) -> None:
+    """Its session has prepared a statement, and waits for parameters: PostgreSQL does not take it for idle."""
+    with servers.postgresql(tmp_path, "10.77.0.1", network.prefix(network.hub)) as (port, sockets):
+        broker = servers.nats(tmp_path / "nats", "10.77.0.1", network.prefix(network.hub))
+        remote = f"postgresql+asyncpg://postgres@10.77.0.1:{port}/postgres"
+        warehouse = await prepared(imported(f"postgresql+asyncpg://postgres@/postgres?host={sockets}&port={port}"))
+        processes = {}
+        try:
+            for kind in ("run", "receive", "receive"):
+                host = network.add()
+                processes[host] = servers.Aldis(
+                    *(kind, "--broker", broker.url),
+                    log=tmp_path / host,
+                    prefix=network.prefix(host),
+                    WAREHOUSE_DATABASE=remote,
+                    WAREHOUSE_PREPARED=str(tmp_path / "prepared"),
+                )
+            receivers = network.hosts[1:]
+            for host in receivers:
+                await processes[host].until_said("started successfully")
+            await warehouse.Item.query.create(id=1, number=0, word="prepared")
+            async with asyncio.timeout(60):
+                while not (stopped := [host for host in receivers if "prepared" in processes[host].log.read_text()]):
+                    await asyncio.sleep(0.05)
+            network.cut(*stopped, is_cut=True)
+            await until_received(warehouse, 1, 60, (*processes.values(),))
+            assert await effects_of(warehouse) == [(1, 0)]
+        finally:
+            for process in processes.values():
                 process.end()
             broker.end()
             await warehouse.Base.database.dispose()

@@ -1,4 +1,4 @@
-"""What a receiver is called with, and what it cannot read."""
+"""The arguments of a receiver, and events that it cannot read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def event(**more):
 
 
 async def heard(function, signals=(post_save,), sender="User", message=None, **options):
-    """Call a function with an event; return what it returned, or raise what it raised."""
+    """Call a function with an event; return its result, or raise its exception."""
     relay.receiver(list(signals), sender, name="r", **options)(function)
     receiver: Receiver = relay.RECEIVERS["r"]
     return receiver.arguments(message or event())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 
-from shops import recorded
-from sqlalchemy import func, insert, select, update
+import pytest
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.event import listens_for
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from aldis import relay
 from aldis.relay import tables
+from aldis.relay.brokers.transport import Transport
 from aldis.relay.inbox import Inbox
 from aldis.signals import post_save
 
@@ -55,7 +58,7 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
         got.append(key)
 
     inbox = inbox_of(shop, receive)
-    record = inbox.record
+    record, row = inbox.record, inbox.row
 
     async def refusing(connection, events, is_guarded=True):
         if any(each.id == "refused" for each in events):
@@ -63,6 +66,7 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
         return await record(connection, events, is_guarded)
 
     inbox.record = refusing
+    inbox.row = lambda event, *rest: {**row(event, *rest), "event": object()}  # it cannot be parked either
     begun = time.monotonic()
     async with asyncio.timeout(10):
         await asyncio.gather(*[inbox.take(each) for each in (event(1, "1"), event(2, "2", "refused"), event(3, "3"))])
@@ -73,6 +77,87 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
         "r passes over event refused, which the database refuses: OperationalError: " in caplog.text
     )
     assert "INSERT INTO" not in caplog.text  # neither the statement nor its values
+
+
+async def test_event_that_is_locked_elsewhere_is_waited_for(shop, url, caplog, monkeypatch) -> None:
+    """A lock is somebody else's fault: however often the wait for it ends in an error, the event is not given up."""
+    monkeypatch.setattr("aldis.relay.inbox.PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("aldis.relay.inbox.REFUSALS", 1)
+    limits = {
+        "postgresql": "SET lock_timeout = '100ms'",
+        "mysql": "SET innodb_lock_wait_timeout = 1",
+        "mariadb": "SET innodb_lock_wait_timeout = 1",
+    }
+    engine = shop.database.engine
+    if (limit := limits.get(engine.dialect.name)) is None:
+        pytest.skip("SQLite locks its file, not a row")
+
+    @listens_for(engine.sync_engine, "begin")
+    def wait_briefly(connection):
+        connection.exec_driver_sql(limit)
+
+    got = []
+
+    def receive(sender, key):
+        got.append(key)
+
+    inbox = inbox_of(shop, receive)
+    other = create_async_engine(url)
+    async with other.connect() as holder:
+        await inbox.record(holder, [event()])
+        taking = asyncio.create_task(inbox.take(event()))
+        async with asyncio.timeout(20):
+            while caplog.text.count("it is tried again") < 2:
+                await asyncio.sleep(0.02)
+        assert (taking.done(), got) == (False, [])
+        await holder.rollback()
+        async with asyncio.timeout(20):
+            await taking
+    await other.dispose()
+    assert got == ["7"]
+
+
+async def test_event_whose_commit_is_refused_has_failed_and_is_tried_again(shop) -> None:
+    """A constraint that is deferred fails at the COMMIT, when the receiver has returned."""
+    if shop.database.engine.dialect.name != "postgresql":
+        pytest.skip("PostgreSQL alone defers a unique constraint")
+    async with shop.database.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE once (number INT UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+    calls = []
+
+    async def receive(sender, key):
+        calls.append(key)
+        async with shop.database.transaction() as connection:
+            for _ in range(2 if len(calls) == 1 else 1):
+                await connection.execute(text("INSERT INTO once VALUES (1)"))
+
+    inbox = inbox_of(shop, receive, retries=1, backoff=0)
+    async with asyncio.timeout(10):
+        await inbox.take(event())
+        assert await inbox.retry_one()
+    async with shop.database.engine.connect() as connection:
+        numbers = list(await connection.scalars(text("SELECT number FROM once")))
+        parked = await connection.scalar(select(func.count()).select_from(tables.parked))
+    assert (calls, numbers, parked) == (["7", "7"], [1], 0)
+
+
+async def test_event_is_not_repeated_for_an_error_after_its_commit(shop, caplog) -> None:
+    calls = []
+
+    async def receive(sender, key):
+        calls.append(key)
+        await shop.User.query.create(name="Ada")
+
+    async def fail(sender, model_instance):
+        raise LookupError("too late")
+
+    shop.signals.post_save.connect(fail, shop.User, after_commit=True)
+    inbox = inbox_of(shop, receive, retries=1, backoff=0)
+    async with asyncio.timeout(10):
+        await inbox.take(event())
+        assert not await inbox.retry_one()
+    assert (calls, await shop.User.query.count()) == (["7"], 1)
+    assert "too late" in caplog.text
 
 
 async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monkeypatch) -> None:
@@ -118,40 +203,6 @@ async def test_clock_that_goes_back_holds_up_no_lane_and_no_retry(shop) -> None:
     assert sorted(got) == [first.id, second.id]
 
 
-async def test_backlog_that_becomes_free_at_once_is_pruned(shop) -> None:
-    got = []
-
-    @relay.receiver(post_save, "User", name="r", database=shop.database)
-    async def receive(sender, instance):
-        got.append(instance.id)
-
-    rows = 35_000
-    row = {"sender": "User", "signal": "post_save", "version": 1, "count": 1, "keys": b"[1]", "payload": b"[{}]"}
-    row.update(rest=b"", created_at=time.time())
-    async with shop.database.engine.begin() as connection:
-        for first in range(0, rows, 1000):
-            numbers = range(first, first + 1000)
-            await connection.execute(
-                insert(tables.outbox), [{**row, "lane": each % 16, "batch": f"{each:032x}"} for each in numbers]
-            )
-        ids = list(await connection.scalars(select(tables.outbox.c.id)))
-        for first in range(0, rows, 1000):
-            some = ids[first : first + 1000]
-            await connection.execute(insert(tables.delivery), [{"receiver": "r", "outbox_id": each} for each in some])
-        for each in ("r", "gone"):
-            await connection.execute(insert(tables.receiver), {"name": each, "sender": "User", "signals": "post_save"})
-    new = await shop.User.query.create(name="Ada")
-    await relay.Relay(shop.database).pass_all()
-    async with shop.database.engine.connect() as connection:
-        assert await connection.scalar(select(func.count()).select_from(tables.outbox)) == rows + 1
-    await relay.forget(shop.database, "gone")
-    await relay.Relay(shop.database).pass_all()
-    assert got == [new.id]
-    assert await recorded(shop.database) == []
-    async with shop.database.engine.connect() as connection:
-        assert await connection.scalar(select(func.count()).select_from(tables.delivery)) == 0
-
-
 async def test_receivers_and_senders_whose_names_differ_in_case_have_their_own_events(shop) -> None:
     got = []
     for name, sender in (("mail", "User"), ("Mail", "User"), ("mäil", "User"), ("other", "user")):
@@ -192,3 +243,44 @@ async def test_parked_event_that_cannot_be_read_does_not_hold_up_the_others(shop
 async def parked_rows(shop):
     async with shop.database.engine.connect() as connection:
         return (await connection.execute(select(tables.parked))).all()
+
+
+async def test_row_that_can_never_be_passed_on_does_not_hold_up_its_lane(shop, caplog) -> None:
+    class TooLargeError(Exception):
+        pass
+
+    class Small(Transport):
+        """A broker that takes some events only."""
+
+        refusals = (TooLargeError,)
+
+        async def connect(self) -> None: ...
+
+        async def stop(self) -> None: ...
+
+        async def publish(self, events) -> None:
+            if any(b"xxx" in each.data for each in events):
+                raise TooLargeError
+            got.extend(each.key for each in events)
+
+    got: list[str] = []
+    first = await shop.User.query.create(id=16, name="Ada")
+    async with shop.database.engine.begin() as connection:
+        await connection.execute(update(tables.outbox).values(payload=b"{"))
+    await shop.User.query.bulk_create([{"id": 32, "name": "Bob"}, {"id": 48, "name": "xxx"}])
+    await shop.User.query.create(id=64, name="Eve")
+    running = relay.Relay(shop.database)
+    running.transport = Small(None)
+    running.transport.broker = running.transport
+    await running.pass_all()
+    assert got == ["32", "64"]
+    assert "row 1 of the outbox is set aside: UnsendableError: its keys or its events cannot be read" in caplog.text
+    assert "set aside: UnsendableError: the broker does not take event " in caplog.text
+    Small.refusals = ()
+    async with shop.database.engine.begin() as connection:
+        await connection.execute(update(tables.outbox).where(tables.outbox.c.id > 1).values(payload=b"[{},{}]"))
+        await connection.execute(delete(tables.outbox).where(tables.outbox.c.id == 1))
+    await relay.retry(shop.database)
+    await running.pass_all()
+    assert got == ["32", "64", "32", "48"]
+    assert first.id == 16

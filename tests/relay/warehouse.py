@@ -1,8 +1,10 @@
-"""Models and a receiver, for the processes that the tests start: what is saved, and what came of it elsewhere."""
+"""Models and a receiver, for the processes that the tests start: rows saved here, and their effects elsewhere."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from pathlib import Path
 
 from sqlalchemy import BigInteger, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -20,7 +22,7 @@ class Base(aldis.Model, DeclarativeBase):
 
 
 class Item(Base):
-    """What is saved: its number tells how often it was."""
+    """A saved row: its number tells how often it was saved."""
 
     __tablename__ = "item"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -29,7 +31,7 @@ class Item(Base):
 
 
 class Effect(Base):
-    """What the receiver wrote."""
+    """The receiver's rows."""
 
     __tablename__ = "effect"
     position: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
@@ -44,3 +46,25 @@ relay.forward(post_update, Item, name=NAME)
 @relay.receiver([post_save, post_update], NAME, name=f"{NAME}_stock", database=Base.database, backoff=0.2, patience=5)
 async def stock(sender, instance):
     await Effect.query.create(item=instance.id, number=instance.number)
+    if instance.word == "prepared":
+        await prepare_once()
+
+
+async def prepare_once() -> None:
+    """Prepare a statement and stop before its parameters: the first process that comes here does, and says so."""
+    if not is_first():
+        return
+    async with Base.database.transaction() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await driver.prepare("SELECT 42")
+        print("prepared", flush=True)  # noqa: T201 - the test reads it
+        await asyncio.sleep(60)
+
+
+def is_first() -> bool:
+    """Tell whether no process has asked before."""
+    try:
+        Path(os.environ["WAREHOUSE_PREPARED"]).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

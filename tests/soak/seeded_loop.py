@@ -15,12 +15,23 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from operator import itemgetter
 from typing import Any, Final
 
 __all__ = ["SeededLoop", "Stuck"]
 
-DRIVERS: Final = ("aiosqlite", "asyncpg", "aldis.orm.databases", "asyncio.selector_events", "asyncio.base_events")
+PSYCOPG: Final = "psycopg.waiting"
+"""The module in which psycopg waits for an answer; a timer wakes it ten times a second, to let a Ctrl-C through."""
+
+DRIVERS: Final = (
+    "aiosqlite",
+    "asyncpg",
+    PSYCOPG,
+    "aldis.orm.databases",
+    "asyncio.selector_events",
+    "asyncio.base_events",
+)
 """The packages whose futures stand for an answer that is on its way."""
 
 PATIENCE: Final = 5
@@ -60,7 +71,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
         self.steps = 0
         self.cancellations = 0
         self.errors: list[str] = []
-        """What the loop was told of: tasks and futures whose exception nobody has looked at."""
+        """The complaints to the loop: tasks and futures whose exception nobody has looked at."""
         self.set_exception_handler(lambda _loop, context: self.errors.append(told(context)))
 
     def begin_drawing(self) -> None:
@@ -81,13 +92,21 @@ class SeededLoop(asyncio.SelectorEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         """Return a future, and take note of those that a driver waits for."""
         future: asyncio.Future[Any] = super().create_future()
-        if sys._getframe(1).f_globals.get("__name__", "").startswith(DRIVERS):
+        if caller().startswith(DRIVERS):
             self.in_flight.add(future)
             future.add_done_callback(self.in_flight.discard)
         return future
 
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call a function when so much time has passed; but psycopg is woken by answers only."""
+        if caller() == PSYCOPG:
+            return asyncio.TimerHandle(self.now + delay, callback, args, self, context)
+        return super().call_later(delay, callback, *args, context=context)
+
     def _run_once(self) -> None:
-        """Run what is not a task's in order; then one step of one task."""
+        """Run callbacks that are no task's, in order; then one step of one task."""
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
         self.let_arrive()
         tasks: list[tuple[int, asyncio.Handle]] = []
@@ -143,10 +162,12 @@ class SeededLoop(asyncio.SelectorEventLoop):
                 if self.waits_for_locks(left) or waited > 1:
                     return
             elif waited > PATIENCE and self.waits_for_locks is None:
+                # They never come: SQLAlchemy has stopped the thread of a cancelled connection, and then closed it.
+                self.in_flight.clear()
                 return
 
     def receive(self, timeout: float) -> None:
-        """Take what the selector has, and let timers that are due join it."""
+        """Take the selector's events, and let timers that are due join it."""
         self._process_events(self._selector.select(timeout))  # type: ignore[attr-defined]
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         while scheduled and (scheduled[0]._cancelled or scheduled[0]._when <= self.now):  # type: ignore[attr-defined]
@@ -156,7 +177,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
                 self._ready.append(timer)  # type: ignore[attr-defined]
 
     def run_callbacks(self) -> None:
-        """Run what is ready and no step of a task: transports and futures rely on its order."""
+        """Run callbacks that are ready and no step of a task: transports and futures rely on its order."""
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
         for _ in range(len(ready)):
             handle = ready.popleft()
@@ -182,6 +203,11 @@ class SeededLoop(asyncio.SelectorEventLoop):
             raise Stuck(f"nothing is ready, and {len(self.in_flight)} answers have not come")
 
 
+def caller() -> str:
+    """Return the name of the module that has called the loop."""
+    return str(sys._getframe(2).f_globals.get("__name__", ""))
+
+
 def task_of(handle: asyncio.Handle) -> asyncio.Task[Any] | None:
     """Return the task whose step a handle is, if it is one."""
     owner = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
@@ -189,5 +215,5 @@ def task_of(handle: asyncio.Handle) -> asyncio.Task[Any] | None:
 
 
 def told(context: dict[str, Any]) -> str:
-    """Return what the loop was told, in a line."""
+    """Return the complaints to the loop, in a line."""
     return f"{context['message']}: {context.get('exception')!r}"

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import sys
 import tempfile
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 
 from programs import Program, models_of, violations
 from seeded_loop import SeededLoop, Stuck
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 __all__ = ["Run", "soak"]
 
@@ -35,8 +36,12 @@ class Run:
 
     def run(self) -> Run:
         """Run the seed's program, on a loop of its own."""
-        locks = Locks(self.url) if "asyncpg" in self.url else None
+        locks = Locks(self.url) if "postgresql" in self.url else None
         gc.collect()
+        if "psycopg" in self.url:
+            from psycopg import waiting
+
+            waiting.MAX_BUSY_TIME = math.inf  # it would let others run by the real clock
         gc.disable()  # it would close forgotten generators at moments of its own
         cancel_one_in = CANCEL_ONE_IN if self.seed % 2 else 0
         loop = SeededLoop(self.seed, cancel_one_in, locks)
@@ -68,12 +73,14 @@ class Run:
             loop.begin_drawing()
             await program.run()
             loop.victims.clear()
+            unknown = await program.find_out()
             async with database.engine.connect() as connection:
                 found = await connection.execute(text("SELECT label, note FROM soak_row"))
                 stored = {row.label: row.note for row in found}
         await asyncio.sleep(1)
         self.wrong = violations(program, stored)
-        self.counts.update(operations=len(program.calls), errors=sum(call.outcome != "done" for call in program.calls))
+        errors = sum(call.outcome != "done" for call in program.calls)
+        self.counts.update(operations=len(program.calls), errors=errors, unknown=unknown)
 
 
 class Locks:
@@ -82,7 +89,8 @@ class Locks:
     def __init__(self, url: str) -> None:
         import psycopg
 
-        self.connection = psycopg.connect(url.replace("+asyncpg", ""), autocommit=True)
+        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.connection = psycopg.connect(address, autocommit=True)
         self.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -104,6 +112,8 @@ def soak(seeds: range, url: str) -> list[Run]:
     """Run seeds, and return the runs that ended wrong."""
     wrong = []
     counts: Counter[str] = Counter()
+    gc.collect()
+    gc.freeze()  # the collection before each run passes over what was imported: more than half of a run's time
     for seed in seeds:
         run = Run(seed, url).run()
         counts += run.counts

@@ -1,4 +1,4 @@
-"""What type checkers say of receivers, signals and queries: each line that is wrong says so, and has to.
+"""Receivers, signals and queries for type checkers: each line that is wrong says so, and has to.
 
 ``make lint`` checks it with mypy and pyright, which both complain of an ignored error that is none. Nothing is run.
 """
@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_type
 
+from sqlalchemy import Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
-from aldis.signals import PostSaveReceiver, PreDeleteReceiver, post_delete, post_save, pre_bulk, pre_save
+from aldis.signals import (
+    PostRelationAddReceiver,
+    PostSaveReceiver,
+    PreDeleteReceiver,
+    post_delete,
+    post_relation_add,
+    post_save,
+    pre_bulk,
+    pre_relation_remove,
+    pre_save,
+)
 
 
 class Base(aldis.Model, DeclarativeBase):
@@ -75,6 +86,13 @@ async def batched(sender: type[User], batch: aldis.Batch) -> None:
     batch.column("instance")
 
 
+@post_delete.connect_via(User, rows=True)
+async def hears_each_row(sender: type[User], instance: User, operation_skipped: bool) -> None: ...
+
+
+post_save.connect(batched, User, batched=True, rows=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 @post_save.connect_via(User)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 async def misspelt(sender: type[User], instanse: User, **kwargs: Any) -> None: ...
 
@@ -107,7 +125,34 @@ def not_batched(sender: type[User], instance: User) -> None: ...
 def batched_unsaid(sender: type[User], batch: aldis.Batch) -> None: ...
 
 
-# A decorated receiver is what it was.
+@post_relation_add.connect_via(User)
+async def linked(sender: type[User], instance: User, relation: str, related: list[Any] | None) -> None: ...
+
+
+@pre_relation_remove.connect_via(User, batched=True)
+def unlinked_at_once(sender: type[User], batch: aldis.Batch) -> None: ...
+
+
+@pre_relation_remove.connect_via(User)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def told_too_early(sender: type[User], row_count: int | None) -> None: ...
+
+
+def all_of_a_relation(
+    sender: type[User],
+    /,
+    *,
+    instance: User,
+    relation: str,
+    related: list[Any] | None,
+    secondary: Table,
+    row_count: int | None,
+    operation_skipped: bool,
+) -> None: ...
+
+
+of_a_relation: PostRelationAddReceiver[User] = all_of_a_relation
+
+# A decorated receiver keeps its type.
 
 assert_type(names_none(User), None)
 
@@ -117,7 +162,7 @@ async def calls_it() -> None:
     await names_two(User)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-# Receivers that say what they are.
+# Receivers that declare their types.
 
 
 async def welcome(sender: type[User], model_instance: User, **kwargs: Any) -> None: ...
@@ -169,5 +214,9 @@ async def queries() -> None:
     assert_type(await User.query.update_or_create(name="Ada", defaults={}), tuple[User, bool])
     async for user in User.query.order_by(User.name):
         assert_type(user, User)
+    ada = await User.query.get(id=1)
+    assert_type(await ada.relation("friends").add(ada, ignore_conflicts=True), int)
+    async for friend in ada.relation("friends"):
+        assert_type(friend, Any)
     await User.query.create(name="Ada", naem="")  # names of attributes are checked when it runs
     User.query.fliter()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

@@ -80,7 +80,7 @@ async def lend(session: Session, book_id: int, member_id: int) -> dict[str, int]
 
 @app.delete("/members/{member_id}")
 async def leave(session: Session, member_id: int) -> None:
-    """Let somebody leave; what they have is given back."""
+    """Let somebody leave; their books are given back."""
     both = selectinload(Member.loans).selectinload(Loan.book)
     member = await session.get(Member, member_id, options=[both])
     if member is None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from shop import Base, Lamp, Order, SoldOutError
 
 import aldis
@@ -15,7 +14,7 @@ from aldis.signals import post_save
 from aldis.testing import Signals
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def lamp(tmp_path: Path) -> AsyncIterator[Lamp]:
     """One lamp, in a database of the test's own."""
     Base.database = aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/shop.db")
@@ -25,14 +24,12 @@ async def lamp(tmp_path: Path) -> AsyncIterator[Lamp]:
         yield await Lamp.query.create(name="Aldis", stock=1)
 
 
-@pytest.mark.asyncio
 async def test_order_takes_from_stock(lamp: Lamp, signals: Signals) -> None:
     await Order.query.create(lamp_id=lamp.id, customer="ada@example.org")
     assert (await lamp.load()).stock == 0
     signals.assert_fired(post_save, Order, is_update=False, times=1)
 
 
-@pytest.mark.asyncio
 async def test_late_customer_gets_no_mail(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
     await lamp.update(stock=0)
     with pytest.raises(SoldOutError):
@@ -41,7 +38,6 @@ async def test_late_customer_gets_no_mail(lamp: Lamp, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.asyncio
 async def test_ten_customers_at_once_get_one_lamp(lamp: Lamp, capsys: pytest.CaptureFixture[str]) -> None:
     orders = [Order.query.create(lamp_id=lamp.id, customer=f"customer {number}") for number in range(10)]
     answers = await asyncio.gather(*orders, return_exceptions=True)
@@ -51,7 +47,6 @@ async def test_ten_customers_at_once_get_one_lamp(lamp: Lamp, capsys: pytest.Cap
     assert capsys.readouterr().out.count("mail to") == 1
 
 
-@pytest.mark.asyncio
 async def test_orders_stay(lamp: Lamp, signals: Signals) -> None:
     with signals.muted("thank"):
         order = await Order.query.create(lamp_id=lamp.id, customer="ada@example.org")

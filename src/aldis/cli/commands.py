@@ -36,7 +36,7 @@ def write_json(**values: Any) -> None:
 
 @contextmanager
 def reported(json: bool) -> Iterator[None]:
-    """Report an error as JSON, if that is what is wanted; it is raised all the same, and ends the program."""
+    """Report an error as JSON, with ``--json``; it is raised all the same, and ends the program."""
     try:
         yield
     except (CommandError, AldisError) as error:
@@ -132,7 +132,7 @@ def migrate(
     null_fields: Sequence[str] | None = None,
     json: bool = False,
 ) -> None:
-    """Create a new revision file of what the models and the database differ in: revision --autogenerate."""
+    """Create a new revision file of the differences between models and database: revision --autogenerate."""
     revision(
         config, message, True, sql, head, splice, branch_label, version_path, rev_id, depends_on, null_fields, json
     )
@@ -202,7 +202,7 @@ def signals(config: Config, graph: str | None = None, watch: str | None = None, 
 
 
 def bench(config: Config, json: bool = False) -> None:
-    """Print what a send costs on this machine."""
+    """Print the time that a send takes on this machine."""
     try:
         from ..bench import run
     except ModuleNotFoundError as error:

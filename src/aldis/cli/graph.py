@@ -95,7 +95,7 @@ def quoted(text: str) -> str:
 
 
 def graph(writes: Mapping[tuple[str, str, str], int]) -> Graph:
-    """Return the graph of what is connected, and of the writes that were seen."""
+    """Return the graph of the connected receivers, and of the writes that were seen."""
     heard: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, signal in all_signals():
         for each in connections(signal) if isinstance(signal, Signal) else ():
@@ -108,7 +108,7 @@ def graph(writes: Mapping[tuple[str, str, str], int]) -> Graph:
 
 
 def watched(command: str) -> Counter[tuple[str, str, str]]:
-    """Run a command with the recording turned on; return what its processes saw.
+    """Run a command with the recording turned on; return the writes that its processes saw.
 
     Args:
         command: A command that runs pytest, ``"pytest -q tests"``.

@@ -82,7 +82,7 @@ def group_commands(parser: ArgumentParser, commands: Any) -> None:
 
     Args:
         parser: The parser.
-        commands: What ``add_subparsers()`` returned.
+        commands: The result of ``add_subparsers()``.
     """
     parser.__class__ = Parser
     parser.formatter_class = RawDescriptionHelpFormatter

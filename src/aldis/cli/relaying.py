@@ -75,7 +75,7 @@ def relay_of() -> Any:
     """Return the relay's package.
 
     Raises:
-        CommandError: What it needs is not installed.
+        CommandError: A package that it needs is not installed.
     """
     try:
         from .. import relay
@@ -103,7 +103,7 @@ def perform(action: str, options: RelayOptions) -> None:
                 f"the database does not serve us: {options.relay.receivers.error_line(error)}"
             ) from error
         finally:
-            # What is left open keeps the process alive: aiosqlite has a thread for each connection.
+            # An open connection keeps the process alive: aiosqlite has a thread for each one.
             for each in databases():
                 await each.dispose()
 
@@ -111,7 +111,7 @@ def perform(action: str, options: RelayOptions) -> None:
 
 
 async def run(options: RelayOptions) -> None:
-    """Pass on what waits, until the process gets SIGINT or SIGTERM."""
+    """Pass on the events that wait, until the process gets SIGINT or SIGTERM."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     if options.metrics is not None:
         serve(options.metrics)
@@ -132,7 +132,7 @@ async def run(options: RelayOptions) -> None:
 
 
 async def receive(options: RelayOptions) -> None:
-    """Call the receivers with what comes from the broker, until the process gets SIGINT or SIGTERM."""
+    """Call the receivers with the broker's events, until the process gets SIGINT or SIGTERM."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     if options.broker is None:
         raise CommandError("aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers.")
@@ -157,7 +157,7 @@ async def status(options: RelayOptions) -> None:
     found: relay_module.Status = await options.relay.status(options.database)
     lines = [f"waiting {found.waiting}, the oldest for {found.age:.1f} s; aside {found.aside}, dead {found.dead}"]
     for name, counts in sorted(found.receivers.items()):
-        lines.append(f"  {name}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+        lines.append(f"  {name}: " + ", ".join(f"{state} {count}" for state, count in counts.items()))
     options.report(
         "\n".join(lines),
         waiting=found.waiting,
@@ -197,7 +197,7 @@ ACTIONS: Final[dict[str, Callable[[RelayOptions], Coroutine[Any, Any, None]]]] =
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Let SIGINT and SIGTERM stop what runs in an orderly way."""
+    """Let SIGINT and SIGTERM stop the program in an orderly way."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:

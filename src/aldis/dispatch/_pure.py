@@ -1,4 +1,4 @@
-"""The pure-Python core: who receives what a sender sends, and its entry. The twin of ``cext/dispatch.pyx``."""
+"""The pure-Python core: who receives a sender's signals, and its entry. The twin of ``cext/dispatch.pyx``."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ SEND: Final = 1
 SEND_ASYNC: Final = 2
 
 ASKS_IN_PLAN: Final = True
-"""The plans themselves ask whether the receivers' code is what it was: 55 ns a receiver, where C asks in one."""
+"""The plans themselves ask whether the receivers' code is still the same: 55 ns a receiver, where C asks in one."""
 
 Snapshot: Any = None
 """In C: takes weakly referenced receivers, all at once."""
 
 
 def sender_key(sender: Any) -> Any:
-    """Return what a sender is known by: an address (an ``int``), or for ``str``, ``int`` and bound methods a value."""
+    """Return the key of a sender: an address (an ``int``), or for ``str``, ``int`` and bound methods a value."""
     kind = type(sender)
     if issubclass(kind, str):
         return sender
@@ -54,7 +54,7 @@ def sender_key(sender: Any) -> Any:
 
 
 class Asked:
-    """The functions whose code decides how a receiver is called, and what that code was when it was read."""
+    """The functions whose code decides how a receiver is called, and that code as it was when it was read."""
 
     __slots__ = ("codes", "sources")
 
@@ -66,7 +66,7 @@ class Asked:
         self.sources, self.codes = sources, codes
 
     def is_as_read(self) -> bool:
-        """Tell whether the code is what it was; of what is gone, it is."""
+        """Tell whether the code is still the same; of a function that is gone, it is."""
         for source, code in zip(self.sources, self.codes, strict=True):
             function = source if type(source) is FunctionType else source()
             if function is not None and function.__code__ is not code:
@@ -77,7 +77,7 @@ class Asked:
 class Plan:
     """The receivers of one sender, in order, until the next connect or disconnect; and the functions that call them."""
 
-    __slots__ = ("_cell", "_functions", "has_twins", "is_void", "receivers", "recent", "watched")
+    __slots__ = ("_cell", "_functions", "_loops", "asked", "has_twins", "is_void", "receivers", "recent", "watched")
 
     def __init__(self, receivers: Sequence[Receiver], watched: Any = None) -> None:
         self.receivers = tuple(receivers)
@@ -85,9 +85,12 @@ class Plan:
         self.is_void = False
         """Somebody has connected or disconnected since it was made, or muted the signal."""
         self.has_twins = False
+        self.asked: tuple[Any, ...] = ()
+        """What the receivers ask of a parameter that is made only for those that name it."""
         self.recent: tuple[tuple[str, ...] | None, Any] = (None, None)
         """The names of the last emission, and the function that made it."""
         self._functions: dict[Any, Any] | None = None
+        self._loops: dict[tuple[Any, ...], Any] | None = None
         self._cell: CellType | None = None
 
     def void(self) -> None:
@@ -103,6 +106,16 @@ class Plan:
             if self.is_void:
                 self._cell.cell_contents = True
         return self._cell
+
+    def loop(self, shape: tuple[Any, ...]) -> Any:
+        """Return the loop over rows for a shape of their columns; ``None`` where there is none yet."""
+        return None if self._loops is None else self._loops.get(shape)
+
+    def remember_loop(self, shape: tuple[Any, ...], loop: Any) -> None:
+        """Keep the loop over rows for a shape of their columns."""
+        if self._loops is None or len(self._loops) >= MOST_NAMES:
+            self._loops = {}
+        self._loops[shape] = loop
 
     def remember(self, kind: int, names: tuple[str, ...], with_twins: bool, function: Any) -> None:
         """Keep the function for a set of names; ``None`` for one that has to be delivered the slow way."""
@@ -124,11 +137,11 @@ NOT_MADE: Final = object()
 
 
 class Dispatch:
-    """The hot half of a signal: who receives what a sender sends. Bookkeeping is in ``signal.py``."""
+    """The hot half of a signal: who receives a sender's sends. Bookkeeping is in ``signal.py``."""
 
     _plans: dict[Any, Plan | None]
     _names: tuple[str, ...] | None
-    """What the signal sends, where that is known and the same for all senders."""
+    """The parameters of the signal, where they are known and the same for all senders."""
     _is_muted: bool
     _bases: dict[Any, int]
     """How many receivers are connected to a class and those below it, by the class."""
@@ -158,6 +171,9 @@ class Dispatch:
         raise NotImplementedError
 
     def _render(self, plan: Plan, kind: int, names: tuple[str, ...], with_twins: bool) -> Any:
+        raise NotImplementedError
+
+    def _renew(self, records: Sequence[Receiver]) -> None:
         raise NotImplementedError
 
     def _names_of(self, sender: Any) -> tuple[str, ...]:
@@ -205,8 +221,8 @@ class Dispatch:
     def has_receivers_for(self, sender: Any) -> bool:
         """Tell whether a send by ``sender`` would call anybody.
 
-        Costs less than building one keyword: ask before computing what nobody may want. As in blinker, a receiver
-        that is weakly referenced and gone may still count until it is noticed.
+        Costs less than building one keyword: ask before computing keywords that nobody may want. As in blinker, a
+        receiver that is weakly referenced and gone may still count until it is noticed.
 
         Args:
             sender: The sender; :data:`ANY` asks for the receivers of any sender.
@@ -220,10 +236,10 @@ class Dispatch:
         return len((self._plans.get(id(sender)) or self._find(sender)).receivers) > 0
 
     def plan(self, sender: Any, names: tuple[str, ...] | None = None) -> Callable[..., Any] | None:
-        """Return what calls the receivers of ``sender``, or ``None`` where nobody listens, or the signal is muted.
+        """Return a function that calls the receivers of ``sender``; ``None`` where nobody listens, or it is muted.
 
         It is called with the sender and the values, by position, in the order of the signal's parameters. It returns
-        ``None`` when all receivers have finished, else what is to be awaited. It is for one send: a later one asks
+        ``None`` when all receivers have finished, else an awaitable. It is for one send: a later one asks
         again, or would not know of who has connected meanwhile.
 
         Args:
@@ -278,7 +294,7 @@ def send(
         self: The signal.
         sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
         _async_wrapper: Makes a plain function of a coroutine function, so that it can be called here.
-        kwargs: What each receiver gets, or the part of it that its parameters name.
+        kwargs: The keywords of each receiver, which gets all of them or those that its parameters name.
 
     Returns:
         The pairs of receiver and returned value.
@@ -322,7 +338,7 @@ async def send_async(
         self: The signal.
         sender: Who sends: known by identity, a ``str`` or an ``int`` by value.
         _sync_wrapper: Makes a coroutine function of a plain function, so that it can be awaited here.
-        kwargs: What each receiver gets, or the part of it that its parameters name.
+        kwargs: The keywords of each receiver, which gets all of them or those that its parameters name.
 
     Returns:
         A coroutine of the pairs of receiver and returned value.

@@ -14,12 +14,16 @@ __all__ = [
     "post_delete",
     "post_migrate_revision",
     "post_migrate_upgrade",
+    "post_relation_add",
+    "post_relation_remove",
     "post_save",
     "post_update",
     "pre_bulk",
     "pre_delete",
     "pre_migrate_revision",
     "pre_migrate_upgrade",
+    "pre_relation_add",
+    "pre_relation_remove",
     "pre_save",
     "pre_update",
     "revision_applied_upgrade",
@@ -54,19 +58,19 @@ def pre_save(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
-        values: what was passed to the call, by attribute name.
-        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
-            `post_*` signal what was written, server-generated columns included.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
+        values: the values that were passed to the call, by attribute name.
+        column_values: the values for the database, by column key: a `pre_*` receiver may change them; in a `post_*`
+            signal they are the values that were written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
-        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
-            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
-            rows.
+        changes: the attributes that differ, by name, each as `Change(old, new)`: the caller's changes in a `pre_*`
+            signal, the written changes in a `post_*` signal; only a receiver that names it gets it; `None` for a
+            statement over many rows, unless the receiver has `rows=True`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -145,21 +149,21 @@ def post_save(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
-        values: what was passed to the call, by attribute name.
-        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
-            `post_*` signal what was written, server-generated columns included.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
+        values: the values that were passed to the call, by attribute name.
+        column_values: the values for the database, by column key: a `pre_*` receiver may change them; in a `post_*`
+            signal they are the values that were written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
         row_count: rows written or deleted; `None` where the database does not say.
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
-        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
-            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
-            rows.
+        changes: the attributes that differ, by name, each as `Change(old, new)`: the caller's changes in a `pre_*`
+            signal, the written changes in a `post_*` signal; only a receiver that names it gets it; `None` for a
+            statement over many rows, unless the receiver has `rows=True`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -238,19 +242,19 @@ def pre_update(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
-        values: what was passed to the call, by attribute name.
-        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
-            `post_*` signal what was written, server-generated columns included.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
+        values: the values that were passed to the call, by attribute name.
+        column_values: the values for the database, by column key: a `pre_*` receiver may change them; in a `post_*`
+            signal they are the values that were written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
-        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
-            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
-            rows.
+        changes: the attributes that differ, by name, each as `Change(old, new)`: the caller's changes in a `pre_*`
+            signal, the written changes in a `post_*` signal; only a receiver that names it gets it; `None` for a
+            statement over many rows, unless the receiver has `rows=True`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -329,21 +333,21 @@ def post_update(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
-        values: what was passed to the call, by attribute name.
-        column_values: what goes to the database, by column key: in a `pre_*` signal the receiver's to change, in a
-            `post_*` signal what was written, server-generated columns included.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
+        values: the values that were passed to the call, by attribute name.
+        column_values: the values for the database, by column key: a `pre_*` receiver may change them; in a `post_*`
+            signal they are the values that were written, server-generated columns included.
         is_update: `False` for an INSERT, `True` for an UPDATE.
         is_migration: `True` only while a migration fills a column that was forced to be nullable.
         row_count: rows written or deleted; `None` where the database does not say.
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
-        changes: what differs, by attribute name, as `Change(old, new)`: in a `pre_*` signal what the caller changed, in
-            a `post_*` signal what was written; only a receiver that names it gets it; `None` for a statement over many
-            rows.
+        changes: the attributes that differ, by name, each as `Change(old, new)`: the caller's changes in a `pre_*`
+            signal, the written changes in a `post_*` signal; only a receiver that names it gets it; `None` for a
+            statement over many rows, unless the receiver has `rows=True`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -414,12 +418,12 @@ def pre_delete(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
         injected_filters: conditions that narrow a queryset's delete: the receiver's to add to; `None` for one instance.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -480,13 +484,13 @@ def post_delete(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
-        model_instance: the model instance; `None` where a queryset writes many rows at once.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
+        model_instance: the model instance; `None` for a statement over many rows, unless the receiver has `rows=True`.
         row_count: rows written or deleted; `None` where the database does not say.
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -555,16 +559,16 @@ def pre_bulk(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
         operation: the name of the bulk method.
         raw_values: the instances or dictionaries that were passed.
-        create_params: what the rows that are created get.
-        update_params: what the rows that are updated get.
+        create_params: the values that created rows get.
+        update_params: the values that updated rows get.
         update_fields: the attributes that an update writes.
         ignore_conflicts: whether rows that exist are passed over.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -645,11 +649,11 @@ def post_bulk(
     Args:
         signal: The signal to send through, a foreign `blinker.Signal` included.
         sender: The model class.
-        instance: what the call was made on: the model instance, or the `QuerySet`.
+        instance: the object whose method was called: the model instance, or the `QuerySet`.
         operation: the name of the bulk method.
         raw_values: the instances or dictionaries that were passed.
-        create_params: what the rows that are created get.
-        update_params: what the rows that are updated get.
+        create_params: the values that created rows get.
+        update_params: the values that updated rows get.
         update_fields: the attributes that an update writes.
         ignore_conflicts: whether rows that exist are passed over.
         row_count_create: rows inserted.
@@ -657,7 +661,7 @@ def post_bulk(
         operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -709,6 +713,308 @@ def post_bulk(
         raise
 
 
+PRE_RELATION_ADD: Final = (
+    "instance",
+    "relation",
+    "related",
+    "secondary",
+)
+
+
+def pre_relation_add(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    relation: Any,
+    related: Any,
+    secondary: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before rows of a many-to-many's secondary table are inserted.
+
+    Fired by `instance.relation(name).add()` and `set()`, a session's flush, `Model.save()` of an instance whose
+        collection was changed.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: the instance that has the collection: the owner.
+        relation: the name of the relationship, `"tags"`.
+        related: the instances at the other end that are linked, or not any more; `None` for a `clear()` in one
+            statement.
+        secondary: the table between the two classes.
+
+    Returns:
+        `None` when all receivers have finished, else an awaitable for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_relation_add(aldis.Signal(), object, None, None, None, None)
+    """
+    try:
+        plan = signal.plan(sender, PRE_RELATION_ADD)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_RELATION_ADD,
+            (
+                instance,
+                relation,
+                related,
+                secondary,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            relation,
+            related,
+            secondary,
+        )
+        return None if rest is None else start(plan, rest, sender)
+    except Exception as error:
+        note_of_last(plan, error, sender)
+        raise
+
+
+POST_RELATION_ADD: Final = (
+    "instance",
+    "relation",
+    "related",
+    "secondary",
+    "row_count",
+    "operation_skipped",
+)
+
+
+def post_relation_add(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    relation: Any,
+    related: Any,
+    secondary: Any,
+    row_count: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After the rows of a `pre_relation_add` are inserted, in the same transaction.
+
+    Fired by the same as `pre_relation_add`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: the instance that has the collection: the owner.
+        relation: the name of the relationship, `"tags"`.
+        related: the instances at the other end that are linked, or not any more; `None` for a `clear()` in one
+            statement.
+        secondary: the table between the two classes.
+        row_count: rows written or deleted; `None` where the database does not say.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else an awaitable for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_relation_add(aldis.Signal(), object, None, None, None, None, None, None)
+    """
+    try:
+        plan = signal.plan(sender, POST_RELATION_ADD)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_RELATION_ADD,
+            (
+                instance,
+                relation,
+                related,
+                secondary,
+                row_count,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            relation,
+            related,
+            secondary,
+            row_count,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
+    except Exception as error:
+        note_of_last(plan, error, sender)
+        raise
+
+
+PRE_RELATION_REMOVE: Final = (
+    "instance",
+    "relation",
+    "related",
+    "secondary",
+)
+
+
+def pre_relation_remove(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    relation: Any,
+    related: Any,
+    secondary: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """Before rows of a many-to-many's secondary table are deleted.
+
+    Fired by `instance.relation(name).remove()`, `set()` and `clear()`, a session's flush, `Model.save()` of an instance
+        whose collection was changed, `Model.delete()` of one side.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: the instance that has the collection: the owner.
+        relation: the name of the relationship, `"tags"`.
+        related: the instances at the other end that are linked, or not any more; `None` for a `clear()` in one
+            statement.
+        secondary: the table between the two classes.
+
+    Returns:
+        `None` when all receivers have finished, else an awaitable for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.pre_relation_remove(aldis.Signal(), object, None, None, None, None)
+    """
+    try:
+        plan = signal.plan(sender, PRE_RELATION_REMOVE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            PRE_RELATION_REMOVE,
+            (
+                instance,
+                relation,
+                related,
+                secondary,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            relation,
+            related,
+            secondary,
+        )
+        return None if rest is None else start(plan, rest, sender)
+    except Exception as error:
+        note_of_last(plan, error, sender)
+        raise
+
+
+POST_RELATION_REMOVE: Final = (
+    "instance",
+    "relation",
+    "related",
+    "secondary",
+    "row_count",
+    "operation_skipped",
+)
+
+
+def post_relation_remove(
+    signal: Any,
+    sender: Any,
+    instance: Any,
+    relation: Any,
+    related: Any,
+    secondary: Any,
+    row_count: Any,
+    operation_skipped: Any,
+) -> Coroutine[Any, Any, None] | None:
+    """After the rows of a `pre_relation_remove` are deleted, in the same transaction.
+
+    Fired by the same as `pre_relation_remove`.
+
+    Args:
+        signal: The signal to send through, a foreign `blinker.Signal` included.
+        sender: The model class.
+        instance: the instance that has the collection: the owner.
+        relation: the name of the relationship, `"tags"`.
+        related: the instances at the other end that are linked, or not any more; `None` for a `clear()` in one
+            statement.
+        secondary: the table between the two classes.
+        row_count: rows written or deleted; `None` where the database does not say.
+        operation_skipped: `True` when a `pre_*` receiver raised `SkipOperation`.
+
+    Returns:
+        `None` when all receivers have finished, else an awaitable for the rest.
+
+    Raises:
+        TypeError: The signal is not one.
+
+    Example:
+        >>> import aldis
+        >>> from aldis.dispatch import emitters
+        >>> emitters.post_relation_remove(aldis.Signal(), object, None, None, None, None, None, None)
+    """
+    try:
+        plan = signal.plan(sender, POST_RELATION_REMOVE)
+    except AttributeError:
+        return fire(
+            signal,
+            sender,
+            POST_RELATION_REMOVE,
+            (
+                instance,
+                relation,
+                related,
+                secondary,
+                row_count,
+                operation_skipped,
+            ),
+        )
+    if plan is None:
+        return None
+    try:
+        rest = plan(
+            sender,
+            instance,
+            relation,
+            related,
+            secondary,
+            row_count,
+            operation_skipped,
+        )
+        return None if rest is None else start(plan, rest, sender)
+    except Exception as error:
+        note_of_last(plan, error, sender)
+        raise
+
+
 PRE_MIGRATE_UPGRADE: Final = (
     "config",
     "revision",
@@ -738,7 +1044,7 @@ def pre_migrate_upgrade(
         tag: the tag that `env.py` may read.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -822,7 +1128,7 @@ def pre_migrate_revision(
         revision_id: the id of the revision.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -901,7 +1207,7 @@ def post_migrate_upgrade(
         tag: the tag that `env.py` may read.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -985,7 +1291,7 @@ def post_migrate_revision(
         revision_id: the id of the revision.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.
@@ -1065,7 +1371,7 @@ def revision_applied_upgrade(
         seconds: how long it took, in seconds.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: The signal is not one.

@@ -12,7 +12,7 @@ __all__ = ["Batch", "Batched"]
 
 
 class Batch(Sequence[dict[str, Any]]):
-    """What a batched receiver gets: the keywords of each row, made when they are looked at.
+    """The rows of a batched receiver: the keywords of each row, made when they are looked at.
 
     Args:
         names: The names of the signal's parameters.

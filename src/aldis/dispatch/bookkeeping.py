@@ -19,6 +19,7 @@ from .on_request import note_asking
 from .plan_code import renew
 from .receiver import describe
 from .records import PLAIN, Options, Receiver
+from .row_receivers import note_listening
 from .sender import refuse_unknowable
 
 __all__ = ["ANY_KEY", "Bookkeeping"]
@@ -30,6 +31,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
     """The receivers of a signal, by sender, and their records."""
 
     _parameters: Mapping[str | None, tuple[str, ...]] | None = None
+    _is_of_rows = False
+    """Statements over many rows fire it: it has its place among a model's signals."""
 
     def _begin(self) -> None:
         """Begin with no receiver."""
@@ -82,6 +85,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
                 record = self._set_options(key, receiver_id, record, receiver, options)
             if record.asks:
                 note_asking(None if key == ANY_KEY else sender)
+            if options.rows:
+                note_listening(None if key == ANY_KEY else sender)
             self._forget(key)
 
     def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
@@ -251,7 +256,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
                 self._forget(ANY_KEY)
 
     def _names_of(self, sender: Any) -> tuple[str, ...]:
-        """Return the names of what the signal sends, if it knows them."""
+        """Return the names of the signal's parameters, if it knows them."""
         raise SignalError(
             f"{self!r} does not know its parameters: name them, plan(sender, names), or make it with Signal.of()."
         )
@@ -287,7 +292,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         return cleanup
 
     def _cleanup_bookkeeping(self) -> None:
-        """Let go of what is kept for senders and receivers that are not connected any more."""
+        """Let go of the entries of senders and receivers that are not connected any more."""
         with LEDGER:
             for mapping in (self._by_sender, self._by_receiver):
                 for ident, bucket in list(mapping.items()):
@@ -354,6 +359,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
             self._forget(key)
         if any(record.asks for some in (self._records, *self._special.values()) for record in some.values()):
             note_asking(None)
+        if any(record.options.rows for some in self._special.values() for record in some.values()):
+            note_listening(None)
 
 
 def new_signal(kind: type[Bookkeeping]) -> Bookkeeping:

@@ -10,7 +10,10 @@ import blinker
 
 from ..errors import SignalError
 from . import emitters
+from .foreign import ForeignSignal
+from .of_relations import note_connection
 from .on_request import note_asking
+from .row_receivers import OF_ROWS
 from .signal import NamedSignal, Signal
 
 __all__ = ["Broadcaster"]
@@ -44,7 +47,9 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
     _parents: tuple[Broadcaster, ...]
     _children: weakref.WeakSet[Broadcaster]
     _found: dict[str, blinker.Signal]
-    """What was asked for and found, here or at a parent: a save asks six times. Another dict after each change."""
+    """The signals that were asked for and found, here or at a parent. Another dict after each change."""
+    _pairs: dict[str, tuple[Any, Any]]
+    """The signals before and after operations of a kind, likewise: a save asks for these alone."""
 
     def __init__(
         self, signals: Mapping[str, blinker.Signal] | None = None, parents: Iterator[Broadcaster] | Any = ()
@@ -53,6 +58,7 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
         object.__setattr__(self, "_parents", tuple(parents))
         object.__setattr__(self, "_children", weakref.WeakSet())
         object.__setattr__(self, "_found", {})
+        object.__setattr__(self, "_pairs", {})
         for parent in self._parents:
             parent._children.add(self)
         for name, signal in (signals or {}).items():
@@ -74,13 +80,14 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
         return found
 
     def _forget(self) -> None:
-        """Look again for what is asked for, here and in those that see these signals."""
+        """Look again for signals that are asked for, here and in those that see these signals."""
         object.__setattr__(self, "_found", {})
+        object.__setattr__(self, "_pairs", {})
         for child in list(self._children):
             child._forget()
 
     def __getitem__(self, name: str) -> blinker.Signal:
-        known = self._found  # before the look: what a change meanwhile makes untrue goes into a dict that is not used
+        known = self._found  # before the look: an answer that is untrue by then goes into a dict that is not used
         found = known.get(name)
         if found is None:
             found = self._seen(name)
@@ -88,6 +95,21 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
                 found = self._signals.setdefault(name, NamedSignal(name))
                 self._forget()
             known[name] = found
+        return found
+
+    def _around(self, kind: str) -> tuple[Any, Any]:
+        """Return the signals before and after operations of a kind: ``pre_save`` and ``post_save`` for ``"save"``.
+
+        Each has the methods ``plan`` and ``has_receivers_for``, one of blinker's own too.
+        """
+        known = self._pairs  # before the look, as above
+        found = known.get(kind)
+        if found is None:
+            pre, post = self[f"pre_{kind}"], self[f"post_{kind}"]
+            found = known[kind] = (
+                pre if isinstance(pre, Signal) else ForeignSignal(pre),
+                post if isinstance(post, Signal) else ForeignSignal(post),
+            )
         return found
 
     def __setitem__(self, name: str, signal: blinker.Signal) -> None:
@@ -100,6 +122,9 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
             raise SignalError(f"cannot set {name!r}: signals' names do not begin with '_'.")
         if not isinstance(signal, Signal):
             note_asking(None)  # nobody is told who connects to it: it is asked each time
+        elif name in OF_ROWS:
+            signal._is_of_rows = True
+        note_connection(name)  # somebody may listen to the signal already
         self._signals[name] = signal
         self._forget()
 
@@ -124,7 +149,7 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
             self[name] = signal
 
     def __delitem__(self, name: str) -> None:
-        """Forget the signal of that name here; what the parents have is seen again."""
+        """Forget the signal of that name here; that of a parent is seen again."""
         try:
             del self._signals[name]
         except KeyError:
@@ -146,11 +171,11 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
         return default if found is None else found
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Forget the signal of that name here, and return it; what the parents have is seen again.
+        """Forget the signal of that name here, and return it; that of a parent is seen again.
 
         Args:
             name: The name.
-            default: What is returned where no signal of that name is set here.
+            default: The result where no signal of that name is set here.
 
         Raises:
             KeyError: None is set here, and no default was given.

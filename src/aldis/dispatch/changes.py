@@ -1,4 +1,4 @@
-"""``Change``, what an attribute was and is now, and the conditions ``changed``, ``created`` and ``updated``."""
+"""``Change``, an attribute's old and new value, and the conditions ``changed``, ``created`` and ``updated``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ..errors import SignalError
-from .conditions import Condition
+from .conditions import ChangeTest, Condition
 from .receiver import short_repr
 
 __all__ = ["Change", "changed", "created", "updated"]
@@ -23,9 +23,9 @@ class Change(NamedTuple):
     """
 
     old: Any
-    """What it was; ``None`` where there was no row."""
+    """The old value; ``None`` where there was no row."""
     new: Any
-    """What it is now."""
+    """The new value."""
 
 
 ANYTHING: Final = object()
@@ -40,8 +40,8 @@ def changed(*names: str, was: Any = ANYTHING, to: Any = ANYTHING) -> Condition:
 
     Args:
         names: The attributes, at least one of which has to differ; none: any attribute.
-        was: What it has to have been.
-        to: What it has to be now.
+        was: The old value that it has to have had.
+        to: The new value that it has to have.
 
     Raises:
         SignalError: A name is no string, or there is none for ``was`` or ``to``; and when it is connected to a mapped
@@ -94,6 +94,10 @@ def changed(*names: str, was: Any = ANYTHING, to: Any = ANYTHING) -> Condition:
     condition.__module__, condition.__qualname__ = "aldis", f"changed({', '.join(told)})"
     found = Condition(condition)
     found.attributes = frozenset(names)
+    found.looks_at = found.attributes or None
+    values = [() if value is ANYTHING else (value,) for value in (was, to)]
+    found.tests = (ChangeTest(found.attributes, *values),)
+    found.is_own = True
     return found
 
 
@@ -115,3 +119,5 @@ created: Final = Condition(is_created)
 
 updated: Final = Condition(is_updated)
 """The condition that the row is an UPDATE's."""
+
+created.is_own = updated.is_own = True

@@ -16,14 +16,14 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 __all__ = ["CodeFacts", "Parameters", "Use", "facts_of"]
 
 Use: TypeAlias = Literal["nothing", "reads", "keeps"]
-"""What a function does with the dict of its ``**kwargs``: never touches it, only looks values up, or anything else."""
+"""A function's use of the dict of its ``**kwargs``: never touches it, only looks values up, or anything else."""
 
 GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 NEVER_RETURN: Final = GENERATORS | inspect.CO_COROUTINE
 FRAME_READERS: Final = frozenset(
     {"locals", "vars", "eval", "exec", "dir", "_getframe", "currentframe", "stack", "f_locals", "getargvalues"}
 )
-"""A function that names one of these may get at its own frame, and sees there what it is a twin of."""
+"""A function that names one of these may get at its own frame, and sees there the function that it is a twin of."""
 
 PASSED_OVER: Final = frozenset({"CACHE", "NOP", "PRECALL", "EXTENDED_ARG", "NOT_TAKEN"})
 
@@ -43,7 +43,7 @@ class Parameters(NamedTuple):
 
 
 class CodeFacts:
-    """What is known of one code object; each fact is found out when it is first asked for.
+    """The facts about one code object; each is found out when it is first asked for.
 
     Args:
         code: The code object; only a weak reference is kept.
@@ -51,7 +51,7 @@ class CodeFacts:
 
     def __init__(self, code: CodeType) -> None:
         self.accepted: dict[Any, Any] = {}
-        """What functions of this code accept, by how many of their parameters have defaults: see ``receiver.py``."""
+        """The parameters that functions of this code accept, by how many of them have defaults: see ``receiver.py``."""
         key = id(code)
         self._code = weakref.ref(code, lambda _gone: FACTS.pop(key, None))
 
@@ -82,7 +82,7 @@ class CodeFacts:
 
     @cached_property
     def returns_nothing(self) -> bool:
-        """A call can only return ``None``: the plan need not look at what it returned (6 to 13 ns)."""
+        """A call can only return ``None``: the plan need not look at the result (6 to 13 ns)."""
         if self.code.co_flags & NEVER_RETURN:
             return False
         before: dis.Instruction | None = None
@@ -161,7 +161,7 @@ def words_of(code: CodeType) -> Iterator[str]:
 
 
 def looks_up(after: list[dis.Instruction]) -> bool:
-    """Tell whether what follows the load of a dict takes but values from it: ``d["x"]``, ``in d``, ``**d``."""
+    """Tell whether the code after the load of a dict takes only values from it: ``d["x"]``, ``in d``, ``**d``."""
     if not after:
         return False
     first, *others = after
@@ -181,7 +181,7 @@ FACTS: Final[dict[int, CodeFacts]] = {}
 
 
 def facts_of(code: CodeType) -> CodeFacts:
-    """Return what is known of a code object.
+    """Return the facts about a code object.
 
     Example:
         >>> facts_of((lambda sender, **kwargs: kwargs["a"]).__code__).use_of_keywords

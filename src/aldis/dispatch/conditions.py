@@ -8,10 +8,25 @@ from typing import Any
 
 from ..errors import SignalError
 from ..suggestions import did_you_mean
-from .on_request import hidden_in
+from .on_request import CHANGES, hidden_in
 from .receiver import Form, describe, short_repr
 
-__all__ = ["Condition", "condition_of"]
+__all__ = ["ChangeTest", "Condition", "condition_of"]
+
+
+class ChangeTest:
+    """What a condition asks of a row's ``changes``; compared by identity.
+
+    Args:
+        names: One of these attributes has to differ; none: any attribute.
+        was: The old value that it has to have had, as the only item; none: any value.
+        to: The new value that it has to have, likewise.
+    """
+
+    __slots__ = ("names", "to", "was")
+
+    def __init__(self, names: frozenset[str], was: tuple[Any, ...], to: tuple[Any, ...]) -> None:
+        self.names, self.was, self.to = names, was, to
 
 
 class Condition:
@@ -29,7 +44,7 @@ class Condition:
         True
     """
 
-    __slots__ = ("attributes", "everything", "function", "parameters", "required")
+    __slots__ = ("attributes", "everything", "function", "is_own", "looks_at", "parameters", "required", "tests")
 
     def __init__(self, function: Callable[..., object]) -> None:
         if not callable(function):
@@ -45,6 +60,10 @@ class Condition:
         self.function = function
         self.attributes: frozenset[str] = frozenset()
         """The attributes of the sender that it asks about."""
+        self.is_own = False
+        """It calls no function of a user's, which has to be called for each row."""
+        self.tests: tuple[ChangeTest, ...] | None = None
+        """It holds only where one of these does; ``None``: nothing is known."""
         try:
             signature = inspect.signature(function).parameters.values()
         except (ValueError, TypeError):
@@ -66,6 +85,9 @@ class Condition:
                 "signal's parameters by name."
             )
 
+        self.looks_at: frozenset[str] | None = None if CHANGES in self.parameters else frozenset()
+        """The attributes that it looks up in ``changes``; ``None``: any of them."""
+
     def form(self, names: tuple[str, ...]) -> Form:
         """Return how a send of ``names`` reaches the function: all by name, ``sender`` being the sender."""
         where = {"sender": 0, **{name: index for index, name in enumerate(names, 1)}}
@@ -75,7 +97,7 @@ class Condition:
         return Form((), tuple(where[name] for name in taken))
 
     def keywords(self, sender: Any, keywords: dict[str, Any]) -> dict[str, Any]:
-        """Return what the function takes of a send."""
+        """Return the keywords that the function takes of a send."""
         sent = {"sender": sender, **keywords}
         if self.everything:
             names = tuple(keywords)
@@ -105,18 +127,24 @@ class Condition:
                 )
 
     def __and__(self, other: Callable[..., object] | Condition) -> Condition:
-        return self._with(other, lambda mine, theirs: mine() and theirs())
+        second = condition_of(other)
+        both = self._with(second, lambda mine, theirs: mine() and theirs())
+        both.tests = self.tests
+        if both.tests is None and self.is_own:
+            both.tests = second.tests
+        return both
 
     def __or__(self, other: Callable[..., object] | Condition) -> Condition:
-        return self._with(other, lambda mine, theirs: mine() or theirs())
+        second = condition_of(other)
+        both = self._with(second, lambda mine, theirs: mine() or theirs())
+        if self.tests is not None and second.tests is not None:
+            both.tests = (*self.tests, *second.tests)
+        return both
 
     def __invert__(self) -> Condition:
         return self._with(self, lambda mine, _theirs: not mine())
 
-    def _with(
-        self, other: Callable[..., object] | Condition, judge: Callable[[Callable[[], bool], Callable[[], bool]], bool]
-    ) -> Condition:
-        second = condition_of(other)
+    def _with(self, second: Condition, judge: Callable[[Callable[[], bool], Callable[[], bool]], bool]) -> Condition:
 
         def function(**sent: Any) -> bool:
             sender = sent.pop("sender", None)
@@ -128,6 +156,10 @@ class Condition:
         both.required = tuple(dict.fromkeys((*self.required, *second.required)))
         both.everything = self.everything or second.everything
         both.attributes = self.attributes | second.attributes
+        both.is_own = self.is_own and second.is_own
+        both.looks_at = None
+        if self.looks_at is not None and second.looks_at is not None:
+            both.looks_at = self.looks_at | second.looks_at
         return both
 
     def __call__(self, **keywords: Any) -> bool:
@@ -142,5 +174,5 @@ class Condition:
 
 
 def condition_of(when: Callable[..., object] | Condition) -> Condition:
-    """Return what ``when`` was given as a condition."""
+    """Return the value of ``when`` as a condition."""
     return when if isinstance(when, Condition) else Condition(when)

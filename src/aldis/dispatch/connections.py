@@ -80,6 +80,8 @@ class Connection(NamedTuple):
     """It hears the classes below the sender too."""
     after_rollback: bool = False
     """It waits for a rollback."""
+    rows: bool = False
+    """It hears each row of statements over many rows."""
 
     @property
     def name(self) -> str:
@@ -134,6 +136,7 @@ def connections(signal: Signal) -> Iterator[Connection]:
                 record.options.when,
                 record.options.subclasses,
                 record.options.after_rollback,
+                record.options.rows,
             )
 
 

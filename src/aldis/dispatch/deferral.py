@@ -23,11 +23,11 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.is_undone = False
-        """What the receiver was told of has been rolled back, with a savepoint."""
+        """The row that the receiver was told of has been rolled back, with a savepoint."""
 
     @property
     def receiver(self) -> Callable[..., Any]:
-        """The receiver, or what stands for it."""
+        """The receiver, or the function that stands for it."""
         return self.waits.receiver
 
     def is_due(self, is_committed: bool) -> bool:
@@ -35,13 +35,13 @@ class Call:
         return self.waits.hears(is_committed and not self.is_undone)
 
     def __str__(self) -> str:
-        """Return what the receiver was told of, for messages."""
+        """Return the rows that the receiver was told of, for messages."""
         from .receiver import short_repr
 
         return short_repr(self.args[0]) if self.args else "its signal"
 
     def advice(self, error: Exception) -> str | None:
-        """Return what helps against an error of the receiver's, if that is known."""
+        """Return advice on an error of the receiver's, if there is any."""
         return None
 
     def is_inside(self, scope: Any) -> bool:
@@ -84,7 +84,7 @@ class Queue:
         self.calls[mark:] = filter(undone, self.calls[mark:])
 
     def forget(self, scope: Any) -> None:
-        """Drop the calls of an operation that was rolled back, and of what was inside it, if they wait for a commit."""
+        """Drop the calls of an operation that was rolled back, and of those inside it, if they wait for a commit."""
         self.calls = [call for call in self.calls if not call.is_inside(scope) or undone(call)]
 
     def drops(self) -> bool:
@@ -92,7 +92,7 @@ class Queue:
         return False
 
     def close(self) -> None:
-        """Take note that the transaction is over: what is called from now on does not wait."""
+        """Take note that the transaction is over: calls from now on do not wait."""
         self.is_open = False
 
     def receivers(self, is_committed: bool, mark: int = 0) -> list[Callable[..., Any]]:
@@ -100,7 +100,7 @@ class Queue:
         return [call.receiver for call in self.calls[mark:] if call.is_due(is_committed)]
 
     async def run_inside(self, scope: Any, error: BaseException | None = None) -> None:
-        """Make the calls of an operation, and of what was inside it, as if it were the outermost.
+        """Make the calls of an operation, and of those inside it, as if it were the outermost.
 
         Args:
             scope: The operation.
@@ -121,7 +121,7 @@ class Queue:
     async def run(self) -> None:
         """Make the calls after a commit, one after the other; whatever they save has transactions of its own.
 
-        Every call is made, though one raises. Each error is logged, whoever swallows what is raised. A cancellation
+        Every call is made, though one raises. Each error is logged, whoever swallows the exception. A cancellation
         reaches the receiver that is awaited, and goes on after the last call.
 
         Raises:
@@ -176,7 +176,7 @@ class Queue:
 
 
 def undone(call: Call) -> bool:
-    """Take note that what a call tells of was rolled back; tell whether its receiver waits for that."""
+    """Take note that the row of a call was rolled back; tell whether its receiver waits for that."""
     call.is_undone = True
     return call.waits.on_rollback
 
@@ -201,7 +201,7 @@ class Everybody:
 
 
 def behind(receiver: Any) -> Any:
-    """Return the receiver that was connected, behind what stands for it."""
+    """Return the receiver that was connected, behind the function that stands for it."""
     while isinstance(receiver, StandIn):
         receiver = receiver.receiver
     return receiver
@@ -225,7 +225,7 @@ class Deferred(StandIn):
     """Lets the calls of a receiver wait inside a transaction; outside they are made at once, as after a commit.
 
     Args:
-        receiver: The receiver, or what stands for it.
+        receiver: The receiver, or the function that stands for it.
         on_commit: It is called after the commit.
         on_rollback: It is called after a rollback.
     """
@@ -251,7 +251,7 @@ class Deferred(StandIn):
         return self.on_commit if committed else self.on_rollback
 
     def informed(self, committed: bool) -> Callable[..., Any]:
-        """Return what to call: the receiver, told how the transaction ended if it hears both and has a place for it."""
+        """Return the function to call: the receiver, told of the end if it hears both ends and has a place for it."""
         if not (self.on_commit and self.on_rollback):
             return self.receiver
         from .receiver import accepts
@@ -264,7 +264,7 @@ class Deferred(StandIn):
 
 
 def informed(receiver: Any, committed: bool) -> Any:
-    """Return what tells the receiver, behind all that stands for it, how the transaction ended."""
+    """Return a function that tells the receiver, behind all that stands for it, how the transaction ended."""
     if not isinstance(receiver, StandIn):
         return Informed(receiver, committed)
     stands = copy(receiver)

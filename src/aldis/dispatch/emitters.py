@@ -1,5 +1,5 @@
 # Rendered from cext/signals.toml and cext/templates/emitters.py.jinja by `make generate`; never edited.
-"""The emitters of the lifecycle signals, of the core that runs: what whoever writes rows calls."""
+"""The emitters of the lifecycle signals, on the core that runs. Code that writes rows calls them."""
 
 from __future__ import annotations
 
@@ -84,6 +84,34 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "row_count_update",
         "operation_skipped",
     ),
+    "pre_relation_add": (
+        "instance",
+        "relation",
+        "related",
+        "secondary",
+    ),
+    "post_relation_add": (
+        "instance",
+        "relation",
+        "related",
+        "secondary",
+        "row_count",
+        "operation_skipped",
+    ),
+    "pre_relation_remove": (
+        "instance",
+        "relation",
+        "related",
+        "secondary",
+    ),
+    "post_relation_remove": (
+        "instance",
+        "relation",
+        "related",
+        "secondary",
+        "row_count",
+        "operation_skipped",
+    ),
     "pre_migrate_upgrade": (
         "config",
         "revision",
@@ -125,7 +153,7 @@ PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
         "seconds",
     ),
 }
-"""What each emitter takes after the sender, in order."""
+"""The parameters of each emitter after the sender, in order."""
 
 for of_rows in ("pre_save", "post_save", "pre_update", "post_update"):
     hide(PARAMETERS[of_rows], "changes")
@@ -136,12 +164,16 @@ if TYPE_CHECKING or backend == "pure":
         post_delete,
         post_migrate_revision,
         post_migrate_upgrade,
+        post_relation_add,
+        post_relation_remove,
         post_save,
         post_update,
         pre_bulk,
         pre_delete,
         pre_migrate_revision,
         pre_migrate_upgrade,
+        pre_relation_add,
+        pre_relation_remove,
         pre_save,
         pre_update,
         revision_applied_upgrade,
@@ -156,12 +188,16 @@ else:
     post_delete = in_c("post_delete")
     post_migrate_revision = in_c("post_migrate_revision")
     post_migrate_upgrade = in_c("post_migrate_upgrade")
+    post_relation_add = in_c("post_relation_add")
+    post_relation_remove = in_c("post_relation_remove")
     post_save = in_c("post_save")
     post_update = in_c("post_update")
     pre_bulk = in_c("pre_bulk")
     pre_delete = in_c("pre_delete")
     pre_migrate_revision = in_c("pre_migrate_revision")
     pre_migrate_upgrade = in_c("pre_migrate_upgrade")
+    pre_relation_add = in_c("pre_relation_add")
+    pre_relation_remove = in_c("pre_relation_remove")
     pre_save = in_c("pre_save")
     pre_update = in_c("pre_update")
     revision_applied_upgrade = in_c("revision_applied_upgrade")
@@ -170,11 +206,15 @@ __all__ = [
     "post_bulk",
     "post_delete",
     "post_migrate",
+    "post_relation_add",
+    "post_relation_remove",
     "post_save",
     "post_update",
     "pre_bulk",
     "pre_delete",
     "pre_migrate",
+    "pre_relation_add",
+    "pre_relation_remove",
     "pre_save",
     "pre_update",
     "revision_applied",
@@ -197,7 +237,7 @@ def pre_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> C
         keywords: The same by keyword.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         SignalError: The sender is none of this signal's.
@@ -228,7 +268,7 @@ def post_migrate(signal: Any, sender: str, *arguments: Any, **keywords: Any) -> 
         keywords: The same by keyword.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         SignalError: The sender is none of this signal's.
@@ -258,7 +298,7 @@ def revision_applied(signal: Any, sender: str, *arguments: Any, **keywords: Any)
         keywords: The same by keyword.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         SignalError: The sender is none of this signal's.

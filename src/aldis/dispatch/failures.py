@@ -1,4 +1,4 @@
-"""What goes wrong in a receiver: the note on its exception, and the count."""
+"""Exceptions of receivers: the note on each, and the count."""
 
 from __future__ import annotations
 

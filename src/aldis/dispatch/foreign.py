@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import blinker
@@ -10,7 +10,28 @@ import blinker
 from .delivery import Watched
 from .records import Receiver
 
-__all__ = ["fire"]
+__all__ = ["ForeignSignal", "fire"]
+
+
+class ForeignSignal:
+    """A signal of blinker's own, with the methods that callers ask of a signal of aldis'."""
+
+    __slots__ = ("signal",)
+
+    def __init__(self, signal: blinker.Signal) -> None:
+        self.signal = signal
+
+    def has_receivers_for(self, sender: Any) -> bool:
+        """Tell whether anybody listens to a sender."""
+        return self.signal.has_receivers_for(sender)
+
+    def plan(self, sender: Any, names: tuple[str, ...]) -> Callable[..., Coroutine[Any, Any, None] | None] | None:
+        """Return a function that calls a sender's receivers one by one, with the sender and the values of ``names``."""
+        signal = self.signal
+        if signal.is_muted:
+            return None
+        records = [Receiver(receiver, receiver) for receiver in signal.receivers_for(sender)]
+        return Watched(signal, records).fire_by_position(names) if records else None
 
 
 def fire(signal: Any, sender: Any, names: tuple[str, ...], values: Sequence[Any]) -> Coroutine[Any, Any, None] | None:
@@ -20,17 +41,15 @@ def fire(signal: Any, sender: Any, names: tuple[str, ...], values: Sequence[Any]
         signal: The signal.
         sender: The sender.
         names: The names of the values.
-        values: What is sent.
+        values: The values that are sent.
 
     Returns:
-        `None` when all receivers have finished, else what is to be awaited for the rest.
+        `None` when all receivers have finished, else an awaitable for the rest.
 
     Raises:
         TypeError: It is no signal.
     """
     if not isinstance(signal, blinker.Signal):
         raise TypeError(f"cannot emit through {signal!r}: it is a {type(signal).__name__}, not a signal.")
-    if signal.is_muted:
-        return None
-    records = [Receiver(receiver, receiver) for receiver in signal.receivers_for(sender)]
-    return Watched(signal, records)(sender, **dict(zip(names, values, strict=True))) if records else None
+    plan = ForeignSignal(signal).plan(sender, names)
+    return None if plan is None else plan(sender, *values)

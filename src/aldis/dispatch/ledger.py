@@ -1,4 +1,4 @@
-"""The lock of all signals' bookkeeping, what is to be struck out of it, and the ordered sets that it consists of."""
+"""The lock of all signals' bookkeeping, the entries to strike out of it, and the ordered sets that it consists of."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Ledger:
     """The lock of all signals' bookkeeping, and the weakly referenced objects that died and are to be struck out.
 
     A weak reference's callback may run anywhere: in a thread that holds any lock, this one included, and in the middle
-    of a loop over what it would change. It must neither wait nor change anything there. It leaves a death here;
-    whoever holds the lock strikes out the deaths before it begins and after it is done, one after the other.
+    of a loop over the sets that it would change. It must neither wait nor change anything there. It leaves a death
+    here; whoever holds the lock strikes out the deaths before it begins and after it is done, one after the other.
     """
 
     def __init__(self) -> None:

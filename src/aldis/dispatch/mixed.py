@@ -42,6 +42,8 @@ class Mixed:
         self.sender = model
         self.columns = columns
         self.told = told
+        self.outside = [(variable, variable.get(None)) for variable, _ in told]
+        """The context variables as they are between the rows: a batched receiver has no row of its own."""
         self.position = -1
         """The row whose receiver has raised; of a batched one, the first of the batch."""
         self.count = len(told[0][1])
@@ -83,8 +85,8 @@ class Mixed:
 
     async def send_batch(self, record: Receiver, receiver: Any) -> None:
         """Call a batched receiver with the rows that it wants."""
-        for variable, _ in self.told:
-            variable.set(None)
+        for variable, value in self.outside:
+            variable.set(value)
         try:
             self.seen = self.wanted_by(record)
             if not self.seen:
@@ -117,7 +119,7 @@ class Mixed:
         return wanted
 
     def skip(self) -> list[int]:
-        """Leave out what a receiver has skipped: its row, or all of a batch; return their numbers."""
+        """Leave out the rows that a receiver has skipped: its own, or all of a batch; return their numbers."""
         skipped = self.seen if self.series is None else [self.position]
         self.rows = [number for number in self.rows if number not in skipped]
         return skipped

@@ -1,18 +1,34 @@
 """A parameter that a receiver gets only if it names it: ``changes``, which costs something to make.
 
-The plans ask :func:`hidden_in` what a ``**kwargs`` does not get; who fires a signal asks :func:`is_asked_for` whether
-the parameter has to be made.
+The plans ask :func:`hidden_in` which keywords a ``**kwargs`` does not get; who fires a signal asks :func:`asking_of`
+whether the parameter has to be made, and for which attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from . import core
 from .code_facts import facts_of
 
-__all__ = ["ANYBODY", "ASKED", "CHANGES", "hidden_in", "hide", "is_asked_for", "may_ask", "mentions", "note_asking"]
+if TYPE_CHECKING:
+    from .conditions import ChangeTest
+
+__all__ = [
+    "ANYBODY",
+    "ASKED",
+    "CHANGES",
+    "Asking",
+    "asking_of",
+    "hidden_in",
+    "hide",
+    "may_ask",
+    "mentions",
+    "note_asking",
+    "together",
+]
 
 CHANGES: Final = "changes"
 """The name of the parameter."""
@@ -49,7 +65,7 @@ def hidden_in(names: tuple[str, ...]) -> str | None:
 
 
 def may_ask(model: type[Any]) -> bool:
-    """Tell whether a receiver of a class may ask for ``changes``; see :func:`is_asked_for`."""
+    """Tell whether a receiver of a class may ask for ``changes``; see :func:`asking_of`."""
     return bool(ASKED) and not ASKED.isdisjoint(map(id, model.__mro__))
 
 
@@ -75,21 +91,74 @@ def mentions(functions: Iterator[FunctionType], word: str) -> bool:
     return any(word in facts_of(function.__code__).words for function in functions)
 
 
-def is_asked_for(signal: Any, sender: Any, is_update: bool) -> bool:
-    """Tell whether a receiver of a sender asks for ``changes``.
+class Asking(NamedTuple):
+    """The attributes of ``changes`` that the receivers of a signal ask for."""
+
+    names: frozenset[str] | None
+    """The attributes that conditions look up; ``None``: any."""
+    tests: tuple[ChangeTest, ...] | None
+    """No receiver is called where none of these holds; ``None``: one may be."""
+
+    def looks_at(self, name: str) -> bool:
+        """Tell whether a change of an attribute has to be told."""
+        return self.names is None or name in self.names
+
+
+ALL: Final = Asking(None, None)
+
+
+def together(all_asking: Iterable[Asking | None]) -> Asking | None:
+    """Return the asking of several signals: each attribute that one of them looks up."""
+    names: frozenset[str] | None = None
+    for asking in all_asking:
+        if asking is not None:
+            if asking.names is None:
+                return ALL
+            names = asking.names | (names or frozenset())
+    return None if names is None else Asking(names, None)
+
+
+def asking_of(signal: Any, sender: Any, is_update: bool) -> Asking | None:
+    """Return the part of ``changes`` that the receivers of a sender ask for; ``None`` where none does.
 
     Args:
         signal: Any signal, one of blinker's included.
         sender: The sender.
         is_update: Those of stored rows; else of new ones.
     """
-    from .bookkeeping import Bookkeeping
+    if signal.is_muted:
+        return None
+    if not isinstance(signal, core.Dispatch):
+        return of_foreign(signal, sender)
+    plan = signal._find(sender)
+    signal._renew(plan.receivers)
+    if plan.is_void:
+        plan = signal._find(sender)
+    if not plan.asked:
+        plan.asked = tuple([asking_in(plan, updates) for updates in (False, True)])
+    found: Asking | None = plan.asked[is_update]
+    return found
+
+
+def of_foreign(signal: Any, sender: Any) -> Asking | None:
+    """Return the part that the receivers of a signal of blinker's ask for; ``None`` where none does."""
     from .records import Receiver
 
-    if signal.is_muted:
-        return False
-    if not isinstance(signal, Bookkeeping):
-        return any(Receiver(receiver, receiver).asks == "all" for receiver in signal.receivers_for(sender))
-    records = signal._find(sender).receivers
-    signal._renew(records)
-    return any(record.asks == "all" or (is_update and record.asks) for record in records)
+    return ALL if any(Receiver(each, each).asks == "all" for each in signal.receivers_for(sender)) else None
+
+
+def asking_in(plan: core.Plan, is_update: bool) -> Asking | None:
+    """Return the part that the receivers of a plan ask for; ``None`` where none does."""
+    records = plan.receivers
+    asking = [record for record in records if record.asks == "all" or (is_update and record.asks)]
+    if not asking:
+        return None
+    tests: list[ChangeTest] | None = None if plan.watched is not None else []
+    names: set[str] | None = set()
+    for record in records:
+        when = record.options.when
+        if tests is not None:
+            tests = None if when is None or when.tests is None else [*tests, *when.tests]
+        if names is not None and record in asking:
+            names = None if record.looks_at is None else names | record.looks_at
+    return Asking(None if names is None else frozenset(names), None if tests is None else tuple(tests))

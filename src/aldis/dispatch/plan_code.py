@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 FIRE: Final = core.FIRE
-"""Call plain functions and coroutine functions; return ``None``, or what is to be awaited."""
+"""Call plain functions and coroutine functions; return ``None``, or an awaitable."""
 SEND: Final = core.SEND
 """Call plain functions; return each with its result."""
 SEND_ASYNC: Final = core.SEND_ASYNC
@@ -63,13 +63,13 @@ MANY: Final = 3
 
 
 class Context:
-    """What a plan needs where it is not fast: at an error, a dead receiver, a plain function that returns a coroutine.
+    """The slow parts of a plan: at an error, a dead receiver, a plain function that returns a coroutine.
 
     Args:
         reference: A weak reference to the signal.
         records: The receivers that the plan calls, in order.
         names: The names of the values.
-        kind: What the plan does.
+        kind: The kind of the plan.
         plan_code: Its code.
     """
 
@@ -112,7 +112,7 @@ class Context:
         return await result if type(result) is CoroutineType else result
 
     async def rest(self, waiting: Any, position: int, arguments: tuple[Any, ...], targets: tuple[Any, ...]) -> None:
-        """Await what a plain function at ``position`` has returned, and call the receivers after it."""
+        """Await the awaitable that a plain function at ``position`` has returned, and call the receivers after it."""
         keywords = dict(zip(self.names, arguments[1:], strict=True))
         try:
             await waiting
@@ -132,7 +132,7 @@ class PlanCode:
     """The text of plans that differ in their receivers only, compiled.
 
     Args:
-        kind: What the plans do.
+        kind: The kind of the plans.
         names: The names of the values.
         sites: The call sites, in order.
     """
@@ -158,7 +158,7 @@ class PlanCode:
         self.wanted = [self.cells[name] for name in self.code.co_freevars]
         self.count = 0
         self.returns_coroutine = not self.awaits and kind == FIRE and any(each.parts.is_async for each in sites)
-        """Its last receiver is the only coroutine function, and its coroutine is what the plan returns."""
+        """Its last receiver is the only coroutine function, and the plan returns its coroutine."""
 
     @staticmethod
     def needs_await(sites: Sequence[Site]) -> bool:
@@ -216,7 +216,7 @@ class PlanCode:
         return f"return {again}({values})"
 
     def code_is_another(self) -> list[str]:
-        """Return what asks, where no C does it, whether the receivers' code is what it was."""
+        """Return the code that asks, where no C does it, whether the receivers' code is still the same."""
         found = []
         for position, site in enumerate(self.sites):
             if site.parts.asks == "function":
@@ -301,14 +301,14 @@ class PlanCode:
         return f"if (x := {called}) is not None and type(x) is coroutine: {then}"
 
     def target(self, position: int) -> str:
-        """Return what :meth:`Context.rest` calls as the receiver at a position, by name."""
+        """Return the function that :meth:`Context.rest` calls as the receiver at a position, by name."""
         parts = self.sites[position].parts
         if not parts.weak:
             return self.cell("r" if not parts.has_twin else "n", position)
         return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
 
     def result_name(self, position: int) -> str:
-        """Return the receiver as a result names it: what was connected, whatever is called in its place."""
+        """Return the receiver as a result names it: the connected one, whatever is called in its place."""
         parts = self.sites[position].parts
         if parts.weak == "live":
             return f"behind(r{position})"
@@ -327,7 +327,7 @@ class PlanCode:
         return FunctionType(code, GLOBALS, "plan", None, cells)
 
     def value(self, letter: str, position: int, context: Context) -> Any:
-        """Return what a cell holds."""
+        """Return the content of a cell."""
         if letter == "context":
             return context
         if letter == "snapshot":
@@ -349,7 +349,7 @@ CELLS: Final[dict[str, Callable[[Receiver], Any]]] = {
     "f": lambda record: record.sources[0],
     "q": lambda record: record.codes[0],
 }
-"""What a cell of a receiver holds, by its letter."""
+"""The content of a receiver's cell, by its letter."""
 
 
 def renew(records: Sequence[Receiver]) -> bool:

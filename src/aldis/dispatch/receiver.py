@@ -1,4 +1,4 @@
-"""What a receiver accepts: read from its code, or from its signature where it has none of Python's."""
+"""The parameters that a receiver accepts: read from its code, or from its signature where it has none of Python's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -55,31 +54,50 @@ class Form(NamedTuple):
     """Those that the twin gets as a dict, in the place of its ``kwargs``; ``None``: it takes no dict."""
 
 
-@dataclass(frozen=True, eq=False)
 class Accepts:
-    """The parameters of a receiver, as far as a send is concerned with them."""
+    """The parameters of a receiver, as far as a send is concerned with them.
 
-    takes_sender: bool
-    """There is a positional parameter for the sender."""
-    sender_name: str | None
-    """What the receiver calls that parameter; ``None`` for ``*args``, or one that is positional only."""
-    given: frozenset[str]
-    """The names of the parameters that are given already, the sender's and a method's owner's. A keyword of the same
-    name is passed all the same: the call raises TypeError, as one by hand does."""
-    positional: tuple[str, ...]
-    """The parameters after the sender that may be given by position, in order."""
-    keywords: frozenset[str]
-    """The parameters that may be given by keyword."""
-    required: tuple[str, ...]
-    """Those without a default, the sender aside."""
-    parameters: tuple[str, ...]
-    """All that have a name, the sender aside."""
-    everything: bool
-    """There is a ``**kwargs``: the receiver takes whatever is sent."""
-    keyword_only: tuple[str, ...] = ()
-    """Of a plain function its keyword-only parameters, which its positional twin takes by position."""
-    may_have_twin: bool = False
-    forms: dict[tuple[str, ...], Form] = field(default_factory=dict, repr=False)
+    Nothing changes it. It is no dataclass, whose making takes a tenth of the import of signals.
+
+    Args:
+        takes_sender: There is a positional parameter for the sender.
+        sender_name: The receiver's name of that parameter; ``None`` for ``*args``, or one that is positional only.
+        given: The names of the parameters that are given already, the sender's and a method's owner's. A keyword of the
+            same name is passed all the same: the call raises TypeError, as one by hand does.
+        positional: The parameters after the sender that may be given by position, in order.
+        keywords: The parameters that may be given by keyword.
+        required: Those without a default, the sender aside.
+        parameters: All that have a name, the sender aside.
+        everything: There is a ``**kwargs``: the receiver takes whatever is sent.
+        keyword_only: Of a plain function its keyword-only parameters, which its positional twin takes by position.
+        may_have_twin: A plain function that may get a positional twin.
+    """
+
+    def __init__(
+        self,
+        *,
+        takes_sender: bool,
+        sender_name: str | None,
+        given: frozenset[str],
+        positional: tuple[str, ...],
+        keywords: frozenset[str],
+        required: tuple[str, ...],
+        parameters: tuple[str, ...],
+        everything: bool,
+        keyword_only: tuple[str, ...] = (),
+        may_have_twin: bool = False,
+    ) -> None:
+        self.takes_sender = takes_sender
+        self.sender_name = sender_name
+        self.given = given
+        self.positional = positional
+        self.keywords = keywords
+        self.required = required
+        self.parameters = parameters
+        self.everything = everything
+        self.keyword_only = keyword_only
+        self.may_have_twin = may_have_twin
+        self.forms: dict[tuple[str, ...], Form] = {}
 
     def form(self, names: tuple[str, ...]) -> Form:
         """Return how a send of ``names`` reaches the receiver.
@@ -96,7 +114,7 @@ class Accepts:
         return found
 
     def _form(self, names: tuple[str, ...]) -> Form:
-        """A call by position costs about half of one by keyword: what can go by position does."""
+        """A call by position costs about half of one by keyword, so parameters that can go by position do."""
         where = {name: index for index, name in enumerate(names, 1)}
         hidden = hidden_in(names)
         if hidden is not None and hidden not in self.parameters:
@@ -120,26 +138,31 @@ class Accepts:
         return Form(tuple(positions), keywords, by_position, tuple(where.values()) if self.everything else None)
 
 
-ANYTHING = Accepts(
-    takes_sender=True,
-    sender_name=None,
-    given=frozenset(),
-    positional=(),
-    keywords=frozenset(),
-    required=(),
-    parameters=(),
-    everything=True,
-)
+def anything(*parameters: str) -> Accepts:
+    """Return the parameters of a callable that does not tell its signature, and those that it asks for by name."""
+    return Accepts(
+        takes_sender=True,
+        sender_name=None,
+        given=frozenset(),
+        positional=(),
+        keywords=frozenset(),
+        required=(),
+        parameters=parameters,
+        everything=True,
+    )
+
+
+ANYTHING: Final = anything()
 """For a callable that does not tell its signature: called as blinker calls it."""
 
-ANYTHING_ASKED = replace(ANYTHING, parameters=(CHANGES,), forms={})
+ANYTHING_ASKED: Final = anything(CHANGES)
 """The same, with the parameter that is hidden from others."""
 
 
 def plain_function(receiver: object) -> tuple[FunctionType, int] | None:
     """Return the Python function that a call of ``receiver`` enters, and how many arguments are bound already.
 
-    ``None`` for what is implemented in C, a partial, a class.
+    ``None`` for a function in C, a partial, a class.
     """
     if type(receiver) is FunctionType:
         return receiver, 0
@@ -169,11 +192,11 @@ def functions_of(receiver: object) -> Iterator[FunctionType]:
 
 
 def accepts(receiver: Callable[..., Any]) -> Accepts:
-    """Return what ``receiver`` accepts.
+    """Return the parameters that ``receiver`` accepts.
 
     A plain function is read from its code: a ``__signature__`` may say something else. A decorated one
     (``__wrapped__``, or a ``__signature__`` beside ``**kwargs``) is called by the names of the function inside, and by
-    keyword only, since the decorator may fill a parameter of its own; what it *requires*, the decorator does.
+    keyword only, since the decorator may fill a parameter of its own; the decorator's required parameters count.
 
     Args:
         receiver: Any callable.
@@ -201,8 +224,7 @@ def accepts(receiver: Callable[..., Any]) -> Accepts:
     if inner.everything and "__wrapped__" not in attributes:
         return own
     names = tuple(dict.fromkeys((*own.parameters, *inner.parameters)))
-    return replace(
-        inner,
+    return Accepts(
         takes_sender=own.takes_sender,
         sender_name=own.sender_name,
         given=own.given,
@@ -210,7 +232,9 @@ def accepts(receiver: Callable[..., Any]) -> Accepts:
         keywords=own.keywords | inner.keywords,
         required=own.required,
         parameters=names,
-        forms={},
+        everything=inner.everything,
+        keyword_only=inner.keyword_only,
+        may_have_twin=inner.may_have_twin,
     )
 
 
@@ -287,7 +311,7 @@ def refuse_unknown(receiver: Callable[..., Any], accepted: Accepts, signal: str,
 
     Args:
         receiver: The receiver, for the message.
-        accepted: What it accepts.
+        accepted: The parameters that it accepts.
         signal: The name of the signal, for the message.
         parameters: All that the signal sends, beside the sender.
 
@@ -316,7 +340,7 @@ DJANGO: Final = {
     "using": ("instance", "Django's using has no like here: a receiver's queries run in the signal's own transaction."),
     "origin": ("instance", "Django's origin is `instance` here."),
 }
-"""Parameters of Django's signals: a parameter that the like signal of ours sends, and what to use instead."""
+"""Parameters of Django's signals: a parameter that the like signal of ours sends, and the advice."""
 
 
 def of_django(name: str, parameters: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The records of who is connected: the callable or the weak reference to it, what it accepts, and its options."""
+"""The records of who is connected: the callable or the weak reference to it, its parameters, and its options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["PLAIN", "Options", "Receiver"]
 
 
 class Options(NamedTuple):
-    """What was asked of one connection, of one receiver to one sender."""
+    """The options of one connection, of one receiver to one sender."""
 
     after_commit: bool = False
     batched: bool = False
@@ -31,6 +31,7 @@ class Options(NamedTuple):
     after_rollback: bool = False
     asks: str = ""
     """``"updates"``: it asks for the ``changes`` of stored rows, and not for those of new ones."""
+    rows: bool = False
 
 
 PLAIN: Final = Options()
@@ -42,7 +43,7 @@ class Receiver(core.Asked):
     Args:
         receiver: The callable.
         reference: The callable, or a weak reference to it.
-        options: What was asked of the connection.
+        options: The options of the connection.
     """
 
     __slots__ = (
@@ -96,21 +97,36 @@ class Receiver(core.Asked):
         return "all" if named else ""
 
     @property
+    def looks_at(self) -> frozenset[str] | None:
+        """The attributes that it looks up in ``changes``; ``None``: any. A batched receiver may hand all of them on."""
+        when = self.options.when
+        if when is None or self.options.batched or self.options.asks or CHANGES in self._accepted.parameters:
+            return None
+        return when.looks_at
+
+    @property
     def is_function(self) -> bool:
         """The callable is the one function whose code decides how it is called, or its method."""
         return len(self.sources) == 1 and (self.is_method or type(self.itself()) is FunctionType)
 
     @property
     def accepts(self) -> Accepts:
-        """What it accepts as it is called: a batched one is called through something that takes all."""
+        """The parameters that it accepts as it is called: a batched one is called through a function that takes all."""
         if self.options.batched:
             return ANYTHING_ASKED if self.asks else ANYTHING
         return self._accepted
 
     @property
     def own_parameters(self) -> Accepts:
-        """What the receiver itself accepts."""
+        """The parameters that the receiver itself accepts."""
         return self._accepted
+
+    def takes(self, name: str) -> bool:
+        """Tell whether it, or the condition of its connection, takes a parameter; a batched one takes all."""
+        when, accepted = self.options.when, self.accepts
+        if accepted.everything or name in accepted.parameters:
+            return True
+        return when is not None and (when.everything or name in when.parameters)
 
     @property
     def after_commit(self) -> bool:
@@ -142,7 +158,7 @@ class Receiver(core.Asked):
         return strong(self.reference)
 
     def live(self) -> Callable[..., Any] | None:
-        """Return what to call, or ``None`` when the receiver is gone."""
+        """Return the function to call, or ``None`` when the receiver is gone."""
         receiver = self.itself()
         if receiver is None:
             return None
@@ -151,7 +167,7 @@ class Receiver(core.Asked):
         return self.deferred(receiver) if self.waits else receiver
 
     def deferred(self, target: Callable[..., Any]) -> Deferred:
-        """Return what lets the calls of ``target``, this receiver or what stands for it, wait."""
+        """Return a function that lets the calls of ``target``, this receiver or its stand-in, wait."""
         return Deferred(target, self.options.after_commit, self.options.after_rollback)
 
     def function(self) -> FunctionType | None:
@@ -189,7 +205,7 @@ class Receiver(core.Asked):
         return None if function is None else weakref.ref(hung_twin(function))
 
     def deliver(self, target: Callable[..., Any], sender: Any, keywords: dict[str, Any]) -> Any:
-        """Call ``target``, this receiver or what stands for it, with its part of ``keywords``."""
+        """Call ``target``, this receiver or its stand-in, with its part of ``keywords``."""
         names, values = tuple(keywords), (sender, *keywords.values())
         form = self.accepts.form(names)
         return target(*[values[i] for i in form.positions], **{names[i - 1]: values[i] for i in form.keywords})

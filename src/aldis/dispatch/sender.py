@@ -1,4 +1,4 @@
-"""What can be a sender, and what cannot.
+"""Objects that can be senders, and those that cannot.
 
 Mapped classes are known by their attributes: dispatch knows no SQLAlchemy.
 """
@@ -75,7 +75,7 @@ def is_declarative(sender: type) -> bool:
 
 
 def refuse_unsent(signal: str, sender: Any, subclasses: bool) -> None:
-    """Refuse what can never send a signal of models.
+    """Refuse a sender that can never send a signal of models.
 
     A class that is not mapped yet is accepted.
 

@@ -1,4 +1,4 @@
-"""What ``send_async`` of the compiled core returns: a coroutine, which finds the plan when it is first awaited."""
+"""The result of the compiled core's ``send_async``: a coroutine, which finds the plan when it is first awaited."""
 
 from __future__ import annotations
 

@@ -14,31 +14,42 @@ from . import core
 from .delivery import stand_in, started
 from .emitters import PARAMETERS
 from .foreign import fire
+from .made_column import MadeColumn
 from .plan_code import FIRE, INDENT, Context, PlanCode, kept, living
 from .records import Receiver
 from .sites import Site, site_of
 from .twins import tools_are_on
 
-__all__ = ["LoopCode", "Series"]
+__all__ = ["LoopCode", "Series", "is_of_rows"]
 
 
 class LoopCode(PlanCode):
     """The text of a loop that calls the receivers for each row.
 
     It returns ``True`` at the end, ``False`` where the receivers are to be found again for the rows that are left, and
-    what is to be awaited before these where a plain function has returned a coroutine.
+    the awaitable before these where a plain function has returned a coroutine.
 
     Args:
         names: The names of the values.
         sites: The call sites, in order.
         varying: Which of the values have one for each row, by their index.
         variables: How many context variables are set for each row.
+        made: Those of the varying values that are made row by row.
     """
 
-    def __init__(self, names: tuple[str, ...], sites: Sequence[Site], varying: tuple[int, ...], variables: int) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        sites: Sequence[Site],
+        varying: tuple[int, ...],
+        variables: int,
+        made: tuple[int, ...] = (),
+    ) -> None:
         self.varying, self.variables = varying, variables
         self.used = self.used_by(names, sites)
         """The values that are taken from their columns: those that a receiver takes."""
+        self.is_counted = not self.used or self.used[0] in made
+        """The first values do not tell how many are left, so that the rows are counted beside them."""
         super().__init__(FIRE, names, sites)
 
     @staticmethod
@@ -67,7 +78,7 @@ class LoopCode(PlanCode):
         constant = [f"a{index}" for index in indices if index not in self.varying]
         setters = [f"v{number}" for number in range(self.variables)]
         head = [*self.take_receivers(values), *self.pack_keywords(), "try:"]
-        columns = [f"a{index}" for index in self.used] or ["_"]  # the first is what the position is counted by
+        columns = ["_"] * self.is_counted + [f"a{index}" for index in self.used]  # the first one tells the position
         columns += [f"u{number}" for number in range(self.variables)]
         start = [f"for {', '.join(columns)}, in rows:"]
         each = [f"v{number}(u{number})" for number in range(self.variables)]
@@ -102,7 +113,7 @@ class LoopCode(PlanCode):
         ]
 
     def value(self, letter: str, position: int, context: Context) -> Any:
-        """Return what a cell holds; that of ``void`` is the plan's own, set when somebody connects or disconnects."""
+        """Return a cell's content; that of ``void`` is the plan's own, set when somebody connects or disconnects."""
         return None if letter == "void" else super().value(letter, position, context)
 
     def loop(self, reference: weakref.ref[Any], records: Sequence[Receiver], void: CellType) -> Callable[..., Any]:
@@ -114,10 +125,12 @@ class LoopCode(PlanCode):
         return FunctionType(function.__code__, function.__globals__, "plan", None, closure)
 
 
-def loop_code_of(names: tuple[str, ...], sites: tuple[Site, ...], varying: tuple[int, ...], variables: int) -> LoopCode:
+def loop_code_of(
+    names: tuple[str, ...], sites: tuple[Site, ...], varying: tuple[int, ...], variables: int, made: tuple[int, ...]
+) -> LoopCode:
     """Return the code of a loop."""
-    key = names, sites, varying, variables
-    return kept(ROWS, key, lambda: LoopCode(names, sites, varying, variables))
+    key = names, sites, varying, variables, made
+    return kept(ROWS, key, lambda: LoopCode(*key))
 
 
 ROWS: Final[dict[Any, LoopCode]] = {}
@@ -135,7 +148,8 @@ class Series:
         emitter: The signal's emitter.
         signal: The signal to send through.
         sender: The sender.
-        columns: The signal's parameters in their order: a list has a value for each row, all else is for all of them.
+        columns: The signal's parameters in their order: a list or a :class:`MadeColumn` has a value for each row, all
+            else is for all of them.
         told: Context variables to set before each row, each with its list of values.
         records: The receivers, where only these are called, and no other that is connected meanwhile.
 
@@ -169,7 +183,10 @@ class Series:
         if len(columns) != len(self.names):
             raise TypeError(f"{emitter.__name__} takes {len(self.names)} values, not {len(columns)}")
         self.signal, self.sender, self.columns = signal, sender, columns
-        lengths = {len(column) for column in columns if type(column) is list} | {len(column) for _, column in told}
+        self.types = tuple([type(column) if is_of_rows(column) else None for column in columns])
+        """The types of the parameters that have a value for each row; ``None`` of the others."""
+        lengths = {len(column) for column, of in zip(columns, self.types, strict=True) if of is not None}
+        lengths.update([len(column) for _, column in told])
         if len(lengths) != 1:
             raise ValueError(f"the lists of a series are of one length, not of {sorted(lengths)}")
         self.count = lengths.pop()
@@ -181,6 +198,7 @@ class Series:
         self.records = records
         self.varying = [(variable, column) for variable, column in told if not is_constant(column)]
         """Those that are set for each row; the others are set once: that costs as much as half a receiver."""
+        self.constant = [(variable, column[0]) for variable, column in told if is_constant(column)]
 
     @property
     def position(self) -> int:
@@ -188,7 +206,7 @@ class Series:
         return self._before if self._numbers is None else self.count - 1 - length_hint(self._numbers)
 
     def go(self) -> Coroutine[Any, Any, None] | None:
-        """Fire the signal for the rows to come; return ``None`` at the end, or what is to be awaited for the rest."""
+        """Fire the signal for the rows to come; return ``None`` at the end, or an awaitable for the rest."""
         return started(self.run())
 
     async def run(self) -> None:
@@ -198,9 +216,8 @@ class Series:
         Receivers that are weakly referenced are kept until somebody connects.
         """
         self._pause()
-        for variable, column in self.told:
-            if is_constant(column):
-                variable.set(column[0])
+        for variable, value in self.constant:
+            variable.set(value)
         while self._before + 1 < self.count:
             signal = self.signal
             if not isinstance(signal, core.Dispatch):
@@ -233,24 +250,39 @@ class Series:
         self._before, self._numbers = self.position, None
 
     def fire_all(self, plan: core.Plan) -> Any:
-        """Call the receivers of a plan for the rows that are left, until it is void; return what the loop returns."""
-        signal = self.signal
-        signal._renew(plan.receivers)
-        records, _held = living(plan.receivers)
-        with_twins = not tools_are_on()
-        sites = tuple([site_of(record, self.names, with_twins) for record in records])
-        varying = tuple([index for index, column in enumerate(self.columns, 1) if type(column) is list])
-        code = loop_code_of(self.names, sites, varying, len(self.varying))
-        loop = code.loop(weakref.ref(signal), records, plan.void_cell())
+        """Call the receivers of a plan for the rows that are left, until it is void; return the loop's result."""
+        self.signal._renew(plan.receivers)
+        code, loop, constant = self.loop_of(plan)
         first = self._before + 1
-        self._numbers = (
-            rest_of(self.columns[code.used[0] - 1], first) if code.used else repeat(None, self.count - first)
-        )
-        used = [rest_of(self.columns[index - 1], first) for index in code.used[1:]]
+        used = [rest_of(self.columns[index - 1], first) for index in code.used]
+        self._numbers = repeat(None, self.count - first) if code.is_counted else used.pop(0)
         told = [rest_of(column, first) for _, column in self.varying]
         rows = zip(self._numbers, *used, *told, strict=False)
-        constant = [column for index, column in enumerate(self.columns, 1) if index not in varying]
-        return loop(self.sender, *constant, rows, *(variable.set for variable, _ in self.varying))
+        setters = [variable.set for variable, _ in self.varying]
+        return loop(self.sender, *[self.columns[index] for index in constant], rows, *setters)
+
+    def loop_of(self, plan: core.Plan) -> tuple[LoopCode, Callable[..., Any], list[int]]:
+        """Return the code of the loop over rows, the loop, and which columns are the same for all rows.
+
+        A plan keeps its loops, which cost as much to make as 30 rows: not where one of its receivers has died or was
+        read again.
+        """
+        types = self.types
+        with_twins = not tools_are_on()
+        shape = (self.names, with_twins, types, len(self.varying))
+        records, _held = living(plan.receivers)
+        is_whole = not plan.is_void and len(records) == len(plan.receivers)
+        found: tuple[LoopCode, Callable[..., Any], list[int]] | None = plan.loop(shape) if is_whole else None
+        if found is None:
+            sites = tuple([site_of(record, self.names, with_twins) for record in records])
+            varying = tuple([index for index, each in enumerate(types, 1) if each is not None])
+            made = tuple([index for index in varying if types[index - 1] is not list])
+            code = loop_code_of(self.names, sites, varying, len(self.varying), made)
+            constant = [index for index, each in enumerate(types) if each is None]
+            found = code, code.loop(weakref.ref(self.signal), records, plan.void_cell()), constant
+            if is_whole:
+                plan.remember_loop(shape, found)
+        return found
 
     async def fire_next(self, plan: core.Plan | None) -> None:
         """Fire the signal for the next row, receiver by receiver: while others watch, or a signal of blinker's."""
@@ -258,7 +290,7 @@ class Series:
         number = self._before
         for variable, column in self.varying:
             variable.set(column[number])
-        values = [column[number] if type(column) is list else column for column in self.columns]
+        values = [column[number] if is_of_rows(column) else column for column in self.columns]
         rest = fire(self.signal, self.sender, self.names, values) if plan is None else None
         if plan is not None:
             rest = plan.watched(self.sender, **dict(zip(self.names, values, strict=True)))
@@ -266,8 +298,15 @@ class Series:
             await rest
 
 
-def rest_of(column: list[Any], first: int) -> Iterator[Any]:
-    """Return an iterator over a list from an item on, which knows how many items it has left."""
+def is_of_rows(column: Any) -> bool:
+    """Tell whether a parameter has a value for each row."""
+    return type(column) is list or isinstance(column, MadeColumn)
+
+
+def rest_of(column: list[Any] | MadeColumn[Any], first: int) -> Iterator[Any]:
+    """Return an iterator over a column from a row on; one of a list knows how many rows are left."""
+    if type(column) is not list:
+        return column.rest(first)  # type: ignore[union-attr]
     found = iter(column)
     found.__setstate__(first)  # type: ignore[attr-defined]
     return found

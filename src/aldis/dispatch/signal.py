@@ -1,4 +1,4 @@
-"""``Signal``, a ``blinker.Signal``: what its users call."""
+"""``Signal``, a ``blinker.Signal``: the methods that its users call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ..errors import SignalError
 from . import core, delivery
 from .bookkeeping import ANY_KEY, Bookkeeping
 from .conditions import condition_of
+from .of_relations import note_connection
 from .on_request import hide
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
+from .row_receivers import OF_ROWS, refuse_rows
 from .sender import note_class, refuse_unmapped, refuse_unsent
 
 __all__ = ["ANY", "LifecycleSignal", "ModelSignal", "NamedSignal", "Namespace", "Signal", "default_namespace", "signal"]
@@ -91,13 +93,13 @@ class Signal(Bookkeeping, Generic[P]):
 
     @staticmethod
     def of(function: Callable[Concatenate[Any, Q], object]) -> Signal[Q]:
-        """Make a signal that sends what a function takes: the function is the signal's description, and never called.
+        """Make a signal that sends the parameters of a function: it is the signal's description, and never called.
 
         The signal has the function's name and docstring. A receiver that requires anything else is refused when it is
-        connected, and a type checker knows what a send takes.
+        connected, and a type checker knows the parameters of a send.
 
         Args:
-            function: Its first parameter is the sender, the others are what the signal sends.
+            function: Its first parameter is the sender, the others are the signal's parameters.
 
         Returns:
             The signal, a :class:`LifecycleSignal`.
@@ -120,7 +122,7 @@ class Signal(Bookkeeping, Generic[P]):
         if not accepted.takes_sender or accepted.sender_name is None or accepted.everything:
             raise SignalError(
                 f"cannot make a signal of {describe(function)}: its first parameter is the sender, "
-                "and the others, by their names, are what the signal sends."
+                "and the others are the signal's parameters."
             )
         return cast("Signal[Q]", LifecycleSignal(function.__name__, {None: accepted.parameters}, function.__doc__))
 
@@ -148,6 +150,7 @@ class Signal(Bookkeeping, Generic[P]):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -162,11 +165,14 @@ class Signal(Bookkeeping, Generic[P]):
                 was defined inside another needs ``weak=False``, or it is gone when the other returns.
             after_commit: Call it when the transaction that the signal was sent in has committed, and never if it rolls
                 back; outside a transaction at once.
-            after_rollback: Call it when the transaction that the signal was sent in has ended, if what the signal tells
-                of was rolled back, with that transaction or with a savepoint of it. With ``after_commit=True`` too it
+            after_rollback: Call it when the transaction that the signal was sent in has ended, if the signal's rows
+                were rolled back, with that transaction or with a savepoint of it. With ``after_commit=True`` too it
                 is called in either case, and may have a parameter ``committed``, a bool.
             batched: Call it once for many rows, as ``(sender, batch)``: a sequence with the keywords of each row. A
                 send that is not of many rows is a batch of one.
+            rows: Call it for each row of statements over many rows, ``query.update()``, ``query.delete()`` and a
+                session's ``update(Model)`` and ``delete(Model)``, as it is called for one instance; only of the four
+                update and delete signals. Without it such a statement calls it once.
             priority: Receivers of a higher priority are called first; those of the same one in the order in which they
                 were connected.
             when: Call it only where this holds: ``aldis.changed("email")``, ``aldis.created``, ``aldis.updated``, or a
@@ -184,8 +190,9 @@ class Signal(Bookkeeping, Generic[P]):
 
         Raises:
             SignalError: The receiver is not callable or cannot be weakly referenced, the sender is gone or cannot be
-                known again, the priority is no integer, the condition is no plain function, or (lifecycle signals) the
-                receiver or its condition requires a parameter that is never sent.
+                known again, the priority is no integer, the condition is no plain function, ``rows`` is asked of a
+                signal that no statement over many rows fires, or (lifecycle signals) the receiver or its condition
+                requires a parameter that is never sent.
 
         Example:
             >>> import aldis
@@ -204,11 +211,19 @@ class Signal(Bookkeeping, Generic[P]):
         if priority != 0 and type(priority) is not int:
             refuse_priority(priority)
         options = PLAIN
-        if after_commit or after_rollback or batched or priority or when is not None or subclasses:
+        if after_commit or after_rollback or batched or rows or priority or when is not None or subclasses:
             condition = None if when is None else condition_of(when)
             options = Options(
-                bool(after_commit), bool(batched), int(priority), condition, bool(subclasses), bool(after_rollback)
+                bool(after_commit),
+                bool(batched),
+                int(priority),
+                condition,
+                bool(subclasses),
+                bool(after_rollback),
+                rows=bool(rows),
             )
+            if rows and not self._is_of_rows:
+                refuse_rows(receiver, self)
             if subclasses and not isinstance(sender, type):
                 raise SignalError(
                     f"subclasses=True needs a class as the sender, not {name_of_sender(sender)}: it is for all classes "
@@ -236,6 +251,7 @@ class Signal(Bookkeeping, Generic[P]):
         after_commit: bool = False,
         after_rollback: bool = False,
         batched: bool = False,
+        rows: bool = False,
         priority: int = 0,
         when: Callable[..., object] | None = None,
         subclasses: bool = False,
@@ -248,6 +264,7 @@ class Signal(Bookkeeping, Generic[P]):
             after_commit: As in :meth:`connect`.
             after_rollback: As in :meth:`connect`.
             batched: As in :meth:`connect`.
+            rows: As in :meth:`connect`.
             priority: As in :meth:`connect`.
             when: As in :meth:`connect`.
             subclasses: As in :meth:`connect`.
@@ -273,6 +290,7 @@ class Signal(Bookkeeping, Generic[P]):
                 after_commit=after_commit,
                 after_rollback=after_rollback,
                 batched=batched,
+                rows=rows,
                 priority=priority,
                 when=when,
                 subclasses=subclasses,
@@ -290,7 +308,7 @@ class Signal(Bookkeeping, Generic[P]):
     ) -> list[tuple[Callable[..., Any], Any]]:
         """Call all receivers, whatever one of them raises: an exception is that receiver's result.
 
-        As Django's ``send_robust``: what derives from :class:`Exception` is kept, and logged (``aldis``, ERROR), with
+        As Django's ``send_robust``: a subclass of :class:`Exception` is kept, and logged (``aldis``, ERROR), with
         the note that names the receiver; a ``KeyboardInterrupt`` or a cancellation propagates. A receiver that waits
         for a commit raises there.
 
@@ -422,7 +440,7 @@ class LifecycleSignal(NamedSignal):
 
     Args:
         name: The name.
-        parameters: What it sends beside the sender, in order, by sender; ``None`` stands for any sender.
+        parameters: Its parameters beside the sender, in order, by sender; ``None`` stands for any sender.
         doc: The docstring of the signal.
         on_request: The parameter that a receiver gets only if it names it; of a signal that any sender may send.
 
@@ -447,6 +465,7 @@ class LifecycleSignal(NamedSignal):
         if on_request is not None:
             hide(parameters[None], on_request)
         self._parameters = dict(parameters)
+        self._is_of_rows = name in OF_ROWS
         self.parameters: tuple[str, ...] = tuple(dict.fromkeys(name for names in parameters.values() for name in names))
         """The names of all that it may send beside the sender."""
 
@@ -478,6 +497,7 @@ class ModelSignal(LifecycleSignal):
         if options.when is not None and options.when.attributes:
             refuse_unmapped(self.name, sender, options.when.attributes, options.subclasses)
         super()._check(receiver, record, sender, options)
+        note_connection(self.name)
 
     def _note_class(self, sender: type) -> None:
         note_class(sender)

@@ -28,7 +28,7 @@ class Parts(NamedTuple):
     returns_nothing: bool
     weak: str
     """Which weak references lead to it: ``""`` (it is held), ``"r"`` (the callable), ``"t"`` (its twin too), ``"ro"``
-    (function and owner of a method), ``"rot"``; ``"live"``: a function returns what stands for it."""
+    (function and owner of a method), ``"rot"``; ``"live"``: a function returns its stand-in."""
 
     asks: str = ""
     """How the plan asks for the receiver's code, where no C does it: ``"function"``, or ``"record"`` for all else."""
@@ -48,7 +48,7 @@ class Site:
 
     @property
     def callee(self) -> str:
-        """The letter of what is called."""
+        """The letter of the function that is called."""
         return "t" if self.parts.has_twin and self.parts.weak else "r"
 
 
@@ -98,7 +98,7 @@ def weak_kind(record: Receiver, by_twin: bool) -> str:
 
 
 def asking(record: Receiver) -> str:
-    """Return how a plan asks whether the code of a receiver is what it was."""
+    """Return how a plan asks whether the code of a receiver is still the same."""
     if not record.sources:
         return ""
     return "function" if record.is_function and not record.stands_in else "record"

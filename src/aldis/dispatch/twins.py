@@ -64,12 +64,12 @@ def hung_twin(function: FunctionType) -> FunctionType:
 if sys.version_info >= (3, 12):
 
     def tools_are_on() -> bool:
-        """Tell whether a tool looks at what is called: a profiler, a debugger, a coverage tool."""
+        """Tell whether a tool looks at calls: a profiler, a debugger, a coverage tool."""
         get_tool = sys.monitoring.get_tool
         return sys.getprofile() is not None or any(get_tool(number) is not None for number in range(6))
 
 else:
 
     def tools_are_on() -> bool:
-        """Tell whether a tool looks at what is called: a profiler, a debugger, a coverage tool."""
+        """Tell whether a tool looks at calls: a profiler, a debugger, a coverage tool."""
         return sys.getprofile() is not None

@@ -1,4 +1,4 @@
-"""Begin and end to watch what is sent."""
+"""Begin and end to watch sends."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def forget_plans() -> None:
 
 
 def known_objects() -> list[Any]:
-    """Return what the garbage collector knows; ``gc.get_objects`` leaves out what ``gc.freeze`` has set aside."""
+    """Return the collector's objects; ``gc.get_objects`` leaves out those that ``gc.freeze`` has set aside."""
     if not gc.get_freeze_count():
         return gc.get_objects()
-    gc.collect()  # what is garbage now would be set aside with the rest
+    gc.collect()  # garbage would be set aside with the rest
     gc.unfreeze()
     try:
         return gc.get_objects()

@@ -34,11 +34,11 @@ def upgrade(config: Config, revision: str, sql: bool = False, tag: str | None = 
         config: Alembic's configuration.
         revision: The revision to go to, ``"head"``, or with ``sql`` a range, ``"a:b"``.
         sql: Write the SQL instead of running it (Alembic's offline mode).
-        tag: What ``env.py`` may read with ``context.get_tag_argument()``.
+        tag: A text that ``env.py`` may read with ``context.get_tag_argument()``.
 
     Raises:
         CommandError: As Alembic's.
-        Exception: What a receiver raises. That of ``pre_migrate`` stops the command before it touches anything;
+        Exception: A receiver raised it. That of ``pre_migrate`` stops the command before it touches anything;
             :class:`SkipOperation` does so without an error.
 
     Example:
@@ -60,11 +60,11 @@ async def aupgrade(config: Config, revision: str, sql: bool = False, tag: str | 
         config: As :func:`upgrade`'s, and so the others.
         revision: The revision to go to.
         sql: Write the SQL instead of running it.
-        tag: What ``env.py`` may read.
+        tag: A text that ``env.py`` may read.
 
     Raises:
         CommandError: As Alembic's.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -83,11 +83,11 @@ def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None 
         config: Alembic's configuration.
         revision: The revision to go back to, ``"-1"``, ``"base"``, or with ``sql`` a range, ``"b:a"``.
         sql: Write the SQL instead of running it.
-        tag: What ``env.py`` may read.
+        tag: A text that ``env.py`` may read.
 
     Raises:
         CommandError: As Alembic's.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -105,11 +105,11 @@ async def adowngrade(config: Config, revision: str, sql: bool = False, tag: str 
         config: Alembic's configuration.
         revision: The revision to go back to.
         sql: Write the SQL instead of running it.
-        tag: What ``env.py`` may read.
+        tag: A text that ``env.py`` may read.
 
     Raises:
         CommandError: As Alembic's.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -148,7 +148,7 @@ def revision(
         version_path: The directory that it is written to.
         rev_id: Its id, instead of a random one. The signals call it ``revision_id``.
         depends_on: Further revisions that have to be applied before it.
-        process_revision_directives: What may change the revision before it is written.
+        process_revision_directives: A function that may change the revision before it is written.
         null_fields: Fields whose new NOT NULL columns are added nullable, filled row by row through the models, with
             their signals, and then made NOT NULL: ``"User.email"``, or ``":email"`` for every model that has it.
             Takes ``autogenerate``.
@@ -158,7 +158,7 @@ def revision(
 
     Raises:
         CommandError: As Alembic's; or a null field names no model, no column, or one that is not new.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -197,7 +197,7 @@ async def arevision(config: Config, *args: Any, **options: Any) -> Scripts:
 
     Raises:
         CommandError: As :func:`revision`'s.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -210,7 +210,7 @@ async def arevision(config: Config, *args: Any, **options: Any) -> Scripts:
 
 
 def migrate(config: Config, message: str | None = None, **options: Any) -> Scripts:
-    """Write a new revision of what the models and the database differ in: :func:`revision` with ``autogenerate``.
+    """Write a new revision of the differences between models and database: :func:`revision` with ``autogenerate``.
 
     Args:
         config: Alembic's configuration.
@@ -222,7 +222,7 @@ def migrate(config: Config, message: str | None = None, **options: Any) -> Scrip
 
     Raises:
         CommandError: As :func:`revision`'s.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config
@@ -233,7 +233,7 @@ def migrate(config: Config, message: str | None = None, **options: Any) -> Scrip
 
 
 async def amigrate(config: Config, message: str | None = None, **options: Any) -> Scripts:
-    """Write a new revision of what differs: :func:`migrate` for async callers, as :func:`aupgrade`.
+    """Write a new revision of the differences: :func:`migrate` for async callers, as :func:`aupgrade`.
 
     Args:
         config: Alembic's configuration.
@@ -245,7 +245,7 @@ async def amigrate(config: Config, message: str | None = None, **options: Any) -
 
     Raises:
         CommandError: As :func:`revision`'s.
-        Exception: What a receiver raises.
+        Exception: A receiver raised it.
 
     Example:
         >>> from alembic.config import Config

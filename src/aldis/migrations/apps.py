@@ -42,7 +42,7 @@ class App:
 
     Args:
         config: Alembic's configuration.
-        name: What it is called among several; empty for the only one.
+        name: Its name among several; empty for the only one.
         base: The base.
     """
 
@@ -70,7 +70,7 @@ class App:
             try:
                 return make_url(given)
             except (ArgumentError, ValueError):
-                # Not "from error": what SQLAlchemy says of such a text may have the password in it.
+                # Not "from error": SQLAlchemy's message on such a text may have the password in it.
                 raise CommandError(
                     f"sqlalchemy.url in [{section}] is {masked_url(given)}, which cannot be parsed as a URL."
                 ) from None
@@ -84,14 +84,14 @@ class App:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What ``context.configure()`` takes to tell several databases apart; nothing for the only one."""
+        """The arguments of ``context.configure()`` that tell several databases apart; none for the only one."""
         if not self.name:
             return {}
         return {"upgrade_token": f"{self.name}_upgrades", "downgrade_token": f"{self.name}_downgrades"}
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What ``context.run_migrations()`` takes for the same."""
+        """The arguments of ``context.run_migrations()`` for the same."""
         return {"engine_name": self.name} if self.name else {}
 
     def connected(self, work: Callable[[Connection, App], object]) -> None:

@@ -67,7 +67,7 @@ class CommandRun:
             work: Alembic's function, with its arguments.
 
         Returns:
-            What it returned; ``None`` if a receiver skipped it.
+            The function's result; ``None`` if a receiver skipped the command.
         """
         if in_greenlet():
             return await_only(self.execute_async(work))
@@ -164,7 +164,7 @@ class CommandRun:
             raise Skipped(f"{self.sender} was skipped: {why}") from skip
 
     def emit(self, name: str) -> Any:
-        """Start the receivers of the signal of that name; return what is left to await."""
+        """Start the receivers of the signal of that name; return an awaitable for the rest, if there is any."""
         signal = getattr(signals, name)
         if not signal.has_receivers_for(self.sender):
             return None

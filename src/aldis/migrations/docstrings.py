@@ -8,7 +8,8 @@ __all__ = ["docstring_text"]
 def docstring_text(text: object) -> str:
     r'''Return a text so that it may stand between three quotes in a Python file, and reads the same there.
 
-    A revision's message is anybody's text: raw, three quotes in it would end the docstring, and what follows would run.
+    A revision's message is anybody's text. Raw, three quotes in it would end the docstring, and Python would run the
+    text after them.
 
     Args:
         text: The text; another object is written with ``str()``.

@@ -1,4 +1,4 @@
-"""``env.py`` while it runs: what it was called for, each revision that it applies, and when it is done."""
+"""``env.py`` while it runs: its command, each revision that it applies, and its end."""
 
 from __future__ import annotations
 

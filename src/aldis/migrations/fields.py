@@ -55,7 +55,7 @@ def models(metadata: Metadata = None) -> list[type[Any]]:
 
 
 def as_collection(metadata: Metadata) -> Collection[MetaData] | None:
-    """Return what Alembic's ``target_metadata`` holds, which may be one."""
+    """Return the metadata in Alembic's ``target_metadata``: several, or one."""
     return [metadata] if isinstance(metadata, MetaData) else metadata
 
 

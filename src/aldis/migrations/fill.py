@@ -13,19 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapper, lazyload, load_only
 from sqlalchemy.orm.attributes import instance_state
 
-from ..context import CURRENT_INSTANCE, current
+from ..context import current
 from ..errors import ConfigurationError
 from ..orm.database import Using, reading
-from ..orm.mapping.table import DefaultContext, TableMapping
-from ..orm.meta import meta_of, operation
+from ..orm.mapping.defaults import DefaultContext
+from ..orm.mapping.table import TableMapping
+from ..orm.meta import meta_of
 from ..orm.saving.columns import Row
-from ..orm.saving.operation import Bulk, Told
+from ..orm.saving.firing import Told, context_of_rows
+from ..orm.saving.operation import Bulk
 from ..orm.transactions.rollback import RollbackScope
 from ..progress import Progress, following
 from .fields import fields_named
 
 if TYPE_CHECKING:
-    from ..orm.saving.changes import Changes
+    from ..orm.saving.row_changes import Changes
     from ..orm.transactions.savepoints import Transaction
 
 __all__ = ["BATCH_SIZE", "Defaults", "apply_default_force_nullable_fields", "fill_columns"]
@@ -159,7 +161,7 @@ async def fill_columns(
     last: Any = None
     seen = filled = 0
     while True:
-        async with operation(model, where) as transaction:
+        async with meta_of(model).operation(where) as transaction:
             here = query.using(transaction.connection)
             if last is not None:
                 here = here.filter(key > last)
@@ -236,11 +238,11 @@ class Fill(Bulk):
 
     def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
         """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
-        return (CURRENT_INSTANCE, instances), *super().context_of(instances, named)
+        return context_of_rows(instances, instances, named)
 
     async def go(self, transaction: Transaction, instances: list[Any], first: int) -> int:
         """Fill the rows of the instances; return how many were updated."""
-        async with operation(self.model, transaction.connection, RollbackScope(changes=self)) as inner:
+        async with meta_of(self.model).operation(transaction.connection, RollbackScope(changes=self)) as inner:
             with current(None, None, None):
                 await self.update(inner, [self.row(each, number) for number, each in enumerate(instances, first)])
         return self.updated

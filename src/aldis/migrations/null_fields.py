@@ -23,12 +23,12 @@ IMPORT = "import aldis.migrations  # brings op.add_column_once and its siblings"
 def filling(
     null_fields: Sequence[str], autogenerate: bool, then: ProcessRevisionDirectiveFn | None
 ) -> ProcessRevisionDirectiveFn | None:
-    """Return what rewrites a generated revision, so that the null fields are filled.
+    """Return a function that rewrites a generated revision so that it fills the null fields.
 
     Args:
         null_fields: The fields, by name.
         autogenerate: Whether the revision is generated.
-        then: What the caller has to change in it, before.
+        then: The caller's own function, which changes the revision before.
 
     Raises:
         CommandError: It is not, or the fields are no sequence of names.
@@ -81,10 +81,10 @@ def refuse_unused(fields: dict[str, list[Field]], used: Iterable[Field]) -> None
 
 
 def rewrite(upgrade_ops: ops.UpgradeOps, fields: Sequence[Field]) -> set[Field]:
-    """Take the null fields' columns out of a revision's operations, and put what adds and fills them first.
+    """Take the null fields' columns out of a revision's operations; put those that add and fill them first.
 
-    First, since each step commits: what follows stays in one transaction with the revision's number, and is not run
-    twice when the filling is interrupted.
+    They come first, since each of them commits. The operations after them stay in one transaction with the
+    revision's number, and are not run twice when the filling is interrupted.
 
     Returns:
         The fields that there were operations for.
@@ -123,7 +123,7 @@ def column_of(operation: Any) -> tuple[str | None, str, str]:
 
 
 def split(operation: Any) -> tuple[ops.AddColumnOp | None, ops.AlterColumnOp]:
-    """Return what adds the column nullable, if it is new, and what makes it NOT NULL."""
+    """Return the operations that add the column nullable, if it is new, and those that make it NOT NULL."""
     if isinstance(operation, ops.AlterColumnOp):
         return None, operation
     column = operation.column

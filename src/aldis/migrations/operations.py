@@ -98,15 +98,15 @@ class FillNullFieldsOp(MigrateOperation):
     def fill_null_fields(cls, operations: Operations, table_name: str, fields: Sequence[str], **options: Any) -> None:
         """Fill fields of stored rows that are NULL, with ``pre_update`` and ``post_update`` for each row.
 
-        What was migrated before it in the same run is committed, and so is each chunk of rows. See
+        The migrations before it in the same run are committed, and so is each chunk of rows. See
         :func:`aldis.migrations.apply_default_force_nullable_fields`.
 
         Args:
             operations: Alembic's, which ``op.`` gives.
             table_name: The table.
             fields: The model's attributes.
-            options: ``model``, the name of the class; ``defaults``, what fields get, by name: a value, or a function of
-                the instance; ``batch_size``, the rows of one transaction; ``schema``, the table's.
+            options: ``model``, the name of the class; ``defaults``, the fields' new values by name, each a value or a
+                function of the instance; ``batch_size``, the rows of one transaction; ``schema``, the table's.
         """
         operations.invoke(cls(table_name, fields, **options))
 
@@ -213,7 +213,7 @@ def render_alter_column_when_filled(context: AutogenContext, operation: AlterCol
 
 
 def rendered(context: AutogenContext, operation: MigrateOperation, theirs: str, ours: str) -> str:
-    """Return what Alembic renders of an operation, under another name."""
+    """Return Alembic's text of an operation, under another name."""
     text = renderers.dispatch(operation)(context, operation)
     return (text if isinstance(text, str) else "\n".join(text)).replace(f".{theirs}(", f".{ours}(", 1)
 
@@ -259,7 +259,7 @@ def column_name(model: type[Any] | None, field: str) -> str:
 
 
 def write_fill(context: MigrationContext, operation: FillNullFieldsOp, model: type[Any] | None) -> None:
-    """Write, offline, what fills the rows: an UPDATE for a plain default, else a comment that asks for one."""
+    """Write the SQL that fills the rows, offline: an UPDATE for a plain default, else a comment that asks for one."""
     for field in operation.fields:
         attribute = None if model is None else getattr(model, field, None)
         column = None if attribute is None else attribute.property.columns[0]
@@ -278,7 +278,7 @@ def write_fill(context: MigrationContext, operation: FillNullFieldsOp, model: ty
 
 @contextmanager
 def own_transactions(context: MigrationContext) -> Iterator[Connection]:
-    """Commit what was migrated so far, and give a block a connection for transactions of its own.
+    """Commit the migrations so far, and give a block a connection for transactions of its own.
 
     Where the migrations run in a transaction that somebody else has begun, the block is a part of that.
     """
@@ -299,7 +299,7 @@ class SyncEngine:
 
 
 def as_async(connection: Connection) -> AsyncConnection:
-    """Return what models can use of a connection, its driver async or not."""
+    """Return a connection that models can use, whether its driver is async or not."""
     if connection.dialect.is_async:
         return AsyncConnection(AsyncEngine(connection.engine), connection)
 
@@ -315,7 +315,7 @@ async def nothing() -> None:
 def copy_table(operations: Operations, alter: ops.AlterColumnOp) -> None:
     """Alter a column on SQLite, which takes a copy of the table: in one transaction, with all that hangs on the table.
 
-    Dropping a table whose foreign keys are enforced deletes its rows first, and what refers to them by cascade
+    Dropping a table whose foreign keys are enforced deletes its rows first, and the rows that refer to them by cascade
     (SQLite's manual, "DROP TABLE"). Alembic's batch knows no triggers, no CHECK constraints and no indexes on
     expressions.
     """

@@ -1,4 +1,4 @@
-"""What a command imports before it runs: the models of the app, and the modules with its receivers.
+"""The imports of a command before it runs: the models of the app, and the modules with its receivers.
 
 The command line calls :func:`load`, and so does :func:`apps` in ``env.py``, for plain ``alembic``.
 """
@@ -39,7 +39,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a command has imported."""
+    """The modules that a command has imported."""
 
     bases: Mapping[str, type[Any]]
     """The declarative bases, by name: the empty string for the only one."""

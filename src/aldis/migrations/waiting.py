@@ -57,7 +57,7 @@ async def close(pooling: list[Database]) -> None:
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine function to its end, from a plain function, and return what it returns.
+    """Run a coroutine function to its end, from a plain function, and return its result.
 
     Below SQLAlchemy's greenlet it runs in that, and so in the caller's own task; where this thread's event loop is
     running, it runs on another loop, in another thread, while this one waits; else on the loop of the command. The
@@ -81,7 +81,7 @@ def deliver(emit: Callable[[], Any], receivers: Iterable[Callable[..., Any]]) ->
     """Send a signal, from a plain function, and wait for its receivers; with plain ones only, no event loop is begun.
 
     Args:
-        emit: Starts the receivers, and returns what is left to await.
+        emit: Starts the receivers; returns an awaitable for the rest, if there is any.
         receivers: The receivers.
     """
 
@@ -99,12 +99,12 @@ def deliver(emit: Callable[[], Any], receivers: Iterable[Callable[..., Any]]) ->
 
 
 async def awaited(rest: Any) -> None:
-    """Await what is left of a signal."""
+    """Await the rest of a signal's receivers."""
     await rest
 
 
 def driven(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine inside SQLAlchemy's greenlet; only what it suspends for is awaited outside of that.
+    """Run a coroutine inside SQLAlchemy's greenlet; only the futures that it waits for are awaited outside of that.
 
     So all that it calls, plain receivers and async ones, may use a connection whose driver is async, as a migration
     does.
@@ -125,7 +125,7 @@ def driven(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Suspension:
-    """Awaits what a coroutine was suspended for: hands it on to the event loop as it is."""
+    """Awaits the future that a coroutine was suspended for: hands it on to the event loop as it is."""
 
     def __init__(self, suspended_for: Any) -> None:
         self.suspended_for = suspended_for
@@ -135,6 +135,6 @@ class Suspension:
 
 
 def in_thread(work: Callable[[], T]) -> T:
-    """Call a function in a thread of its own, with this one's context variables, and return what it returns."""
+    """Call a function in a thread of its own, with this one's context variables, and return its result."""
     with ThreadPoolExecutor(1, thread_name_prefix="aldis") as pool:
         return pool.submit(copy_context().run, work).result()

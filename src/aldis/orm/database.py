@@ -45,7 +45,7 @@ class Database:
         after_commit_errors: "raise", the default: the errors of receivers that waited for the commit come out of the
             call that committed, as one :class:`~aldis.AfterCommitError`. "log": they are only logged, at ERROR. Two
             databases of one engine share the settings that were given last.
-        engine_options: What :func:`~sqlalchemy.ext.asyncio.create_async_engine` takes, for a URL.
+        engine_options: Options of :func:`~sqlalchemy.ext.asyncio.create_async_engine`, for a URL.
 
     Raises:
         ConfigurationError: The URL cannot be read, or its driver is missing or not async.
@@ -123,25 +123,12 @@ class Database:
             1
         """
         rollback = RollbackScope(calls=[on_rollback] if on_rollback else ())
-        block = Operation(self.engine.sync_engine, rollback, "a transaction() block")
-        block.connect, block.read_only, block.is_block = self.connect, read_only, True
+        block = Operation(self.engine.sync_engine, rollback, "a transaction() block", database=self)
+        block.read_only, block.is_block = read_only, True
         async with block as transaction:
             transaction.watch_commit()
             note_top(transaction)
             yield transaction.connection
-
-    def operation(self, rollback: RollbackScope, name: str | type, also: Database | None = None) -> Operation:
-        """Return the transaction of one operation: a savepoint of the one that is open, or one of its own.
-
-        Args:
-            rollback: The instances that are put back when the operation is undone.
-            name: The model, or words for messages.
-            also: Another database whose models' operations take part.
-        """
-        engine = None if also is None else also.engine.sync_engine
-        operation = Operation(self.engine.sync_engine, rollback, name, engine)
-        operation.connect = self.connect
-        return operation
 
     def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Return a connection of the pool's, for a transaction of its own."""
@@ -167,7 +154,7 @@ class Database:
         """Return a SQLAlchemy session on the database; inside :meth:`transaction`, in that, with savepoints of its own.
 
         Args:
-            options: What :class:`~sqlalchemy.ext.asyncio.AsyncSession` takes.
+            options: Options of :class:`~sqlalchemy.ext.asyncio.AsyncSession`.
 
         Raises:
             ClosedDatabaseError: The database was closed.
@@ -201,7 +188,7 @@ class Database:
 
 
 Using: TypeAlias = Database | AsyncConnection | AsyncSession
-"""What an operation can be told to use; of a session, the connection of its transaction."""
+"""The kinds of ``using=``; an operation uses the connection of a session's transaction."""
 
 
 @asynccontextmanager
@@ -247,7 +234,7 @@ def url_of(target: str | URL) -> URL:
     try:
         return make_url(target)
     except (ArgumentError, ValueError):
-        # Not "from error": what SQLAlchemy and int() say of such a text may have the password in it.
+        # Not "from error": the messages of SQLAlchemy and int() on such a text may have the password in them.
         raise ConfigurationError(unusable(masked_url(str(target)), "it cannot be parsed as a URL")) from None
 
 

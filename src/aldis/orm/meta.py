@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -11,8 +12,10 @@ from .. import signals as lifecycle
 from ..dispatch.broadcaster import Broadcaster
 from ..errors import ConfigurationError
 from .database import Database, Using
+from .mapping.table import TableMapping, mapping_of
 from .transactions.after_commit import queue_of
-from .transactions.ambient import begun_by_hand, on_connection
+from .transactions.ambient import Operation
+from .transactions.given_connections import begun_by_hand, engine_of, on_connection
 from .transactions.rollback import RollbackScope
 from .transactions.savepoints import Transaction
 
@@ -21,14 +24,14 @@ if TYPE_CHECKING:
 
     from .model import Model
 
-__all__ = ["Meta", "meta_of", "operation"]
+__all__ = ["Meta", "meta_of"]
 
 DEFAULTS: Final = Broadcaster()
 DEFAULTS.set_lifecycle_signals_from(lifecycle)
 
 
 class Meta:
-    """What aldis knows of a model class.
+    """The signals and the database of a model class.
 
     Example:
         >>> import aldis
@@ -45,6 +48,11 @@ class Meta:
         self._model = model
         self.signals = signals
 
+    @cached_property
+    def _mapping(self) -> TableMapping:
+        """The mapping of the class."""
+        return mapping_of(self._model)
+
     @property
     def database(self) -> Database:
         """The database that the class is saved to.
@@ -54,14 +62,51 @@ class Meta:
         """
         database = getattr(self._model, "database", None)
         if not isinstance(database, Database):
-            raise ConfigurationError(
-                f"{self._model.__name__} has no database: set `database = aldis.Database(url)` on it or on its "
-                "base class, or pass `using=`."
-            )
+            raise without_database(self._model)
         return database
+
+    def operation(
+        self, using: Using | None, scope: RollbackScope | None = None
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """Return the transaction of one operation of the class: its own, or a savepoint of the one that is open.
+
+        The operations of receivers on the class's database meanwhile are in the same transaction, on a connection
+        given by hand too.
+
+        Args:
+            using: Where to run it, instead of the class's database.
+            scope: The instances that are put back with the operation; not when a receiver raises after the commit.
+
+        Raises:
+            ConfigurationError: The class has no database.
+            ClosedDatabaseError: Its database was closed.
+        """
+        model, scope = self._model, scope or RollbackScope()
+        own = getattr(model, "database", None)
+        if using is None and isinstance(own, Database):
+            return Operation(own.engine.sync_engine, scope, model, None, own)
+        database = own if isinstance(own, Database) and own is not using else None
+        if isinstance(using, Database):
+            return Operation(using.engine.sync_engine, scope, model, engine_of(database), using)
+        if isinstance(using, AsyncConnection):
+            return on_connection(database, using, scope, model)
+        if isinstance(using, AsyncSession):
+            return in_session(database, using, scope, model)
+        scope.undo()  # the instance may have been given its new values
+        if using is None:
+            raise without_database(model)
+        raise ConfigurationError(f"using is {using!r}: give an aldis.Database, an AsyncConnection or an AsyncSession.")
 
     def __repr__(self) -> str:
         return f"<Meta of {self._model.__name__}: {self.signals!r}>"
+
+
+def without_database(model: type[Any]) -> ConfigurationError:
+    """Return the error of a class that has no database."""
+    return ConfigurationError(
+        f"{model.__name__} has no database: set `database = aldis.Database(url)` on it or on its base class, or pass "
+        "`using=`."
+    )
 
 
 def meta_of(model: type[Any]) -> Meta:
@@ -75,36 +120,6 @@ def meta_of(model: type[Any]) -> Meta:
         found = Meta(model, Broadcaster(parents=parents))
         type.__setattr__(model, "_aldis_meta", found)
     return found
-
-
-def operation(
-    model: type[Any], using: Using | None, scope: RollbackScope | None = None
-) -> AbstractAsyncContextManager[Transaction]:
-    """Return the transaction of one operation of a model: its own, or a savepoint of the one that is open.
-
-    What receivers do with the model's database meanwhile is in the same transaction, on a connection given by hand too.
-
-    Args:
-        model: The model class.
-        using: Where to run it, instead of the class's database.
-        scope: What is undone with the operation; not when a receiver raises after the commit.
-
-    Raises:
-        ConfigurationError: The class has no database.
-        ClosedDatabaseError: Its database was closed.
-    """
-    scope = scope or RollbackScope()
-    if using is None:
-        return meta_of(model).database.operation(scope, model)
-    own = getattr(model, "database", None)
-    database = own if isinstance(own, Database) and own is not using else None
-    if isinstance(using, Database):
-        return using.operation(scope, model, also=database)
-    if isinstance(using, AsyncConnection):
-        return on_connection(database, using, scope, model)
-    if isinstance(using, AsyncSession):
-        return in_session(database, using, scope, model)
-    raise ConfigurationError(f"using is {using!r}: give an aldis.Database, an AsyncConnection or an AsyncSession.")
 
 
 @asynccontextmanager

@@ -12,9 +12,11 @@ from ..errors import NotSavedError, ObjectNotFound
 from .database import Database, Using
 from .mapping.instance_state import Snapshot, store
 from .mapping.reserved_names import reserve_names
-from .mapping.table import mapper_of, mapping_of, set_attributes
+from .mapping.table import mapper_of, mapping_of
+from .mapping.unloaded import advise_of_unloaded
 from .meta import Meta, meta_of
 from .queryset import QuerySet
+from .related import Relation
 from .saving import instance as saving
 from .session import instance_methods as held
 from .session.listeners import listen
@@ -112,7 +114,7 @@ class Model:
             return await held.save(self, values or {}, force_insert)
         before = Snapshot(state)
         if values:
-            set_values(self, state, values, before)
+            saving.set_values(mapping_of(type(self)), self, values, before)
         is_update = state.key is not None and not force_insert
         return await saving.save(self, self, dict(values or {}), is_update, using, before)
 
@@ -143,12 +145,9 @@ class Model:
             >>> asyncio.run(main())
             'Ada L.'
         """
-        state = stored_state(self, "updated")
-        if state.session_id is not None:
+        if stored_state(self, "updated").session_id is not None:
             return await held.update(self, values)
-        before = Snapshot(state)
-        set_values(self, state, values, before)
-        return await saving.update(self, values, using, before)
+        return await saving.update(self, values, using)
 
     async def load(self, *, using: Using | None = None) -> Self:
         """Read the instance's row again; what was changed and not saved is lost.
@@ -173,14 +172,19 @@ class Model:
             return await held.load(self)
         mapping = mapping_of(type(self))
         query = QuerySet(type(self), None, using).filter(*mapping.key_conditions(state))
-        row = await query.options(undefer("*")).get_or_none()
+        try:
+            row = await query.options(undefer("*")).get_or_none()
+        except BaseException:
+            if lost is not None:  # nobody knows still
+                LOST[state], state.key = lost, None
+            raise
         if row is None:
             identity = state.identity
             if lost is not None:
                 state.key = None
             raise ObjectNotFound(f"{type(self).__name__} {identity!r} cannot be loaded: its row is gone.")
         values = instance_state(row).dict
-        store(self, {name: values[name] for name in mapping.keys if name in values})
+        store(self, {name: values[name] for name in (*mapping.keys, *mapping.readonly) if name in values})
         return self
 
     async def delete(self, *, using: Using | None = None) -> int:
@@ -203,6 +207,23 @@ class Model:
             return await held.delete(self)
         return await saving.delete(self, using)
 
+    def relation(self, name: str, *, using: Using | None = None) -> Relation[Any]:
+        """Return the many-to-many relation of that name, to add to it and to remove from it, with its signals.
+
+        Nothing has to be loaded for that, and no session is needed. Of an instance that a session holds, it goes
+        through that session.
+
+        Args:
+            name: The name of the relationship.
+            using: Where to read and write, instead of the class's database; not of an instance that a session holds.
+
+        Raises:
+            UnknownAttributeError: The class has no relationship of that name.
+            ConfigurationError: It is no many-to-many relationship, or it is ``viewonly``.
+        """
+        state_of(self)
+        return Relation(self, name, using)
+
 
 def state_of(instance: Model) -> InstanceState[Any]:
     """Return SQLAlchemy's state of an instance.
@@ -210,8 +231,11 @@ def state_of(instance: Model) -> InstanceState[Any]:
     Raises:
         ConfigurationError: Its class is not mapped.
     """
-    mapping_of(type(instance))
-    state: InstanceState[Any] = instance_state(instance)
+    try:
+        state: InstanceState[Any] = instance_state(instance)
+    except AttributeError:
+        mapping_of(type(instance))
+        raise
     return state
 
 
@@ -228,18 +252,6 @@ def stored_state(instance: Model, what: str) -> InstanceState[Any]:
     return state
 
 
-def set_values(instance: Model, state: InstanceState[Any], values: Mapping[str, Any], before: Snapshot) -> None:
-    """Set attributes by name; none, where one of them does not exist or refuses its value.
-
-    Raises:
-        UnknownAttributeError: A name is no attribute of the class.
-    """
-    try:
-        set_attributes(instance, values)
-    except BaseException:
-        before.put_back(state)
-        raise
-
-
 reserve_names(Model)
+advise_of_unloaded(Model)
 listen(Model)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..errors import MultipleObjectsReturned, ObjectNotFound
 from .database import Using, reading, session_on
 from .databases.sqlite import whole
+from .internals import is_limited
 from .mapping.table import attribute, key_equals, mapper_of
 from .meta import meta_of
 from .transactions.ambient import fetched, turn_on
@@ -165,7 +166,7 @@ class Query(Generic[M]):
         return found[0] if found else None
 
     def _at_most(self, count: int) -> Select[Any]:
-        return self.select if self.select._limit_clause is not None else self.select.limit(count)
+        return self.select if is_limited(self.select) else self.select.limit(count)
 
     async def get(self, *expressions: SQLColumnExpression[bool], **equals: Any) -> M:
         """Return the one instance; arguments as for :meth:`filter`.

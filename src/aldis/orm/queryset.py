@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.attributes import instance_state
 
-from ..errors import SkipOperation
 from ..progress import Progress
-from .database import Database
 from .mapping.instance_state import Snapshot
-from .meta import operation
+from .mapping.settable import new_instance
+from .meta import meta_of
 from .query import Query
 from .saving import instance as saving
 from .saving.create import bulk_create
 from .saving.delete import delete_rows
-from .saving.find_or_create import bulk_get_or_create, bulk_update_or_create
+from .saving.find_or_create import bulk_get_or_create, bulk_update_or_create, get_or_create
 from .saving.operation import BATCH_SIZE
+from .saving.races import again_after_deadlock
 from .saving.raw_values import Rows
 from .saving.stream import bulk_create_stream
 from .saving.update import bulk_update, update_rows
-from .transactions.ambient import open_transaction
 
 if TYPE_CHECKING:
     from .model import Model
@@ -32,17 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["QuerySet"]
 
 M = TypeVar("M", bound="Model")
-
-DEADLOCKS: Final = 100
-"""How often ``update_or_create()`` begins again: MariaDB gives up all but one of those that insert one new key at once.
-
-A duplicate key is locked there for a read first (its manual, "InnoDB Lock Modes"), which the UPDATE then waits for.
-"""
-
-
-def is_deadlock(error: OperationalError) -> bool:
-    """Tell whether MySQL or MariaDB has rolled a transaction back to end a deadlock."""
-    return getattr(error.orig, "args", (None,))[:1] == (1213,)
 
 
 class QuerySet(Query[M]):
@@ -70,7 +57,7 @@ class QuerySet(Query[M]):
     __slots__ = ()
 
     def _operation(self) -> AbstractAsyncContextManager[Transaction]:
-        return operation(self.model, self._using)
+        return meta_of(self.model).operation(self._using)
 
     async def create(self, **values: Any) -> M:
         """Insert one row. Fires the save signals, with the queryset as ``instance``.
@@ -95,7 +82,7 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             1
         """
-        instance = self.model(**values)
+        instance = new_instance(self.model, values)
         saved = await saving.save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
         return cast("M", saved)
 
@@ -264,7 +251,11 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
-        return await bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using)
+        return await again_after_deadlock(
+            self._target,
+            lambda: bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using),
+            rows,
+        )
 
     async def bulk_update_or_create(
         self,
@@ -313,8 +304,9 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             ['Eve', 'Bob']
         """
-        return await bulk_update_or_create(
-            self, rows, update_fields, unique_fields, create_params, update_params, batch_size, progress, self._using
+        params = update_fields, unique_fields, create_params, update_params
+        return await again_after_deadlock(
+            self._target, lambda: bulk_update_or_create(self, rows, *params, batch_size, progress, self._using), rows
         )
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
@@ -332,33 +324,7 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it: there is nothing to return.
         """
-        return await self._get_or_create(defaults, equals, is_update=False)
-
-    async def _get_or_create(
-        self, defaults: Mapping[str, Any] | None, equals: Mapping[str, Any], is_update: bool
-    ) -> tuple[M, bool]:
-        """Return the one instance that has these values, or create it; one that is to be updated is locked at once.
-
-        A lock that is taken for a read first, and for the write later, is a deadlock of two that have both read.
-        """
-        # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state.
-        locking = self._with(self.select.with_for_update(read=not is_update))
-        found = await self.get_or_none(**equals)
-        if found is not None:
-            if is_update:  # the row is there, and its lock no lock of a gap, which others could hold as well
-                found = await locking.get_or_none(**equals)
-            if found is not None:
-                return found, False
-        try:
-            created = await self.create(**{**equals, **(defaults or {})})
-        except IntegrityError:
-            found = await locking.get_or_none(**equals)
-            if found is None:
-                raise
-            return found, False
-        if created is None:
-            raise SkipOperation(f"a receiver skipped the creation of the {self.model.__name__}.")
-        return created, True
+        return await again_after_deadlock(self._target, lambda: get_or_create(self, defaults, equals, is_update=False))
 
     async def update_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
         """Update the one instance that has these values with the ``defaults``; where there is none, create it.
@@ -373,20 +339,16 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it, and there is nothing to return.
         """
-        target = self._target
-        is_own = isinstance(target, Database) and open_transaction(target) is None
-        for left in reversed(range(DEADLOCKS)):
-            try:
-                async with self._operation() as transaction:
-                    here = self.using(transaction.connection)
-                    found, created = await here._get_or_create(defaults, equals, is_update=True)
-                    if not created:
-                        await found.update(using=transaction.connection, **(defaults or {}))
-                    return found, created
-            except OperationalError as error:
-                if not is_own or not left or not is_deadlock(error):
-                    raise
-        raise AssertionError("unreachable")
+
+        async def attempt() -> tuple[M, bool]:
+            async with self._operation() as transaction:
+                here = self.using(transaction.connection)
+                found, created = await get_or_create(here, defaults, equals, is_update=True)
+                if not created:
+                    await found.update(using=transaction.connection, **(defaults or {}))
+                return found, created
+
+        return await again_after_deadlock(self._target, attempt)
 
     async def update(self, **values: Any) -> int:
         """Update all rows with one statement. Fires the update signals once, with no ``model_instance``.

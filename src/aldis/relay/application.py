@@ -153,7 +153,7 @@ class Calls:
 def handler(
     receiver: Receiver, take: Callable[[Event], Awaitable[None]], calls: Calls
 ) -> Callable[[Any], Awaitable[None]]:
-    """Return the function that FastStream calls with what :meth:`Transport.read` has read.
+    """Return the function that FastStream calls with the result of :meth:`Transport.read`.
 
     Its annotation is ``Any`` with a JSON schema: FastStream shows the schema on its page, and does not check the event.
     """

@@ -10,10 +10,21 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import ConfigurationError
+from ..errors import AldisError, ConfigurationError
 from .log_text import printable
 
-__all__ = ["LANES", "LONGEST_NAME", "TRAVELLING", "Event", "Snapshot", "encode", "events_of", "key_text", "lane_of"]
+__all__ = [
+    "LANES",
+    "LONGEST_NAME",
+    "TRAVELLING",
+    "Event",
+    "Snapshot",
+    "UnsendableError",
+    "encode",
+    "events_of",
+    "key_text",
+    "lane_of",
+]
 
 LANES: Final = 16
 """The parts that the events are dealt into, by instance key: those of one lane are passed on in order.
@@ -42,7 +53,7 @@ LONGEST_TEXT: Final = 65_536
 """Characters of a key or of a source that a message may have."""
 
 encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder(decimal_format="string").encode
-"""Write JSON; what it can write is in msgspec's documentation, "Supported Types"."""
+"""Write JSON, of the types that msgspec supports (its documentation, "Supported Types")."""
 
 
 def key_text(key: Any) -> str:
@@ -68,7 +79,7 @@ def lane_of(key: Any) -> int:
 
 
 class Snapshot(Mapping[str, Any]):
-    """What an instance was when its signal was sent: its columns, by attribute name; nothing can be changed.
+    """An instance as it was when its signal was sent: its columns, by attribute name; nothing can be changed.
 
     The values are those of JSON. For Python's types, annotate the receiver's ``instance`` with a frozen
     ``msgspec.Struct`` or dataclass, or give the receiver the model class: see :func:`aldis.relay.snapshot`.
@@ -120,6 +131,10 @@ class Snapshot(Mapping[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._sender, self._values)
+
+
+class UnsendableError(AldisError):
+    """A row of the outbox that can never be passed on: nobody can read it, or the broker does not take its events."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -273,12 +288,20 @@ def events_of(row: Any, source: str) -> list[Event]:
 
     Args:
         row: The row.
-        source: What they say of where they come from.
+        source: The CloudEvents attribute of that name: where the events come from.
+
+    Raises:
+        UnsendableError: The row was not written by :func:`aldis.relay.forward`.
     """
     rest: bytes = row.rest
     events = []
-    keys, bodies = decode_keys(row.keys), decode_bodies(row.payload)
-    for number, (key, body) in enumerate(zip(keys, bodies, strict=True)):
+    try:
+        pairs = [*zip(decode_keys(row.keys), decode_bodies(row.payload), strict=True)]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UnsendableError(f"its keys or its events cannot be read ({error})") from error
+    if not pairs:
+        raise UnsendableError("it has no event")
+    for number, (key, body) in enumerate(pairs):
         data = b'{"instance":%b%b' % (body, rest) if rest else bytes(body)
         events.append(
             Event(

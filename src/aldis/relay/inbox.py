@@ -12,18 +12,20 @@ import math
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import Double, String, and_, bindparam, delete, exists, func, or_, select, true, union_all, update
+from sqlalchemy import Double, String, and_, bindparam, delete, exists, or_, select, true, union_all, update
 
+from ..orm.databases.outcome import concerns_values
 from .background import cancelled
 from .event import LANES, Event
-from .lanes import IDLE_SETTING
 from .log_text import error_line, printable
 from .receivers import LONGEST_DELAY_SECONDS
+from .silence import end_if_silent, ended_by_mariadb_if_silent, silence_values
 from .tables import inbox, insert_if_new, parked
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ KEPT_SECONDS: Final = 14 * 24 * 60 * 60.0
 PRUNE_SECONDS: Final = 3600.0
 
 PAUSE_SECONDS: Final = 1.0
-"""Between two looks at what was parked, and before a database that has failed is asked again."""
+"""Between two looks at the parked events, and before a database that has failed is asked again."""
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 """Before an event is tried again which the database has refused while it serves others; twice as long each time."""
@@ -104,7 +106,7 @@ class Inbox:
         return self.call_seconds > SLOW_SECONDS
 
     async def work(self) -> None:
-        """Settle what waits."""
+        """Settle the events that wait."""
         try:
             while self.waiting:
                 count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
@@ -119,7 +121,7 @@ class Inbox:
                     if not settled.done():  # the lane may have been given up meanwhile
                         settled.set_result(None)
         finally:
-            # Here, not when the task is done, which is later: what came in between would find nobody.
+            # Here, not when the task is done, which is later: an event that came in between would find nobody.
             self.tasks -= {asyncio.current_task()}
 
     async def close(self, seconds: float = 0.0) -> None:
@@ -137,8 +139,9 @@ class Inbox:
     async def settle_for_sure(self, events: list[Event]) -> None:
         """Settle events; those that cannot share a transaction are settled each alone.
 
-        While the database does not serve, they are tried again and again. An event that it refuses while it serves
-        others is passed over after some attempts, with an error in the log: it would hold up its lane for ever.
+        While the database does not serve, or somebody else has a lock, they are tried again and again. An event that is
+        refused while others are served, as at a COMMIT, has failed: it is parked. One that cannot be parked either is
+        passed over after some attempts, with an error in the log: it would hold up its lane for ever.
         """
         refusals = 0
         while True:
@@ -150,10 +153,12 @@ class Inbox:
                         await self.settle_for_sure([event])
                     return
                 name, event_id, line = self.receiver.name, printable(events[0].id), error_line(error)
-                if not await self.is_served():
+                if not concerns_values(error) or not await self.is_served():
                     log.warning("%s cannot note event %s: %s; it is tried again", name, event_id, line)
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
+                if await self.park_refused(events[0], error):
+                    return
                 refusals += 1
                 if refusals == REFUSALS:
                     log.error(  # noqa: TRY400 - where it was raised says nothing
@@ -175,9 +180,18 @@ class Inbox:
             return False
         return True
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction; on MariaDB it ends where this process says nothing, on PostgreSQL by :meth:`record`."""
+        async with (
+            self.database.transaction() as connection,
+            ended_by_mariadb_if_silent(connection, self.receiver.patience),
+        ):
+            yield connection
+
     async def settle(self, events: list[Event]) -> None:
         """Let events have their effect, or park them."""
-        async with self.database.transaction() as connection:
+        async with self.transaction() as connection:
             new = await self.record(connection, events)
             for event in events:
                 if event.id not in new:
@@ -206,7 +220,7 @@ class Inbox:
             values[f"id_{number}"] = event.id
             values[f"key_{number}"] = key_of(event)
         if dialect.name == "postgresql":
-            values["silence"] = f"{self.receiver.patience * 1000:.0f}ms"
+            values["silence"], values["probe"] = silence_values(self.receiver.patience)
         statement = recording_statement(dialect.name, len(events), is_guarded, bool(dialect.insert_returning))
         result = await connection.execute(statement, values)
         if dialect.insert_returning:
@@ -215,8 +229,7 @@ class Inbox:
 
     async def park_behind(self, connection: AsyncConnection, event: Event) -> None:
         """Park an event behind those of its key; an event that was received before is dropped."""
-        known = select(inbox.c.event_id).where(inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
-        if await connection.scalar(known) is None:
+        if not await self.is_known(connection, event):
             await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
 
     async def park(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
@@ -225,6 +238,25 @@ class Inbox:
         await connection.execute(delete(inbox).where(*here))
         row = self.row(event, attempts, *self.verdict(event.id, attempts, error))
         await connection.execute(insert_if_new(parked, connection.dialect.name), row)
+
+    async def park_refused(self, event: Event, error: Exception) -> bool:
+        """Park an event whose transaction the database has refused; return whether it is settled by that.
+
+        It may have been committed, and the error be one of what comes after: then there is nothing to park.
+        """
+        try:
+            async with self.database.open_engine.begin() as connection:
+                if not await self.is_known(connection, event):
+                    row = self.row(event, 1, *self.verdict(event.id, 1, error))
+                    await connection.execute(insert_if_new(parked, connection.dialect.name), row)
+        except Exception:
+            return False
+        return True
+
+    async def is_known(self, connection: AsyncConnection, event: Event) -> bool:
+        """Tell whether an event was received before."""
+        here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
+        return await connection.scalar(select(inbox.c.event_id).where(*here)) is not None
 
     def verdict(self, event_id: str, attempts: int, error: Exception) -> tuple[float, str, float | None]:
         """Return when an event is tried again, its error, and since when it is dead, or ``None``."""
@@ -309,7 +341,7 @@ class Inbox:
     async def retry_row(self, row: Row[Any]) -> None:
         """Try a parked event again, unless another process does."""
         event, attempts = unpack(row.event), row.attempts + 1
-        async with self.database.transaction() as connection:
+        async with self.transaction() as connection:
             # Another process that has found the same row waits here for its lock, and then finds it changed.
             same = and_(parked.c.id == row.id, parked.c.attempts == row.attempts, parked.c.dead_at.is_(None))
             if not (await connection.execute(update(parked).where(same).values(attempts=attempts))).rowcount:
@@ -348,7 +380,7 @@ def recording_statement(dialect: str, count: int, is_guarded: bool, returns: boo
     statement: Any = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
     if dialect == "postgresql":
         # A process that is cut off does not keep the event: its session ends, and with it the lock on this row.
-        return statement.returning(inbox.c.event_id, func.set_config(IDLE_SETTING, text("silence"), True))
+        return statement.returning(inbox.c.event_id, end_if_silent(text("silence"), text("probe")))
     return statement.returning(inbox.c.event_id) if returns else statement.execution_options(preserve_rowcount=True)
 
 

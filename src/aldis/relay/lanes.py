@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, delete, exists, func, or_, select, update
+from sqlalchemy import Engine, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ..errors import AldisError
 from .background import background
 from .event import LANES
+from .silence import end_if_silent, end_on_mariadb_if_silent, silence_values
 from .tables import delivery, insert_if_new, lane, outbox
 
 if TYPE_CHECKING:
@@ -25,16 +26,12 @@ if TYPE_CHECKING:
 
     from ..orm.database import Database
 
-__all__ = ["IDLE_SETTING", "LEASE_SECONDS", "Claim", "Lanes", "separate_engine"]
+__all__ = ["LEASE_SECONDS", "Claim", "Lanes", "separate_engine"]
 
 log: Final = logging.getLogger("aldis.relay")
 
 LEASE_SECONDS: Final = 10.0
 """How long a lane belongs to a process that says nothing: it may be cut off from the network, and not know."""
-
-IDLE_SETTING: Final = "idle_in_transaction_session_timeout"
-"""PostgreSQL ends a session that says nothing in a transaction for so long (its manual, "Client Connection
-Defaults")."""
 
 ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
@@ -109,9 +106,9 @@ class Lanes:
             async with self.engine.connect() as connection, connection.begin():
                 statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
                 if connection.dialect.name == "postgresql":
-                    statement = statement.add_columns(func.set_config(IDLE_SETTING, f"{LEASE_SECONDS:.0f}s", True))
-                elif getattr(connection.dialect, "is_mariadb", False):  # MySQL has no such setting
-                    await connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {LEASE_SECONDS:.0f}")
+                    statement = statement.add_columns(end_if_silent(*silence_values(LEASE_SECONDS)))
+                else:
+                    await end_on_mariadb_if_silent(connection, LEASE_SECONDS)
                 if await connection.scalar(statement) is None:
                     yield None
                     return
@@ -196,6 +193,11 @@ class Claim:
                 return []
             rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
             return (await connection.execute(rows)).all()
+
+    async def set_aside(self, number: int) -> None:
+        """Take a row out of its lane, which goes on; the row stays, with a lane below zero, until :func:`retry`."""
+        async with self.open() as connection:
+            await connection.execute(update(outbox).where(outbox.c.id == number).values(lane=-1 - outbox.c.lane))
 
     async def mark_passed(self, numbers: Collection[int]) -> None:
         """Take note that rows were passed on: they are deleted, or one receiver's of several is ticked off."""

@@ -1,4 +1,4 @@
-"""What the relay tells OpenTelemetry, for those who have it: depth, age and lag."""
+"""The relay's figures for OpenTelemetry, where it is installed: depth, age and lag."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Metrics:
 
 
 def serve(port: int) -> None:
-    """Serve what OpenTelemetry is told, as Prometheus reads it, on a port of this machine's own address.
+    """Serve these figures, as Prometheus reads them, on a port of this machine's own address.
 
     Args:
         port: The port, for ``http://127.0.0.1:port/metrics``.

@@ -1,4 +1,4 @@
-"""How the relay is doing: what waits and since when, what was put aside, what is dead; and what to do about it."""
+"""How the relay is doing: events that wait and since when, events put aside, dead ones; and the ways to mend it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["DeadLetter", "Status", "dead_letters", "forget", "retry", "status"]
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What waits in a database, to be passed on and to be received.
+    """The events that wait in a database, to be passed on and to be received.
 
     Example:
         >>> Status(waiting=3, age=1.5, aside=0, dead=0, receivers={})
@@ -48,7 +48,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     key: str
     attempts: int
     error: str
-    """What it raised last."""
+    """The receiver's last exception."""
     dead_at: float
     """When it was given up: seconds since 1970."""
 
@@ -121,7 +121,7 @@ async def dead_letters(database: Database, receiver: str | None = None) -> list[
 
 
 def letter(row: Any) -> DeadLetter:
-    """Return what is told of a row."""
+    """Return a row's dead letter."""
     event = unpack(row.event)
     return DeadLetter(
         receiver=row.receiver,
@@ -136,7 +136,7 @@ def letter(row: Any) -> DeadLetter:
 
 
 async def retry(database: Database, receiver: str | None = None) -> int:
-    """Let dead letters be tried again, by the receivers that run or will.
+    """Let dead letters be tried again, by the receivers that run or will, and rows of the outbox that were set aside.
 
     Args:
         database: Where the receivers write.
@@ -148,11 +148,14 @@ async def retry(database: Database, receiver: str | None = None) -> int:
     await require_tables(database)
     again = update(parked).where(*dead_of(receiver)).values(dead_at=None, attempts=0, next_at=0.0)
     async with database.open_engine.begin() as connection:
+        if receiver is None:
+            back = update(outbox).where(outbox.c.lane < 0).values(lane=-1 - outbox.c.lane)
+            await connection.execute(back)
         return (await connection.execute(again)).rowcount
 
 
 async def forget(database: Database, receiver_name: str) -> None:
-    """Forget a receiver that is no more, where there is no broker: what only it has not taken is let go.
+    """Forget a receiver that is no more, where there is no broker: events that only it has not taken are let go.
 
     Args:
         database: Where the outbox is.

@@ -37,10 +37,10 @@ __all__ = ["FORWARDED", "forward"]
 KEYS_AT_ONCE: Final = 500
 
 UNWRITABLE: Final = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
-"""What msgspec raises at a value that JSON has no word for."""
+"""The exceptions of msgspec at a value that JSON cannot write."""
 
 FORWARDED: Final[dict[tuple[str, type[Any]], Forwarding]] = {}
-"""What is forwarded in this process, by signal and model."""
+"""The forwardings of this process, by signal and model."""
 
 
 def forward(
@@ -63,12 +63,12 @@ def forward(
         signal: ``post_save``, ``post_update`` or ``post_delete``, the model's own where it has one.
         model: The model class.
         version: The version of its schema; raise it with a change that a receiver has to know of.
-        name: What the far side calls the sender; the name of the class by default.
+        name: The sender's name on the far side; the name of the class by default.
         fields: The attributes that travel; all columns by default.
         exclude: Those that do not.
         changes: Let old and new values of updated rows travel, as ``changes``: ``{"email": [old, new]}`` in JSON. Old
             values that are not loaded are read, with one SELECT a batch.
-        when: Forward only what this holds for: ``aldis.changed("email")``, or any other condition of ``connect``.
+        when: Forward only the rows for which it holds: ``aldis.changed("email")``, or another condition of ``connect``.
 
     Raises:
         SignalError: The signal cannot travel, or has no changes.
@@ -151,10 +151,10 @@ class Forwarding:
         self.wanted = frozenset(self.names)
         self.width = len(every)
         self.is_plain = self.names == tuple(self.mapping.attributes) and len(self.names) == self.width
-        """A whole row, by column key, is what travels."""
+        """A whole row travels, by column key."""
 
     async def record(self, sender: Any, batch: Batch) -> None:
-        """Write the rows of a batch into the outbox; what was skipped, or changed no row, is no event."""
+        """Write the rows of a batch into the outbox. A row that was skipped or not changed is no event."""
         columns = [batch.column(name) for name in ("model_instance", *TRAVELLING[self.signal], "operation_skipped")]
         if self.tells_changes:
             columns.insert(1, batch.column(CHANGES))
@@ -171,7 +171,7 @@ class Forwarding:
                 await self.insert(self.other_rows(instances, keywords, await self.missing(instances), changes))
 
     def are_inserts(self, keywords: Sequence[list[Any]]) -> bool:
-        """Tell whether all rows are new, and the rest of their keywords is the same: what bulk saves are fast for."""
+        """Tell whether all rows are new, and the rest of their keywords is the same, as in a bulk save."""
         return (
             self.signal == "post_save"
             and True not in keywords[1]
@@ -179,7 +179,7 @@ class Forwarding:
         )
 
     def inserted_rows(self, instances: list[Any], keywords: Sequence[list[Any]]) -> Iterable[dict[str, Any]]:
-        """Return the outbox's rows of new rows: only the columns are written, and what all share once."""
+        """Return the outbox's rows of new rows: only the columns are written, and once the keywords that all share."""
         rows, key_of = keywords[0], self.key_of
         if not self.is_plain or set(map(len, rows)) != {self.width}:
             contents = [
@@ -215,7 +215,7 @@ class Forwarding:
         loaded: Mapping[Any, Mapping[str, Any]],
         changes: list[Any] | None,
     ) -> Iterable[dict[str, Any]]:
-        """Return the outbox's rows of rows that were updated or deleted, and of what a queryset did."""
+        """Return the outbox's rows of rows that were updated or deleted, and of a queryset's statements."""
         keys: list[Any] = []
         contents: list[dict[str, Any]] = []
         for number, (instance, *values) in enumerate(zip(instances, *keywords, strict=True)):
@@ -237,7 +237,7 @@ class Forwarding:
         return self.by_lane(keys, contents, b"")
 
     def row(self, column_values: Mapping[str, Any], instance: Any) -> dict[str, Any]:
-        """Return a new row by attribute name: a column that was not written is what the database has made it."""
+        """Return a new row by attribute name: a column that was not written has the database's value."""
         known = {**instance_state(instance).dict, **self.mapping.by_attribute(column_values)}
         return {name: known.get(name) for name in self.names}
 

@@ -36,7 +36,7 @@ SHARE: Final = 20
 
 
 class Pruning:
-    """Deletes what every receiver has taken.
+    """Deletes the events that every receiver has taken.
 
     Args:
         engine: The engine of the database with the outbox.
@@ -53,7 +53,7 @@ class Pruning:
         return time.monotonic() >= self.next_at
 
     async def prune(self) -> None:
-        """Delete what every receiver has taken; now and then, old events that no receiver is known for."""
+        """Delete the events that every receiver has taken; now and then, old events without a known receiver."""
         begun = time.monotonic()
         async with self.engine.connect() as connection:
             known = (await connection.execute(select(receivers))).all()

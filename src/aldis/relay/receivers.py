@@ -1,4 +1,4 @@
-"""The far side: what is called with an event, on another machine or in another process."""
+"""The far side: functions that are called with an event, on another machine or in another process."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ RECEIVERS: Final[dict[str, Receiver]] = {}
 """The receivers of this process, by name."""
 
 SENT: Final = ("instance", "event_id", "signal", "key", "schema_version", "time")
-"""What every event tells a receiver beside the sender; the signal's keywords come after it."""
+"""The keywords of every event, beside the sender; those of the signal come after them."""
 
 
 MARGIN_SECONDS: Final = 1.0
-"""What a call that was cancelled after its patience may take to end."""
+"""A call that was cancelled after its patience may take so long to end."""
 
 LONGEST_DELAY_SECONDS: Final = 60.0
 """Between two attempts."""
@@ -82,12 +82,12 @@ def receiver(
     changed; then ``event_id``, ``signal``, ``key`` (the primary key, as text), ``schema_version``, ``time`` (seconds
     since 1970) and the signal's keywords that travel: ``column_values``, ``is_update``, ``is_migration``,
     ``row_count``. Where the signal is forwarded with ``changes=True``, a function that names ``changes`` gets it, too:
-    ``[old, new]`` by attribute name. As with any receiver, it may name only what it uses, and may be a plain function.
+    ``[old, new]`` by attribute name. As any receiver, it may name only the parameters that it uses, and may be plain.
 
     Args:
         signal: The signal, or several: events of one instance come in their order, whichever signal they are of.
         sender: The model's name, or its class, where that can be imported: then ``instance`` has Python's types.
-        name: What the receiver is called, in the broker and in the tables. Two processes with a receiver of the same
+        name: The receiver's name, in the broker and in the tables. Two processes with a receiver of the same
             name share its events. ``module.function`` by default: give one before you rename the function.
         version: The version of the schema that it was written for, for the message about one that it cannot read.
         database: Where the receiver writes. Each event then has its effect once, in the transaction in which it is
@@ -101,7 +101,7 @@ def receiver(
             function cannot be cancelled: while it runs, nothing else of the process does.
 
     Raises:
-        SignalError: The signal does not travel, or the function requires what is never sent.
+        SignalError: The signal does not travel, or the function requires a parameter that is never sent.
         ConfigurationError: There is a receiver of that name, or the name cannot be used.
 
     Example:
@@ -186,7 +186,7 @@ class Receiver:
         return f"<Receiver {self.name!r} of {', '.join(self.signals)} from {self.sender}>"
 
     def arguments(self, event: Event) -> dict[str, Any]:
-        """Return what the function is called with.
+        """Return the function's arguments.
 
         Raises:
             SchemaError: It cannot read the event.
@@ -222,7 +222,7 @@ class Receiver:
         return {name: value for name, value in sent.items() if name in self.taken}
 
     def instance_of(self, written: msgspec.Raw, event: Event) -> Any:
-        """Read the instance, as what the function wants it to be."""
+        """Read the instance, as the type that the function asks for."""
         if bytes(written) == b"null":
             return None
         if self.read_instance is not None:
@@ -233,7 +233,7 @@ class Receiver:
         """Return the JSON schema of the data that it reads, for the page that tells of it."""
         instance: dict[str, Any] = {"type": "object", "title": self.sender}
         if self.type is not None:
-            # What JSON schema has no word for is any object.
+            # A type that JSON schema cannot describe is any object.
             written = msgspec.json.schema(self.type, schema_hook=lambda _type: {"type": "object"})
             instance = written.get("$defs", {}).get(written.get("$ref", "").rpartition("/")[2], written)
         kinds = {"column_values": "object", "row_count": "integer", CHANGES: "object"}
@@ -251,8 +251,8 @@ class Receiver:
         Raises:
             SchemaError: It cannot read the event.
             TimeoutError: The call took longer than ``patience``.
-            ReceiverStoppedError: It raised what is no ``Exception``.
-            Exception: What the function raises.
+            ReceiverStoppedError: It raised something that is no ``Exception``.
+            Exception: The function raised it.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -286,7 +286,7 @@ class Receiver:
         return attempts * self.patience + sum(map(self.delay, range(1, attempts))) + MARGIN_SECONDS
 
     def is_last(self, attempts: int, error: Exception) -> bool:
-        """Tell whether an event goes to the dead letters: what cannot be read today cannot be tomorrow."""
+        """Tell whether an event goes to the dead letters: one that cannot be read today cannot be read tomorrow."""
         return attempts > self.retries or isinstance(error, SchemaError)
 
     async def persevere(self, event: Event, bury: Callable[[str, Event, str, int], Awaitable[None]]) -> None:
@@ -294,7 +294,7 @@ class Receiver:
 
         Args:
             event: The event.
-            bury: What takes an event to the dead letters.
+            bury: Takes an event to the dead letters.
         """
         attempts = 0
         while True:
@@ -313,7 +313,7 @@ class Receiver:
 
 
 def type_of_instance(function: Callable[..., Any]) -> Any:
-    """Return what a function wants its ``instance`` to be, if its annotation is something that can be read."""
+    """Return the type that a function asks for as its ``instance``, if its annotation can be read."""
     target = function if inspect.isroutine(function) else type(function).__call__
     try:
         found = typing.get_type_hints(target).get("instance")

@@ -15,10 +15,10 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
 from .background import STOP_SECONDS, background, cancelled
-from .event import Event, events_of
+from .event import Event, UnsendableError, events_of
 from .inbox import Inbox
 from .lanes import Lanes, separate_engine
-from .log_text import error_line
+from .log_text import error_line, printable
 from .metrics import Metrics
 from .pruning import Pruning
 from .receivers import RECEIVERS, Receiver
@@ -60,7 +60,7 @@ class Relay:
             longer are cancelled, their transactions undone, and their events come again.
 
     Raises:
-        ConfigurationError: The broker is none that is known, or what it needs is not installed.
+        ConfigurationError: The broker is unknown, or a package that it needs is not installed.
 
     Example:
         >>> import aldis, asyncio
@@ -174,7 +174,8 @@ class Relay:
                         await self.pruning.prune()
                     pause = 0.0
                 except Exception as error:
-                    pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS)
+                    # Where other lanes go on, the one that failed does not hold them up for longer each time.
+                    pause = min(max(2 * pause, 0.5), LONGEST_PAUSE_SECONDS) if self.passed == before else 0.5
                     log.warning("cannot pass on the events that wait: %s; again in %.1f s", error_line(error), pause)
                 if (self.passed == before and not working) or pause:
                     with suppress(TimeoutError):
@@ -303,8 +304,13 @@ class Relay:
             done: list[int] = []
             try:
                 for row in await claim.read():
-                    events = events_of(row, self.source)
-                    await pass_on(events)
+                    try:
+                        events = events_of(row, self.source)
+                        await pass_on(events)
+                    except UnsendableError as error:
+                        await claim.set_aside(row.id)
+                        log.error("row %d of the outbox is set aside: %s", row.id, error_line(error))  # noqa: TRY400
+                        continue
                     done.append(row.id)
                     self.passed += len(events)
                     self.metrics.count(events, time.time())
@@ -314,17 +320,31 @@ class Relay:
                 await claim.mark_passed(done)
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Publish events, many at once, those of one key one after the other."""
-        assert self.transport is not None
+        """Publish events, many at once, those of one key one after the other.
+
+        Raises:
+            UnsendableError: The broker takes some of them never; all others are published.
+        """
+        transport, refused = self.transport, list[str]()
+        assert transport is not None
         for batch in distinct_key_batches(events):
-            await self.transport.publish(batch)
+            try:
+                await transport.publish(batch)
+            except transport.refusals:
+                for event in batch:
+                    try:
+                        await transport.publish([event])
+                    except transport.refusals as error:
+                        refused.append(f"event {event.id}, {len(event.data)} bytes ({error_line(error)})")
+        if refused:
+            raise UnsendableError(f"the broker does not take {printable(', '.join(refused), 400)}")
 
 
 async def wait_for_some(working: dict[tuple[int, int], asyncio.Task[None]], seconds: float | None) -> None:
     """Wait until all tasks are done, or some seconds are over; take those that are done out.
 
     Raises:
-        Exception: What the first one that failed raised.
+        Exception: The first one that failed raised it.
     """
     if not working:
         return

@@ -52,7 +52,7 @@ CHANNEL: Final = "aldis_outbox"
 metadata: Final = MetaData()
 
 Number: Final = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite counts up only what is declared as INTEGER (its manual, "Rowid Tables")."""
+"""SQLite counts up only a column that is declared as INTEGER (its manual, "Rowid Tables")."""
 
 
 def text(length: int) -> String:
@@ -107,7 +107,7 @@ lane: Final = Table(
     Column("owner", String(32), nullable=False, server_default=""),
     Column("until", Double, nullable=False, server_default="0"),
 )
-"""Who passes on the lane at the moment; the receiver is empty for what goes to a broker."""
+"""Who passes on the lane at the moment; the receiver is empty where a broker takes the events."""
 
 receiver: Final = Table(
     "aldis_receiver",

@@ -24,7 +24,7 @@ async def wake_on_commit(engine: AsyncEngine, woken: asyncio.Event) -> None:
 
     Args:
         engine: For the database; of any other than PostgreSQL nothing is heard.
-        woken: What is set.
+        woken: The event that is set.
     """
     listen = {"asyncpg": listen_asyncpg, "psycopg": listen_psycopg}.get(engine.dialect.driver)
     while listen is not None:

@@ -1,8 +1,8 @@
 """Drivers that are talked to directly: a statement and the savepoints before it in as few round trips as there can be.
 
-SQLAlchemy makes the SQL and knows the values' types; what is left out is its machinery for one execution, 60 to 100
-microseconds, and on SQLite trips to the driver's thread: four a statement, of 27 microseconds each, where one does. A
-connection that is watched (``echo``, events of the engine, tracing) takes SQLAlchemy's own road instead, and so does
+SQLAlchemy makes the SQL and knows the values' types; a driver here leaves out its machinery for one execution, 60 to
+100 microseconds, and on SQLite trips to the driver's thread: four a statement, of 27 microseconds each, where one does.
+A connection that is watched (``echo``, events of the engine, tracing) takes SQLAlchemy's own road instead, and so does
 any driver that has no module here.
 """
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
 
-__all__ = ["Driver", "Outcome", "driver_for"]
+__all__ = ["MYSQL", "Driver", "Outcome", "driver_for"]
+
+MYSQL: Final = frozenset({"mysql", "mariadb"})
+"""The names that SQLAlchemy has for the dialect of MySQL and MariaDB."""
 
 DRIVERS: Final = frozenset({"aiosqlite", "asyncmy", "asyncpg", "psycopg"})
 """The drivers that have a module here, by SQLAlchemy's name of the driver."""
@@ -41,7 +44,7 @@ class Driver(Protocol):
     ) -> list[Outcome] | None:
         """Run a prepared statement for each of many rows, in as few trips as there can be.
 
-        ``None`` where each has to be run alone, since the driver would not say what became of each.
+        ``None`` where each has to be run alone, since the driver would not tell their outcomes apart.
         """
         ...
 
@@ -50,7 +53,7 @@ class Driver(Protocol):
 
 
 def driver_for(connection: Connection) -> Driver | None:
-    """Return what talks to the driver of a connection, where there is something that does."""
+    """Return the object that talks to the driver of a connection, where there is one."""
     if connection.get_execution_options().get("schema_translate_map"):
         return None
     name = connection.dialect.driver

@@ -3,7 +3,7 @@
 asyncpg speaks one query at a time, so a savepoint and an INSERT are two round trips, 110 microseconds each. The
 protocol has no such rule: messages are answered in the order in which they come ("Pipelining" in the chapter
 "Frontend/Backend Protocol" of its manual). A simple query for the savepoints is written to the connection's transport
-just before asyncpg writes the statement, and its answer is taken out of what comes back before asyncpg sees it.
+just before asyncpg writes the statement, and its answer is taken out of the incoming bytes before asyncpg sees it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ HEADER = 5
 
 
 def driver_for(connection: Connection) -> AsyncpgDriver | None:
-    """Return what talks to an asyncpg connection."""
+    """Return the driver of an asyncpg connection."""
     if connection.dialect.driver != "asyncpg":
         return None
     adapter, driver = connection.connection.dbapi_connection, connection.connection.driver_connection
-    if not hasattr(adapter, "_execute_mutex") or not hasattr(adapter, "_transaction"):
+    if not all(hasattr(adapter, name) for name in ("_execute_mutex", "_start_transaction", "_transaction")):
         return None
     if getattr(adapter, "_prepared_statement_name_func", None) is not getattr(adapter, "_default_name_func", None):
         # Whoever names statements is behind a pooler, PgBouncer for one, where each transaction may have another of the
@@ -46,6 +46,10 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
     if transport is None or protocol is None or transport.get_protocol() is not protocol:
         return None  # another asyncpg than this was written for
     return AsyncpgDriver(adapter, driver, Ahead(transport, protocol))
+
+
+USUAL_ANSWER: Final = b"C\0\0\0\x0cRELEASE\0C\0\0\0\x0eSAVEPOINT\0Z\0\0\0\x05T"
+"""The messages that answer a RELEASE and a SAVEPOINT: nearly all are these, and are looked at in one go."""
 
 
 class Ahead(asyncio.Protocol):
@@ -59,7 +63,7 @@ class Ahead(asyncio.Protocol):
         """Answers that are still to come."""
         self.received = bytearray()
         self.error: dict[str, str] | None = None
-        """What the database said of a query that failed, by its field codes."""
+        """The database's message on a query that failed, by its field codes."""
 
     def send(self, statements: str) -> None:
         """Send a simple query, and stand between the transport and asyncpg until it is answered."""
@@ -70,7 +74,13 @@ class Ahead(asyncio.Protocol):
         self.transport.write(b"Q" + (len(text) + 4).to_bytes(4, "big") + text)
 
     def data_received(self, data: bytes) -> None:
-        """Take out what is ours."""
+        """Take out the answers to our own statements."""
+        if self.expected == 1 and not self.received and data.startswith(USUAL_ANSWER):
+            self.expected = 0
+            self.transport.set_protocol(self.protocol)
+            if len(data) > len(USUAL_ANSWER):
+                self.protocol.data_received(data[len(USUAL_ANSWER) :])
+            return
         received = self.received
         received += data
         others = bytearray()
@@ -143,7 +153,7 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
 
 
 class AsyncpgDriver:
-    """An asyncpg connection, and what SQLAlchemy has wrapped around it."""
+    """An asyncpg connection, and SQLAlchemy's adapter around it."""
 
     __slots__ = ("adapter", "ahead", "driver")
 
@@ -185,7 +195,7 @@ class AsyncpgDriver:
                 )
 
     async def run_arrays(
-        self, transaction: Transaction, sql: str, arrays: list[list[Any]], returns: bool
+        self, transaction: Transaction, sql: str, arrays: Sequence[list[Any] | str], returns: bool
     ) -> tuple[list[Any], int]:
         """Run the statements that are due for the transaction, and then one over arrays, in one trip.
 
@@ -213,11 +223,11 @@ class AsyncpgDriver:
                 await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), sql, None, is_of_driver=True)
 
     async def copy(self, transaction: Transaction, copying: Copying, arrays: list[list[Any]]) -> Sequence[int] | None:
-        """COPY rows into a table, if the catalog says that this stores what an INSERT stores.
+        """COPY rows into a table, if the catalog says that this stores the same as an INSERT.
 
         Args:
             transaction: The transaction, whose due statements go first.
-            copying: Where to, and as what.
+            copying: The table, and the types of its columns.
             arrays: The columns of the rows.
 
         Returns:
@@ -288,7 +298,7 @@ class AsyncpgDriver:
                 )
 
     def cause_of(self, error: BaseException) -> BaseException:
-        """Return the error of what was sent ahead, if that is why the statement failed."""
+        """Return the error of the statement that was sent ahead, if that is why this one failed."""
         fields, self.ahead.error = self.ahead.error, None
         if fields is None:
             return error

@@ -1,4 +1,4 @@
-"""COPY on asyncpg, for a thousand rows and more, where the catalog proves that it stores what an INSERT stores.
+"""COPY on asyncpg, for a thousand rows and more, where the catalog proves that it stores the same as an INSERT.
 
 COPY casts nothing: a value is written in the binary format of a type, and read as the type of the table's column. So
 the values are written as the types that SQLAlchemy casts them to, and the table, which is locked against changes for
@@ -43,8 +43,8 @@ TYPES: Final = frozenset(
         "VARCHAR",
     }
 )
-"""What SQLAlchemy casts to, of the types that asyncpg writes in the binary format, without a length or a precision: an
-INSERT would round to that first."""
+"""The types that SQLAlchemy casts to and asyncpg writes in the binary format: those without a length or a precision,
+to which an INSERT would round first."""
 
 LOOK: Final = """
     SELECT

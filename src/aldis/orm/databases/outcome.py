@@ -1,4 +1,4 @@
-"""What a statement did, and the error that SQLAlchemy makes of one that failed."""
+"""The outcome of a statement, and the error that SQLAlchemy makes of one that failed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["Outcome", "concerns_values", "is_conflict", "lacks_rights", "raise_as_sqlalchemy"]
+__all__ = [
+    "Outcome",
+    "concerns_values",
+    "is_answered",
+    "is_conflict",
+    "is_deadlock",
+    "lacks_rights",
+    "raise_as_sqlalchemy",
+]
 
 UNRELATED_STATES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """Classes of SQLSTATE of which no value is the cause: connections, deadlocks, locks, resources, an administrator."""
@@ -27,8 +37,12 @@ UNRELATED_CODES: Final = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 17})
 """The same of SQLite's result codes: busy, locked, out of memory, read-only, interrupted, no disk..."""
 
 
+OF_MARIADB: Final = (range(1000, 2000), range(3000, 5000))
+"""Error numbers of its server; those from 2000 on are its clients' own (its manual, "MariaDB Error Code Reference")."""
+
+
 class Outcome(NamedTuple):
-    """What a statement did."""
+    """The outcome of a statement."""
 
     row: Any
     """The first row that it returned, if it returns rows."""
@@ -45,15 +59,15 @@ async def raise_as_sqlalchemy(
 ) -> NoReturn:
     """Raise an error as SQLAlchemy would have, and have it give up a connection that is lost.
 
-    A cancellation is such an error too: what the database has made of the statement is not known then.
+    A cancellation is such an error too: then nobody knows the statement's outcome.
 
     Args:
         connection: The connection.
         error: The error.
         sql: The statement.
         parameters: Its parameters.
-        is_of_driver: The driver has raised it. SQLAlchemy wraps what a type raises, and leaves alone what the driver
-            raises and is no error of a database, such as a TypeError of psycopg's.
+        is_of_driver: The driver has raised it. SQLAlchemy wraps an error of a type. It leaves alone an error of the
+            driver that is no error of a database, such as a TypeError of psycopg's.
 
     Raises:
         BaseException: Always.
@@ -75,7 +89,10 @@ def _raise(
             raise
     except BaseException as failure:
         is_wrapped = not is_of_driver or isinstance(failure, connection.dialect.loaded_dbapi.Error)
-        connection._handle_dbapi_exception(failure, sql if is_wrapped else None, parameters, None, None)
+        handle: Callable[..., NoReturn] | None = getattr(connection, "_handle_dbapi_exception", None)
+        if handle is None:  # a later SQLAlchemy: the driver's own error
+            raise
+        handle(failure, sql if is_wrapped else None, parameters, None, None)
 
 
 def concerns_values(error: Exception) -> bool:
@@ -85,19 +102,39 @@ def concerns_values(error: Exception) -> bool:
     original: Any = error.orig
     if error.connection_invalidated:
         return False
+    first = original.args[0] if getattr(original, "args", ()) else None
+    if isinstance(first, int):  # of MariaDB, which has one SQLSTATE, HY000, for many kinds
+        return first not in UNRELATED_ERRNOS
     if state := getattr(original, "sqlstate", None):
         return state[:2] not in UNRELATED_STATES
     if code := getattr(original, "sqlite_errorcode", None):
         return code & 0xFF not in UNRELATED_CODES
-    first = original.args[0] if getattr(original, "args", ()) else None
-    return first not in UNRELATED_ERRNOS
+    return True
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Tell whether a row was refused because of another one: a key, or what has to be unique, is taken."""
+    """Tell whether a row was refused because of another one: a key, or a value that has to be unique, is taken."""
     original: Any = error.orig
     codes = [getattr(original, name, None) for name in ("sqlstate", "sqlite_errorcode")]
     return not CONFLICTS.isdisjoint([*codes, *original.args[:1]])
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Tell whether the database has ended a deadlock by this error: PostgreSQL's SQLSTATE, MariaDB's error number."""
+    original: Any = error.orig
+    return getattr(original, "sqlstate", None) == "40P01" or original.args[:1] == (1213,)
+
+
+def is_answered(error: DBAPIError) -> bool:
+    """Tell whether the server itself has refused a statement; else it may be done, and its answer lost.
+
+    Class 08 of SQLSTATE is a connection's (PostgreSQL's manual, "Error Codes"); asyncpg has it for its own errors too.
+    """
+    original: Any = error.orig
+    if state := getattr(original, "sqlstate", None):
+        return not str(state).startswith("08")
+    first = original.args[0] if getattr(original, "args", ()) else None
+    return isinstance(first, int) and any(first in each for each in OF_MARIADB)
 
 
 def lacks_rights(error: Exception) -> bool:

@@ -8,7 +8,7 @@ and no others.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Column, ColumnElement, Dialect, Insert, Table, Update
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["ArrayColumn", "ArrayStatement", "NotForArrays", "insert_over_arrays", "update_over_arrays"]
+__all__ = [
+    "ArrayColumn",
+    "ArrayStatement",
+    "NotForArrays",
+    "insert_over_arrays",
+    "update_over_arrays",
+    "with_literals",
+]
 
 ROWS: Final = "aldis_rows"
-"""What the rows of the arrays are called in the statement."""
+"""The name of the arrays' rows in the statement."""
 
 MARK: Final = "\x01"
 """Stands, while SQLAlchemy renders a statement, where the arrays go; no statement has such a character."""
@@ -43,6 +50,57 @@ class ArrayColumn(NamedTuple):
     """The type that SQLAlchemy binds its values by."""
     cast: str | None
     """The type that SQLAlchemy casts it to, in SQL; ``None`` where it takes the type of the table's column."""
+
+
+def with_literals(
+    kinds: Sequence[str | None], arrays: Sequence[list[Any]]
+) -> tuple[tuple[str | None, ...], list[list[Any] | str]]:
+    """Return the types and the arrays, with a literal (``{1,2,3}``) for each array of strings or of integers.
+
+    A literal goes as one text, which PostgreSQL casts. Drivers write an array element by element, with a look at the
+    type of each: that takes three to eight times as long. An array with ``None`` stays one: in a literal, ``NULL`` is a
+    word where ``array_nulls`` is off.
+
+    Args:
+        kinds: The SQL type of the elements of each array.
+        arrays: The arrays.
+
+    Raises:
+        NotForArrays: A string has a character that PostgreSQL does not store.
+        ValueError: An integer has more digits than Python writes.
+    """
+    of_parameters, parameters = list(kinds), list[Any](arrays)
+    for number, (kind, values) in enumerate(zip(kinds, arrays, strict=True)):
+        of_values, write = LITERALS.get(kind, (None, None))
+        if write is not None and set(map(type, values)) == {of_values}:
+            of_parameters[number] = f"text::{kind}"
+            parameters[number] = write(values)
+    return tuple(of_parameters), parameters
+
+
+def literal_of_integers(values: Sequence[int]) -> str:
+    """Return the literal of an array of integers."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def literal_of_strings(values: Sequence[str]) -> str:
+    """Return the literal of an array of strings: each in quotes, with a backslash before a quote or another.
+
+    Raises:
+        NotForArrays: A string has the character 0.
+    """
+    together = "\0".join(values)
+    if together.count("\0") >= len(values):
+        raise NotForArrays("PostgreSQL stores no character 0")
+    escaped = together.replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + escaped.replace("\0", '","') + '"}'
+
+
+LITERALS: Final[dict[str | None, tuple[type[Any], Callable[[list[Any]], str]]]] = {
+    **dict.fromkeys(("BIGINT", "INTEGER", "SMALLINT"), (int, literal_of_integers)),
+    **dict.fromkeys(("TEXT", "VARCHAR"), (str, literal_of_strings)),
+}
+"""The type of the values, and what writes the literal of an array of them, by the SQL type that they are cast to."""
 
 
 class ArrayStatement:
@@ -68,8 +126,8 @@ class ArrayStatement:
 
         Args:
             placeholders: The driver's parameters, such as ``"$1"``.
-            kinds: The SQL type of the elements of each array; ``None`` where all of them are, and have no type: they
-                are a plain NULL, as in a statement of one row.
+            kinds: The SQL type of the elements of each array, behind ``text::`` for a literal; ``None`` where all of
+                them are, and have no type: they are a plain NULL, as in a statement of one row.
         """
         text, arrays = self.text, []
         for number, (place, kind) in enumerate(zip(placeholders, kinds, strict=True)):
@@ -89,7 +147,7 @@ class CompilesOverArrays:
     dialect: Dialect
 
     def bindparam_string(self, name: str, *args: Any, **kwargs: Any) -> str:
-        """Return the column, and keep what SQLAlchemy casts the bind to."""
+        """Return the column, and keep the type that SQLAlchemy casts the bind to."""
         casts: dict[str, str | None] = self.__dict__.setdefault("casts", {})
         self.cast: str | None = None
         super().bindparam_string(name, *args, **kwargs)  # type: ignore[misc]
@@ -172,7 +230,7 @@ def update_over_arrays(
     Args:
         dialect: The database's.
         table: The table.
-        conditions: What finds one row by its key, every value a bind.
+        conditions: The conditions that find one row by its key, every value a bind.
         values: The binds of the new values, by column key.
         names: The names of all binds.
         returning: The columns.

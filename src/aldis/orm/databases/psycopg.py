@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -16,11 +17,14 @@ from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sqlalchemy import Connection
 
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
     from .postgresql import ArrayColumn
+    from .psycopg_trip import Trip
 
 __all__ = ["PsycopgDriver", "driver_for"]
 
@@ -29,13 +33,22 @@ IN_TRANSACTION: Final = 2
 
 
 def driver_for(connection: Connection) -> PsycopgDriver | None:
-    """Return what talks to a psycopg connection, where its libpq has pipelines (from 14 on)."""
+    """Return the driver of a psycopg connection, where its libpq has pipelines (from 14 on)."""
     if connection.dialect.driver != "psycopg":
         return None
     driver = connection.connection.driver_connection
     import psycopg
 
     return PsycopgDriver(driver) if psycopg.Pipeline.is_supported() and hasattr(driver, "pipeline") else None
+
+
+def trip_class(driver: Any) -> type[Trip] | None:
+    """Return the class of trips by libpq itself; ``None`` with a later psycopg, rebuilt."""
+    try:
+        from .psycopg_trip import Trip
+    except ImportError:
+        return None
+    return Trip if hasattr(driver, "_prepared") else None
 
 
 KINDS_OF_TYPES: Final[dict[type[Any] | None, str]] = {
@@ -46,10 +59,10 @@ KINDS_OF_TYPES: Final[dict[type[Any] | None, str]] = {
     int: "int8",
     timedelta: "interval",
 }
-"""What psycopg says of a value that SQLAlchemy binds without a type; a string's is the table's column's."""
+"""psycopg's types of values that SQLAlchemy binds without one; a string takes the type of the table's column."""
 
 LIMITS: Final = (2**15, 2**31, 2**63)
-"""What integers of two, four and eight bytes go to."""
+"""The limits of integers of two, four and eight bytes."""
 
 PLAIN: Final = frozenset({*KINDS_OF_TYPES, UUID, date, datetime, str, time})
 """Types that psycopg takes in an array as it takes them alone."""
@@ -91,7 +104,7 @@ def kind_of_integers(column: ArrayColumn, values: Sequence[int | None]) -> str:
     """Return the SQL type of integers that have none of SQLAlchemy's: psycopg sends each as the smallest that holds it.
 
     Raises:
-        NotForArrays: They have several, and what PostgreSQL takes one for it need not take another for (``money``).
+        NotForArrays: They have several, and PostgreSQL may take one of them where it refuses another (``money``).
     """
     sizes = {
         next((size for size, limit in enumerate(LIMITS) if -limit <= value < limit), len(LIMITS))
@@ -108,10 +121,32 @@ def is_binary(kind: type[Any]) -> bool:
     return kind.__name__ == "Binary" and kind.__module__.partition(".")[0] == "psycopg"
 
 
+class Pipeline:
+    """A pipeline of psycopg's that logs nothing when a statement in it fails: the error is raised, and tells all."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, driver: Any) -> None:
+        self.context = driver.pipeline()
+
+    async def __aenter__(self) -> Any:
+        return await self.context.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            # Left as if nothing had failed: psycopg would log that the rest of the pipeline was aborted.
+            with suppress(Exception):
+                await self.context.__aexit__(None, None, None)
+        else:
+            await self.context.__aexit__(kind, error, traceback)
+
+
 class PsycopgDriver:
     """A psycopg connection."""
 
-    __slots__ = ("driver",)
+    __slots__ = ("driver", "trip")
 
     placeholder = "%b"
     """A parameter of a statement over arrays, in the binary format."""
@@ -119,6 +154,7 @@ class PsycopgDriver:
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
+        self.trip = trip_class(driver)
 
     def is_ready(self) -> bool:
         """Tell whether the transaction has begun in the database: psycopg begins it with its first statement."""
@@ -138,12 +174,23 @@ class PsycopgDriver:
 
     async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
         """Run the statements that are due for the transaction, and then a prepared one, in one trip."""
-        cursor = await self.execute(transaction, prepared.sql, parameters)
-        row = await cursor.fetchone() if prepared.returns else None
-        return Outcome(row, cursor.rowcount)
+        driver, sql = self.driver, prepared.sql
+        if self.trip is None or driver.pgconn.pipeline_status:  # a pipeline of somebody else's
+            cursor = await self.execute(transaction, sql, parameters)
+            return Outcome(await cursor.fetchone() if prepared.returns else None, cursor.rowcount)
+        trip = self.trip(driver, transaction.control(), sql, parameters)
+        try:
+            async with driver.lock:
+                await driver.wait(trip.steps())
+            return trip.outcome()
+        except BaseException as error:
+            await raise_as_sqlalchemy(transaction.connection, error, sql, parameters, is_of_driver=True)
+        finally:
+            if trip.is_settled():
+                transaction.settled()
 
     async def run_arrays(
-        self, transaction: Transaction, sql: str, arrays: list[list[Any]], returns: bool
+        self, transaction: Transaction, sql: str, arrays: Sequence[list[Any] | str], returns: bool
     ) -> tuple[list[Any], int]:
         """Run the statements that are due for the transaction, and then one over arrays, in one trip.
 
@@ -172,7 +219,7 @@ class PsycopgDriver:
         sent = False
         try:
             if control:
-                async with driver.pipeline() as pipeline:
+                async with Pipeline(driver) as pipeline:
                     for statement in control:
                         await self.enqueue(pipeline, statement)
                     sent = True
@@ -181,7 +228,7 @@ class PsycopgDriver:
                 cursor = await driver.execute(sql, parameters)
         except BaseException as error:
             if sent:
-                transaction.settled()  # what went before the statement has not failed
+                transaction.settled()  # the statements before this one have not failed
             await raise_as_sqlalchemy(transaction.connection, error, sql, tuple(parameters), is_of_driver=True)
         transaction.settled()
         return cursor
@@ -199,7 +246,7 @@ class PsycopgDriver:
         driver, control = self.driver, transaction.control()
         sent = False
         try:
-            async with driver.pipeline() as pipeline, driver.cursor() as cursor:
+            async with Pipeline(driver) as pipeline, driver.cursor() as cursor:
                 for statement in control:
                     await self.enqueue(pipeline, statement)
                 sent = True

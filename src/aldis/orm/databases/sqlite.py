@@ -1,10 +1,9 @@
-"""What SQLite needs of its own: a BEGIN that is sent, and statements that are not cut off half-way."""
+"""Needs of SQLite alone: a BEGIN that is sent, and statements that are not cut off half-way."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import sqlite3
 from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import event
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["begin", "roll_back_what_is_given_up", "whole"]
@@ -63,7 +64,9 @@ def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -
 
 
 def let_go(connection: sqlite3.Connection) -> None:
-    """Close what has cursors open on a connection, and roll back; in the driver's thread."""
+    """Close the open cursors of a connection, and roll back; in the driver's thread."""
+    import sqlite3  # here: programs without SQLite need none of it
+
     for each in gc.get_referrers(connection):
         if isinstance(each, sqlite3.Cursor):
             each.close()

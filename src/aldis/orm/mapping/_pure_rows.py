@@ -1,18 +1,33 @@
-"""What is done to every row of a bulk operation, in Python. The twin of ``cext/rows.pyx``: the same story."""
+"""The steps for every row of a bulk operation, in Python. The twin of ``cext/rows.pyx``: the same story."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from itertools import chain, repeat
-from operator import attrgetter, is_, itemgetter
+from functools import lru_cache, partial
+from itertools import chain, islice, repeat
+from operator import attrgetter, contains, is_, itemgetter
 from typing import Any, Final
+from weakref import ref
 
 from .table import maker_of_rows, picker
 
-__all__ = ["altered", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
+__all__ = [
+    "altered",
+    "changes_of",
+    "fill",
+    "had_value",
+    "has_one",
+    "has_value",
+    "iso",
+    "load",
+    "mark",
+    "names",
+    "pick",
+    "types",
+    "values_of",
+]
 
 THREE: Final = [f"{number:03}" for number in range(1000)]
 """Digits that are looked up are there sooner than formatted ones."""
@@ -30,7 +45,7 @@ def iso(values: Sequence[Any], otherwise: Callable[[Any], Any]) -> list[Any]:
 
     Args:
         values: The datetimes.
-        otherwise: What makes of anything else, ``None`` and subclasses included, what is written.
+        otherwise: Makes the value to write of anything else, ``None`` and subclasses included.
 
     Example:
         >>> iso([datetime(2026, 1, 2), None], str)
@@ -73,8 +88,8 @@ def pick(
         loaded: The dicts.
         names: Their names, in their order.
         leave_out: The place of the name that the tuples go without; -1 where there is none.
-        columns: What the new dicts hold: a key, and the place of its value.
-        makes: What else: a key, and what makes its value.
+        columns: The contents of the new dicts: a key, and the place of its value.
+        makes: Further contents: a key, and the function that makes its value.
         keep: Whether the tuples are wanted; else there are none.
 
     Example:
@@ -87,7 +102,7 @@ def pick(
     kept = tuple(name for place, name in enumerate(names) if place != leave_out)
     found = list(map(picker(kept), loaded)) if keep else []
     column_values = list(map(row_of(tuple((key, names[place]) for key, place in columns)), loaded))
-    for row in column_values if makes else ():  # of no row before all are read: what they run may change the dicts
+    for row in column_values if makes else ():  # of no row before all are read: these functions may change the dicts
         for key, make in makes:
             row[key] = make()
     return found, column_values
@@ -104,7 +119,7 @@ def names(rows: list[dict[str, Any]]) -> set[tuple[str, ...]]:
 
 
 def values_of(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[Any]]:
-    """Return the names of each of the dicts, and the values of all in one list: what :func:`altered` compares with.
+    """Return the names of each of the dicts, and the values of all in one list, which :func:`altered` compares with.
 
     Example:
         >>> values_of([{"a": 1, "b": 2}, {"c": 3}])
@@ -116,7 +131,7 @@ def values_of(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[A
 def altered(
     rows: list[dict[str, Any]], all_names: list[tuple[str, ...]], values: list[Any]
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Return the places of the dicts that have other names or other objects now, each with what the dict was.
+    """Return the places of the dicts that have other names or other objects now, each with the dict as it was.
 
     Args:
         rows: The dicts.
@@ -150,7 +165,7 @@ def fill(
     Args:
         loaded: The instances' values.
         column_values: Their rows, by column key.
-        pairs: Of each, what it may get: a name, and the row's key for it.
+        pairs: The attributes that each may get: a name, and the row's key for it.
 
     Example:
         >>> values = {"a": 1}
@@ -164,6 +179,84 @@ def fill(
                 values[name] = row[key]
 
 
+def changes_of(
+    kind: type[Any], columns: Sequence[tuple[str, Sequence[Any], Sequence[Any], Sequence[Any] | None]], rows: range
+) -> Iterator[dict[str, Any]]:
+    """Return an iterator over the changes of rows: pairs of an old and a new value, by name.
+
+    Args:
+        kind: The class of the pairs, a named tuple.
+        columns: Of each name its old values, its new ones, and whether the two are equal in each row: ``True``, or
+            anything else; ``None`` where they are equal in none.
+        rows: The numbers of the rows.
+
+    Example:
+        >>> list(changes_of(tuple, [("a", [1, 2], [3, 2], [False, True]), ("b", "xy", "zz", None)], range(2)))
+        [{'a': (1, 3), 'b': ('x', 'z')}, {'b': ('y', 'z')}]
+    """
+    if not columns:
+        return ({} for _ in rows)
+    make, first = partial(tuple.__new__, kind), rows.start  # half the time of kind(*pair)
+    names = [name for name, _, _, _ in columns]
+    pairs = [
+        map(make, zip(islice(old, first, None), islice(new, first, None), strict=True)) for _, old, new, _ in columns
+    ]
+    if len(names) == 1 and columns[0][3] is None:
+        name = names[0]
+        return ({name: pair} for pair in pairs[0])
+    equal = [repeat(False) if same is None else islice(same, first, None) for _, _, _, same in columns]
+    return (
+        {name: pair for name, pair, is_equal in zip(names, row, flags, strict=True) if is_equal is not True}
+        for row, flags in zip(zip(*pairs, strict=True), zip(*equal, strict=False), strict=False)
+    )
+
+
+def has_one(rows: list[dict[str, Any]], names: list[str]) -> bool:
+    """Tell whether one of the dicts has one of the names.
+
+    Example:
+        >>> has_one([{"a": 1}, {"b": 2}], ["b", "c"]), has_one([{"a": 1}], ["b"])
+        (True, False)
+    """
+    return any(any(map(contains, rows, repeat(name))) for name in names)
+
+
+def has_value(rows: list[dict[str, Any]], name: str, value: Any, plain: set[type[Any]]) -> bool:
+    """Tell whether one of the dicts may have a value under a name: an equal one, or one of another type.
+
+    Args:
+        rows: The dicts.
+        name: The name.
+        value: The value.
+        plain: The types whose values tell by ``==`` whether they are equal.
+
+    Example:
+        >>> has_value([{"a": 1}, {"b": 2}], "a", 2, {int}), has_value([{"a": 1}, {"a": "?"}], "a", 2, {int})
+        (False, True)
+    """
+    try:
+        found = list(map(itemgetter(name), rows))
+    except KeyError:
+        found = [row[name] for row in rows if name in row]
+    return not plain.issuperset(map(type, found)) or value in found
+
+
+def had_value(states: list[Any], name: str, value: Any, unknown: object) -> bool:
+    """Tell whether one of some instances may have had a value: it was equal, or is not known.
+
+    Args:
+        states: The states of the instances.
+        name: The attribute.
+        value: The value.
+        unknown: Stands in a state for an old value that is not known.
+    """
+    found = [
+        committed[name] if name in (committed := state.committed_state) else state.dict.get(name, unknown)
+        for state in states
+    ]
+    return any(map(is_, found, repeat(unknown))) or value in found
+
+
 def types(rows: list[dict[str, Any]]) -> set[type[Any]]:
     """Return the types of all values of dicts.
 
@@ -172,6 +265,55 @@ def types(rows: list[dict[str, Any]]) -> set[type[Any]]:
         True
     """
     return set(map(type, chain.from_iterable(map(dict.values, rows))))
+
+
+def load(
+    make: Callable[[], Any],
+    manager: Any,
+    state_class: Any,
+    state_name: str,
+    rows: Sequence[Any],
+    names: tuple[str, ...],
+    places: tuple[int, ...],
+    width: int,
+    identity: type[Any],
+    unread: frozenset[str],
+) -> list[Any]:
+    """Return instances that have the values of rows, their states marked as stored.
+
+    Args:
+        make: Makes an empty instance with a state.
+        manager: SQLAlchemy's manager of the class.
+        state_class: The class of the states, if what its constructor does is known: done here it takes half the time.
+        state_name: Where an instance has its state.
+        rows: The rows.
+        names: The attributes that get a value.
+        places: The place of each value in a row.
+        width: How many columns, the first ones, are the primary key.
+        identity: The class that goes into the identity keys.
+        unread: The attributes that get no value, and are to raise when they are asked for.
+    """
+    found = []
+    for row in rows:
+        if state_class is None:
+            instance = make()
+            values = instance.__dict__
+            state = values[state_name]
+            state.expired_attributes.update(unread)
+        else:
+            instance = manager.class_.__new__(manager.class_)
+            values = instance.__dict__
+            values[state_name] = state = state_class.__new__(state_class)
+            state.class_ = manager.class_
+            state.manager = manager
+            state.obj = ref(instance, state._cleanup)
+            state.committed_state = {}
+            state.expired_attributes = set(unread)
+        for name, place in zip(names, places, strict=True):
+            values[name] = row[place]
+        state.key = (identity, tuple(row[:width]), None)
+        found.append(instance)
+    return found
 
 
 def mark(
@@ -194,10 +336,10 @@ def mark(
         attributes: The attributes' names by column key, where these are not the same.
         primary_key: The column keys of the primary key.
         identity: The class that goes into the identity keys.
-        no_value: What SQLAlchemy records of an attribute that was not set before.
+        no_value: SQLAlchemy's record of an attribute that was not set before.
 
     Returns:
-        What SQLAlchemy had recorded of each before; ``None`` where that is ``no_value`` of all that was set.
+        SQLAlchemy's former record of each; ``None`` where that is ``no_value`` of all that was set.
     """
     records, nothing = [state.committed_state for state in states], repeat(no_value)
     # It is a member of an enum, and those are compared in Python: no more is asked of it than whether it is there.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from operator import is_
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, make_transient_to_detached
+from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.instrumentation import ClassManager
 
+from .rowwise import load
 from .rowwise import types as types_of
 
 if TYPE_CHECKING:
@@ -19,22 +20,22 @@ if TYPE_CHECKING:
     from .table import TableMapping
 
 __all__ = [
+    "PLAIN",
     "STATE",
     "Snapshot",
     "changed",
     "detach",
     "expire_again",
-    "leave_out",
-    "foreign_keys",
+    "fill_in",
+    "loaded",
     "put_back",
     "renew",
     "settle_modified",
     "set_again",
     "set_aside",
     "show_again",
+    "show_row",
     "store",
-    "take_changes",
-    "takes_key",
 ]
 
 
@@ -43,12 +44,18 @@ STATE: Final = "_sa_instance_state"
 
 NOTHING: Final[frozenset[str]] = frozenset()
 
+IS_KNOWN: Final = set(InstanceState.__init__.__code__.co_names) == {
+    *("__class__", "class_", "manager", "weakref", "ref", "_cleanup", "obj", "committed_state", "set"),
+    "expired_attributes",
+}
+"""The constructor of a state is that of SQLAlchemy 2.0 and 2.1, so that :func:`loaded` may do its work itself."""
+
 PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 """Types that are known to be no SQL expressions'."""
 
 
 class Snapshot:
-    """What an instance is now: its values, its history, and whether it is stored.
+    """The present condition of an instance: its values, its history, and whether it is stored.
 
     Of ten thousand, Python's garbage collector has as little to look at as can be: dicts of plain values it leaves
     alone, and the collection that these would cause takes as long as a third of an UPDATE of all their rows.
@@ -64,7 +71,7 @@ class Snapshot:
         self.expired = frozenset(state.expired_attributes) or NOTHING
 
     def put_back(self, state: InstanceState[Any]) -> None:
-        """Make the instance of that state what it was."""
+        """Bring the instance of that state back to this condition."""
         state.key = self.key
         values = state.dict
         values.clear()
@@ -75,10 +82,14 @@ class Snapshot:
         state.expired_attributes.clear()
         state.expired_attributes.update(self.expired)
         state.modified = self.modified
+        for value in self.values.values():
+            adapter = getattr(value, "_sa_adapter", None)
+            if adapter is not None:
+                adapter.invalidated = False  # a flush that was undone has expired the collection
 
 
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
-    """Make a new instance what a session leaves behind: it has the values of its row, is detached and clean.
+    """Leave a new instance as a session does: it has the values of its row, is detached and clean.
 
     As after a flush, an attribute that was not set reads ``None``, and one that is a SQL expression is expired.
 
@@ -88,11 +99,15 @@ def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict
         column_values: The row's values, by column key.
     """
     values = state.dict
-    attributes = mapping.attributes
-    for key, value in column_values.items():
-        values[attributes[key]] = value
-    state.key = None
-    make_transient_to_detached(state.obj())
+    values.update(column_values if mapping.is_named_alike else mapping.by_attribute(column_values))
+    if mapping.readonly or state.manager.dispatch.expire or state._deleted or "_pending_mutations" in state.__dict__:
+        state.key = None
+        make_transient_to_detached(state.obj())
+    else:  # the same, of an instance that has all of its row: a tenth of a save less
+        key = tuple([column_values[each] for each in mapping.primary_key])
+        state.key = (mapping.identity_class, key, state.identity_token)
+        state.committed_state.clear()
+        state.modified = state.expired = False
     state.expired_attributes.difference_update(mapping.keys)
 
 
@@ -113,13 +128,72 @@ def store(instance: object, values: dict[str, Any]) -> None:
         state.modified = True
 
 
+def loaded(
+    mapping: TableMapping, names: Sequence[str], places: Sequence[int], rows: Sequence[Sequence[Any]], width: int
+) -> list[Any]:
+    """Return new instances of stored rows, as SQLAlchemy loads them: they are detached and clean.
+
+    An attribute that was not read raises, as a deferred one does.
+
+    Args:
+        mapping: The mapping of their class.
+        names: The attributes that were read.
+        places: Where their values stand in the rows.
+        rows: The rows.
+        width: How many columns, the first ones, are the primary key.
+    """
+    manager = mapping.mapper.class_manager
+    unread = frozenset([each.key for each in mapping.mapper.column_attrs if each.key not in names])
+    is_plain = type(manager) is ClassManager and getattr(manager, "_state_constructor", None) is InstanceState
+    found = load(
+        manager.new_instance,
+        manager,
+        InstanceState if is_plain and IS_KNOWN else None,
+        STATE,
+        rows,
+        tuple(names),
+        tuple(places),
+        width,
+        mapping.identity_class,
+        unread,
+    )
+    if manager.dispatch.load:
+        for instance in found:
+            manager.dispatch.load(instance_state(instance), None)
+    return found
+
+
+def show_row(state: InstanceState[Any], values: Mapping[str, Any], is_own: bool) -> tuple[str, ...]:
+    """Let an instance show its row as it was read; of a session's, the attributes that the session has expired.
+
+    Args:
+        state: The state of the instance.
+        values: The row, by attribute name.
+        is_own: It is a session's.
+
+    Returns:
+        The attributes that it shows now.
+    """
+    if is_own:
+        expired = state.expired_attributes
+        if state.session_id is None or expired.isdisjoint(values):
+            return ()
+        values = {name: value for name, value in values.items() if name in expired and name not in state.dict}
+        expired.difference_update(values)
+        state.expired = False  # or SQLAlchemy passes over it when it brings instances up to date
+    state.dict.update(values)
+    if state.manager.dispatch.refresh:
+        state.manager.dispatch.refresh(state, None, tuple(values))
+    return tuple(values)
+
+
 def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
     """Give an instance that was updated the values that its row has now; other changes stay pending.
 
     Args:
         mapping: The mapping of its class.
         state: The state of the instance.
-        column_values: What the row got, by column key.
+        column_values: The values that the row got, by column key.
     """
     values = column_values if mapping.is_named_alike else mapping.by_attribute(column_values)
     if (
@@ -134,6 +208,13 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
         state.dict.update(values)
         state.expired_attributes.difference_update(values)
         state.modified = state.expired = False
+    if mapping.expired_when_written:
+        names = [name for name in mapping.expired_when_written if name not in state.committed_state]
+        for name in names:
+            state.dict.pop(name, None)
+        state.expired_attributes.update(names)
+        if state.manager.dispatch.expire:
+            state.manager.dispatch.expire(state, names)
     if state.committed_state:
         settle_modified(mapping, state)
 
@@ -141,46 +222,18 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
 def settle_modified(mapping: TableMapping, state: InstanceState[Any]) -> None:
     """Let an instance whose update has ended be modified where a change is pending, and not by an equal value.
 
-    A flush does that, too: it forgets that an attribute was set to its old value.
+    A flush does that, too: it forgets that an attribute was set to its old value, or that one was set without a column.
     """
     written = changed(mapping, state)
     for name in list(state.committed_state):
         key = mapping.keys.get(name)
-        if key is not None and key not in written:
+        if name in mapping.readonly or (key is not None and key not in written):
             del state.committed_state[name]
     state.modified = bool(state.committed_state)
 
 
-def take_changes(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:
-    """Give an instance what receivers have changed in its column values; what they took out is not written.
-
-    Raises:
-        TypeError: They have put in what is no column.
-    """
-    mapping.refuse_unknown(now.keys())
-    instance = state.obj()
-    for key, value in now.items():
-        if key not in was or was[key] is not value:
-            setattr(instance, mapping.attributes[key], value)
-    leave_out(mapping, state, was, now)
-
-
-def leave_out(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:
-    """Make attributes what they were before they were set, where receivers took them out of the column values."""
-    for key in was.keys() - now.keys():
-        name = mapping.attributes[key]
-        if state.key is None:
-            state.dict.pop(name, None)
-            if key in mapping.null_when_unset:
-                now[key] = None
-        elif name in state.committed_state:
-            unset(state, name)
-    if not state.committed_state and state.session_id is None:
-        state.modified = False
-
-
 def unset(state: InstanceState[Any], name: str) -> None:
-    """Let an attribute of a stored instance be what it was before it was set."""
+    """Give an attribute of a stored instance its old value again, as if it had not been set."""
     old = state.committed_state[name]
     if old is not NO_VALUE:
         set_committed_value(state.obj(), name, old)
@@ -191,7 +244,7 @@ def unset(state: InstanceState[Any], name: str) -> None:
 
 
 def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Container[str]) -> list[tuple[str, Any, Any]]:
-    """Let the attributes that have changed and are not to be written be what they were; :func:`set_again` undoes that.
+    """Give attributes that have changed and are not to be written their old values; :func:`set_again` undoes that.
 
     Args:
         mapping: The mapping of the class of a stored instance.
@@ -212,12 +265,20 @@ def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Contain
 
 
 def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]]) -> None:
-    """Set attributes that :func:`set_aside` has made what they were: they wait to be written again."""
+    """Set attributes that :func:`set_aside` gave their old values: they wait to be written again."""
     for name, value, old in pending:
         state.dict[name] = value
         state.committed_state[name] = old
         state.expired_attributes.discard(name)
         state.modified = True
+
+
+def fill_in(state: InstanceState[Any], name: str, value: object) -> None:
+    """Give an attribute of a stored instance a default, which a flush writes; nobody has set it, so no event tells."""
+    state.dict[name] = value
+    state.committed_state[name] = NO_VALUE  # or a flush would pass over a value that is equal to the old one
+    state.expired_attributes.discard(name)
+    state.modified = True
 
 
 def is_sql(value: object) -> bool:
@@ -245,86 +306,14 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     return found
 
 
-def take_attributes(
-    mapping: TableMapping,
-    state: InstanceState[Any],
-    values_before: Mapping[str, Any],
-    columns_before: Mapping[str, Any],
-    column_values: dict[str, Any],
-    is_update: bool,
-) -> None:
-    """Put the attributes that receivers have set on an instance into its column values.
-
-    A column value that a receiver has changed as well has the last word.
-
-    Args:
-        mapping: The mapping of its class.
-        state: The state of the instance.
-        values_before: Its values before the receivers, by attribute name.
-        columns_before: Its column values before the receivers.
-        column_values: Its column values now.
-        is_update: They are those of an UPDATE.
-    """
-    values = state.dict
-    if values.keys() == values_before.keys() and all(map(is_, values.values(), values_before.values())):
-        return
-    written = changed(mapping, state) if is_update else None
-    for name, key in mapping.columns:
-        value = values.get(name, NO_VALUE)
-        if value is values_before.get(name, NO_VALUE) or value is NO_VALUE:
-            continue
-        if column_values.get(key, NO_VALUE) is not columns_before.get(key, NO_VALUE):
-            continue
-        if written is not None:
-            if key in written:
-                column_values[key] = value
-            else:
-                column_values.pop(key, None)
-                state.committed_state.pop(name, None)  # it was set to what it was
-        elif value is not None or key not in mapping.left_out_when_none:
-            column_values[key] = value
-        else:
-            column_values.pop(key, None)
-    if written is None:
-        mapping.complete(column_values, mapping.defaults)
-    elif column_values and not columns_before:
-        mapping.complete(column_values, mapping.onupdates)
-
-
-def parents(mapping: TableMapping, state: InstanceState[Any]) -> Iterator[tuple[RelationshipProperty[Any], Any]]:
-    """Return the relationships of an instance that lead to a parent and were set, each with the parent."""
-    touched = state.dict if state.key is None else state.committed_state
-    for name in mapping.relationships.intersection(touched):
-        relationship = mapping.mapper.relationships[name]
-        if relationship.direction is RelationshipDirection.MANYTOONE and name in state.dict:
-            yield relationship, state.dict[name]
-
-
-def takes_key(mapping: TableMapping, state: InstanceState[Any]) -> bool:
-    """Tell whether a stored instance has got another parent, whose key the flush puts into its row."""
-    committed = state.committed_state
-    return any(committed[relationship.key] is not parent for relationship, parent in parents(mapping, state))
-
-
-def foreign_keys(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
-    """Return the columns that the flush takes from parents that were set by object, as far as these have a key."""
-    found: dict[str, Any] = {}
-    for relationship, parent in parents(mapping, state):
-        if state.key is None and parent is None:
-            continue
-        values = {} if parent is None else instance_state(parent).dict
-        for local, remote in relationship.local_remote_pairs or ():
-            value = values.get(relationship.mapper.get_property_by_column(remote).key)
-            if local.key in mapping.attributes and (value is not None or parent is None):
-                found[str(local.key)] = value
-    return found
-
-
 def put_back(session: Session, state: InstanceState[Any]) -> None:
-    """Undo what was changed of a stored instance and not written."""
+    """Undo the changes of a stored instance that were not written."""
     instance = state.obj()
     for name, old in list(state.committed_state.items()):
-        if old is NO_VALUE or name not in state.dict:
+        if getattr(state.manager[name].impl, "dynamic", False):  # of a write-only collection only changes are there
+            del state.committed_state[name]
+            state.dict.pop(name, None)
+        elif old is NO_VALUE or name not in state.dict:
             session.expire(instance, [name])
         else:
             set_committed_value(instance, name, old)
@@ -351,7 +340,7 @@ def show_again(state: InstanceState[Any], values: Mapping[str, Any]) -> list[str
 
 
 def expire_again(state: InstanceState[Any], names: Iterable[str]) -> None:
-    """Expire what :func:`show_again` has shown, those aside that were changed meanwhile."""
+    """Expire the attributes that :func:`show_again` has shown, those aside that were changed meanwhile."""
     for name in names:
         if name not in state.committed_state and state.dict.pop(name, NO_VALUE) is not NO_VALUE and state.key:
             state.expired_attributes.add(name)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .defaults import Constant, DefaultContext, nullary
 from .instance_state import STATE
 from .rowwise import pick
-from .table import Constant, DefaultContext, TableMapping, maker_of_rows, nullary, picker
+from .table import TableMapping, maker_of_rows, picker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["RowPlan", "plan_of", "rows_of", "stored_rows_of"]
+__all__ = ["RowPlan", "new_row", "plan_of", "rows_of", "stored_rows_of"]
 
 MOST: Final = 64
 """Layouts of one class that are remembered: instances that each have other attributes could have any number."""
@@ -57,24 +58,29 @@ class RowPlan:
     def pick(
         self, loaded: list[dict[str, Any]], keep: bool
     ) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]] | None:
-        """Return what instances have set, and what an INSERT writes of them; ``None`` where they are not all like this.
+        """Return the values that instances have set, and those that an INSERT writes; ``None`` if not all are alike.
 
         Args:
             loaded: The instances' values.
-            keep: Whether it is wanted what they have set.
+            keep: Whether the values that they have set are wanted.
         """
         state = self.names.index(STATE) if STATE in self.names else -1
         picked = pick(loaded, self.names, state, self.places, self.makes, keep)
         if picked is not None:
             left_out = self.left_out_when_none
-            if self.defaults or left_out:
+            if self.defaults:
                 for row in picked[1]:
-                    if self.defaults or any(row[key] is None for key in left_out):
-                        self.complete(row)
+                    self.complete(row)
+            elif left_out:
+                for row in picked[1]:
+                    for key in left_out:
+                        if row[key] is None:
+                            self.complete(row)
+                            break
         return picked
 
     def column_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an INSERT writes, by column key, with the client's defaults applied.
+        """Return the values that an INSERT writes, by column key, with the client's defaults applied.
 
         The rule is that of SQLAlchemy's flush (``_collect_insert_commands`` in its ``orm/persistence.py``): ``None``
         lets a default serve, and an unset attribute without one is NULL, unless its type evaluates ``None``.
@@ -110,15 +116,20 @@ def plan_of(mapping: TableMapping, values: Iterable[str]) -> RowPlan:
     return plan
 
 
+def new_row(mapping: TableMapping, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that an INSERT of an instance writes; see :meth:`RowPlan.column_values`."""
+    return plan_of(mapping, values).column_values(values)
+
+
 def rows_of(
     mapping: TableMapping, loaded: list[dict[str, Any]], keep: bool = True
 ) -> tuple[list[RowPlan], list[tuple[Any, ...]], list[dict[str, Any]]]:
-    """Return the plans of instances of one class, what each has set, and what an INSERT writes of it.
+    """Return the plans of instances of one class, the values that each has set, and those that an INSERT writes.
 
     Args:
         mapping: The mapping of their class.
         loaded: The instances' values, which mostly have one plan.
-        keep: Whether it is wanted what each has set; else there is nothing.
+        keep: Whether the values that each has set are wanted; else they are left out.
     """
     plan = plan_of(mapping, loaded[0])
     picked = plan.pick(loaded, keep)

@@ -124,8 +124,8 @@ def refusal(
         model: The class that is being mapped.
         owner: The class that has the attribute.
         name: The attribute's name.
-        what: What it is.
-        advice: What to do.
+        what: Its kind, for the message.
+        advice: The way out.
         is_hidden: ``aldis.Model`` comes first, and hides it.
     """
     verb = "would be hidden by" if is_hidden else "would hide"

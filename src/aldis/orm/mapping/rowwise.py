@@ -7,13 +7,44 @@ from typing import TYPE_CHECKING, Any
 
 from ...dispatch import backend
 
-__all__ = ["altered", "are_alike", "fill", "iso", "mark", "names", "pick", "types", "values_of"]
+__all__ = [
+    "altered",
+    "are_alike",
+    "changes_of",
+    "fill",
+    "had_value",
+    "has_one",
+    "has_value",
+    "iso",
+    "load",
+    "mark",
+    "names",
+    "pick",
+    "types",
+    "values_of",
+]
 
 if TYPE_CHECKING:
-    from ._pure_rows import altered, fill, iso, mark, names, pick, types, values_of
+    from ._pure_rows import (
+        altered,
+        changes_of,
+        fill,
+        had_value,
+        has_one,
+        has_value,
+        iso,
+        load,
+        mark,
+        names,
+        pick,
+        types,
+        values_of,
+    )
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
-    altered, fill, iso, mark = _rows.altered, _rows.fill, _rows.iso, _rows.mark
+    altered, changes_of, fill, iso = _rows.altered, _rows.changes_of, _rows.fill, _rows.iso
+    had_value, has_one, has_value = _rows.had_value, _rows.has_one, _rows.has_value
+    load, mark = _rows.load, _rows.mark
     names, pick, types, values_of = _rows.names, _rows.pick, _rows.types, _rows.values_of
 
 

@@ -1,4 +1,4 @@
-"""A mapped class: which attribute is which column, and what defaults a row gets."""
+"""A mapped class: which attribute is which column, and which defaults a row gets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Integer, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
-from sqlalchemy.sql.schema import CallableColumnDefault, ColumnElementColumnDefault, ScalarElementColumnDefault
+from sqlalchemy.sql.schema import ColumnElementColumnDefault
 
 from ...errors import ConfigurationError, UnknownAttributeError
 from ...suggestions import did_you_mean
+from .defaults import DefaultContext, clients_defaults
+from .many_to_many import Link, links_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -27,29 +29,14 @@ __all__ = [
     "LISTENED",
     "NAMED_AND_MAPPED",
     "attribute",
+    "hint",
     "is_listened",
     "key_equals",
     "maker_of_rows",
     "mapper_of",
-    "nullary",
     "picker",
-    "set_attributes",
     "mapping_of",
 ]
-
-
-class DefaultContext:
-    """What a column's default callable gets for its context: the row's values so far.
-
-    Stands for SQLAlchemy's ``DefaultExecutionContext``, which only a statement that runs has.
-    """
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.current_parameters = values
-
-    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
-        """Return the values of the row, by column key; there is one group of them, isolated or not."""
-        return self.current_parameters
 
 
 LISTENED: Final[set[type[Any]]] = set()
@@ -85,7 +72,7 @@ class TableMapping:
     keys: Mapping[str, str]
     """The column's key by the attribute's name."""
     defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
-    """The column's key, and what makes its default on the client."""
+    """The column's key, and the function that makes its default on the client."""
     onupdates: tuple[tuple[str, Callable[[Any], Any]], ...]
     """The same for an UPDATE."""
     primary_key: tuple[str, ...]
@@ -97,7 +84,9 @@ class TableMapping:
     left_out_when_none: frozenset[str]
     """The keys of the columns that an INSERT leaves out where the attribute is ``None``: a default serves."""
     readonly: frozenset[str]
-    """The attributes that are SQL expressions: a flush expires them."""
+    """The attributes that are SQL expressions."""
+    expired_when_written: tuple[str, ...]
+    """Those among them that a flush expires, as another value of a column may give them another one."""
     made_on_update: tuple[Column[Any], ...]
     """The columns that the database may fill in when others are updated."""
     rowid: Column[Any] | None
@@ -108,13 +97,28 @@ class TableMapping:
     """How instances become rows, by the attributes that are set, see ``plan.py``."""
 
     @cached_property
+    def links(self) -> Mapping[str, Link]:
+        """The many-to-many relationships that are written, by name."""
+        return links_of(self.mapper)
+
+    @cached_property
+    def associations(self) -> tuple[type[Any], ...]:
+        """The classes that are mapped to the secondary tables of its many-to-many relationships."""
+        return tuple(each.association for each in self.links.values() if each.association is not None)
+
+    @cached_property
     def identity_class(self) -> type[Any]:
         """The class in the identity keys of its instances."""
         return self.mapper.identity_key_from_primary_key(())[0]
 
     @cached_property
+    def settable(self) -> frozenset[str]:
+        """The mapped attributes, which a caller may set by name; ``settable.py`` knows of others."""
+        return frozenset(self.mapper.attrs.keys())
+
+    @cached_property
     def unique_keys(self) -> frozenset[str]:
-        """The keys of the columns that are in the primary key, or in what has to be unique."""
+        """The keys of the columns that are in the primary key, or in a unique constraint or index."""
         table = self.table
         found = [*table.primary_key.columns]
         for constraint in table.constraints:
@@ -125,12 +129,12 @@ class TableMapping:
 
     @cached_property
     def row_of(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-        """What makes the row of an instance's values, by column key; a KeyError, where it does not have them all."""
+        """The function that makes the row of an instance's values, by column key; a KeyError, where one is missing."""
         return maker_of_rows((key, name) for name, key in self.columns)
 
     @cached_property
     def is_named_alike(self) -> bool:
-        """Its attributes are called what their columns' keys are."""
+        """Its attributes have the names of their columns' keys."""
         return all(key == name for key, name in self.attributes.items())
 
     @cached_property
@@ -140,7 +144,7 @@ class TableMapping:
             return {}
         return {key: self.mapper.columns[name].table for name, key in self.columns}
 
-    @property
+    @cached_property
     def own_listeners(self) -> int:
         """How many listeners aldis itself has for each event of the mapper's rows; see ``session/listeners.py``."""
         return sum(base in LISTENED for base in self.mapper.class_.__mro__)
@@ -151,6 +155,11 @@ class TableMapping:
         return len(self.mapper.class_manager.dispatch.init) > 1
 
     @property
+    def watches_updates(self) -> bool:
+        """Somebody else than aldis listens to ``before_update``, and may set further attributes of an instance."""
+        return len(self.mapper.dispatch.before_update) > self.own_listeners
+
+    @property
     def watches_expiry(self) -> bool:
         """Somebody listens to SQLAlchemy's ``expire`` event of its instances."""
         return bool(self.mapper.class_manager.dispatch.expire)
@@ -158,7 +167,7 @@ class TableMapping:
     def complete(
         self, column_values: dict[str, Any], defaults: tuple[tuple[str, Callable[[Any], Any]], ...]
     ) -> dict[str, Any]:
-        """Add the client's defaults to what is written; of an UPDATE, those of the tables that are written."""
+        """Add the client's defaults to column values; of an UPDATE, those of the tables that are written."""
         if defaults is self.onupdates and self.table_of:
             tables = {self.table_of[key] for key in column_values}
             defaults = tuple(each for each in defaults if self.table_of[each[0]] in tables)
@@ -168,7 +177,7 @@ class TableMapping:
         return column_values
 
     def refuse_unknown(self, keys: AbstractSet[str]) -> None:
-        """Refuse to write what is no column.
+        """Refuse to write a key that is no column's.
 
         Raises:
             UnknownAttributeError: A key is no column's.
@@ -191,7 +200,7 @@ class TableMapping:
         return [column == value for column, value in zip(self.mapper.primary_key, state.identity, strict=True)]
 
     def refuse_core(self, what: str) -> None:
-        """Refuse what works on one table only.
+        """Refuse a method that works on one table only.
 
         Raises:
             ConfigurationError: The class is mapped to several.
@@ -231,30 +240,6 @@ def mapper_of(model: type[Any]) -> Mapper[Any]:
     return mapper
 
 
-def set_attributes(instance: object, values: Mapping[str, Any]) -> None:
-    """Set attributes by name; none, where one of them does not exist.
-
-    Raises:
-        UnknownAttributeError: A name is no attribute of the class.
-    """
-    for name in values:
-        refuse_unknown(type(instance), name)
-    for name, value in values.items():
-        setattr(instance, name, value)
-
-
-class Constant:
-    """A default that is the same for every row."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __call__(self, _context: Any = None) -> Any:
-        return self.value
-
-
 def attribute(model: type[Any], name: str) -> Any:
     """Return a mapped class's attribute, for SQL.
 
@@ -288,19 +273,8 @@ def key_equals(model: type[Any], value: Any) -> list[Any]:
     return [column == each for column, each in zip(columns, values, strict=True)]
 
 
-def refuse_unknown(model: type[Any], name: str) -> None:
-    """Refuse to set what is no attribute of a class, mapped or not.
-
-    Raises:
-        UnknownAttributeError: There is none of that name.
-    """
-    # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
-    if not any(name in each.__dict__ for each in model.__mro__):
-        attribute(model, name)
-
-
 def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of these names; itemgetter of one returns no tuple, and there is none of nothing."""
+    """Return a function that takes the values of these names; itemgetter of one name returns no tuple."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple([values[name] for name in names])
@@ -309,13 +283,13 @@ def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, .
 def maker_of_rows(
     columns: Iterable[tuple[str, str]], defaults: Iterable[tuple[str, Callable[[], Any]]] = ()
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return what makes a dict of an instance's values, by column key instead of attribute name.
+    """Return a function that makes a dict of an instance's values, by column key instead of attribute name.
 
-    Written as Python's own dict display: a fourth of what ``dict(zip(...))`` takes.
+    Written as Python's own dict display: a fourth of the time of ``dict(zip(...))``.
 
     Args:
         columns: Each column's key, and the name of its attribute.
-        defaults: Further columns' keys, and what makes the value.
+        defaults: Further columns' keys, and the function that makes the value.
     """
     made = dict(defaults)
     display = [f"{key!r}: values[{name!r}]" for key, name in columns]
@@ -323,15 +297,6 @@ def maker_of_rows(
     makers = {f"make_{number}": make for number, make in enumerate(made.values())}
     maker: Callable[[Mapping[str, Any]], dict[str, Any]] = eval(f"lambda values: {{{', '.join(display)}}}", makers)  # noqa: S307
     return maker
-
-
-def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
-    """Return what makes a default without a look at the row, if it can: SQLAlchemy has wrapped a plain function."""
-    if isinstance(default, Constant):
-        return default
-    function: Callable[[], Any] | None = getattr(default, "__wrapped__", None)
-    is_wrapped = getattr(default, "__globals__", {}).get("__name__") == "sqlalchemy.sql.schema"
-    return function if is_wrapped else None
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -390,6 +355,11 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
             or (column.default is not None and column.key not in made)
             or column.key in primary_key
         ),
+        expired_when_written=tuple(
+            attribute.key
+            for attribute in mapper.column_attrs
+            if attribute.key not in dict(columns) and getattr(attribute, "expire_on_flush", True)
+        ),
         made_on_update=tuple(
             column
             for column in mapped
@@ -397,20 +367,6 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
         ),
         rowid=rowid_of(table, primary_key),
     )
-
-
-def clients_defaults(
-    columns: Iterable[Column[Any]], which: Callable[[Column[Any]], Any]
-) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """Return the keys of the columns that have a default made in Python, each with what makes it."""
-    found: list[tuple[str, Callable[[Any], Any]]] = []
-    for column in columns:
-        default = which(column)
-        if isinstance(default, ScalarElementColumnDefault):
-            found.append((column.key, Constant(default.arg)))
-        elif isinstance(default, CallableColumnDefault):
-            found.append((column.key, cast("Callable[[Any], Any]", default.arg)))
-    return tuple(found)
 
 
 def rowid_of(table: Table, primary_key: tuple[str, ...]) -> Column[Any] | None:

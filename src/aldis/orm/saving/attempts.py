@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy.exc import StatementError
@@ -66,12 +65,23 @@ class Attempt:
                 )
 
 
-@contextmanager
-def naming(note: RowNote | None, number: int) -> Iterator[None]:
-    """Name the row of an error."""
-    try:
-        yield
-    except Exception as error:
-        if note is not None:
-            error.add_note(note(number))
-        raise
+class naming:  # noqa: N801 - as contextlib's own
+    """Name the row of an error.
+
+    Args:
+        note: What it says.
+        number: The place of the row.
+    """
+
+    __slots__ = ("note", "number")
+
+    def __init__(self, note: RowNote | None, number: int) -> None:
+        self.note = note
+        self.number = number
+
+    def __enter__(self) -> None:
+        """Nothing is left to do."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and self.note is not None:
+            error.add_note(self.note(self.number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,15 +12,16 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
-from ..mapping.instance_state import Snapshot, leave_out, take_attributes
+from ..mapping.instance_state import Snapshot
 from ..mapping.plan import plan_of, rows_of
+from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
 
 if TYPE_CHECKING:
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["NOTHING_PASSED", "BeforeReceivers", "NewRows", "Row", "names_of", "saved_in_order"]
+__all__ = ["NOTHING_PASSED", "BeforeReceivers", "NewRows", "Row", "States", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
 
@@ -56,6 +57,11 @@ class Row:
         self.count: int | None = 1
         """Rows written: 0 where a conflict was ignored."""
 
+    def skip(self) -> None:
+        """Leave the row out: a receiver asks for it."""
+        self.skipped, self.count = True, 0
+        self.put_back()
+
     def put_back(self) -> None:
         """Restore the instance."""
         if self.before is not None:
@@ -70,6 +76,28 @@ def at(values: list[T], places: Sequence[int]) -> list[T]:
 def names_of(values: Sequence[Mapping[str, Any]]) -> list[frozenset[str]]:
     """Return the names of the attributes that the caller gave of each row."""
     return [frozenset(each) if each else NONE for each in values]
+
+
+class States(Sequence[InstanceState[Any]]):
+    """The states of rows, looked up when they are asked for.
+
+    Args:
+        rows: The rows.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.rows[number].state
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[InstanceState[Any]]:
+        return iter([row.state for row in self.rows])
 
 
 class NewRows:
@@ -150,6 +178,11 @@ class NewRows:
         if not self.skipped:
             return self.column_values
         return [column_values for number, column_values in enumerate(self.column_values) if number not in self.skipped]
+
+    def skip(self, number: int) -> None:
+        """Leave out the row at a place: a receiver asks for it."""
+        self.skipped.add(number)
+        self.put_one_back(number, self.states[number])
 
     def mark_stored(self) -> None:
         """Leave the instances as a session leaves them: they have their rows' values, are detached and clean."""
@@ -271,8 +304,11 @@ class BeforeReceivers:
         taken = [(number, before) for number, before in instances if number not in skipped]
         for number, before in taken:
             column_values = self.column_values[number]
-            columns_before = columns.get(number, column_values.copy())
+            columns_before = columns.setdefault(number, column_values.copy())
             take_attributes(mapping, states[number], before, columns_before, column_values, is_update)
+        for number, before in columns.items() if is_update else ():
+            if number not in skipped:
+                leave_out_defaults(mapping, states[number], before, self.column_values[number])
         return [number for number, _ in taken]
 
 

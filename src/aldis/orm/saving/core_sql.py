@@ -9,72 +9,52 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import ConfigurationError, RowMismatchError
+from ..databases import MYSQL
 from ..databases.outcome import is_conflict
 from ..databases.sqlite import whole
-from ..mapping.instance_state import detach, renew, settle_modified
+from ..mapping.instance_state import renew, settle_modified
 from .attempts import Attempt
-from .gone import gone
+from .gone import gone, no_longer_stored
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
     from sqlalchemy.orm import InstanceState
 
-    from ..databases import Driver, Outcome
+    from ..databases import Outcome
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
+    from .prepared import Processor
 
 __all__ = [
     "delete_one",
-    "insert_one",
     "insert_row",
     "insert_unless_conflict",
     "take_outcome",
+    "take_row",
     "update_one",
     "update_row",
 ]
 
 
-async def driver_of(transaction: Transaction) -> Driver | None:
-    """Return the driver to talk to, with the transaction begun in the database.
-
-    PostgreSQL's drivers put that off to the first statement.
-    """
-    found, known = transaction.direct(), transaction.driver
-    if found is not None or known is None:
-        return found
-    begin = getattr(known, "begin", None)
-    if begin is None or known.is_ready() or transaction.is_watched() or not transaction.is_alive():
-        return None
-    await begin(transaction)
-    return transaction.direct()
-
-
-async def insert_one(
-    transaction: Transaction, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]
-) -> int:
-    """Insert the row, and give ``column_values`` and the instance what the database filled in; return the row count."""
-    await insert_row(transaction, mapping, column_values)
-    detach(mapping, state, column_values)
-    return 1
-
-
 async def insert_row(transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]) -> None:
-    """Insert a row, and add to it what the database filled in.
+    """Insert a row, and add to it the values that the database made.
 
     Raises:
         RowMismatchError: The database did not store it, or did not say which key it has.
     """
-    driver = await driver_of(transaction)
-    prepared = None if driver is None else prepared_insert(transaction.sync.dialect, mapping, tuple(column_values))
-    if driver is None or prepared is None:
+    prepared = prepared_insert(transaction.sync.dialect, mapping, tuple(column_values))
+    outcome = None if prepared is None else await transaction.run(prepared, column_values)
+    if prepared is None or outcome is None:
         await insert_by_sqlalchemy(transaction, mapping, column_values)
     else:
-        take_outcome(mapping, prepared, column_values, await transaction.run(driver, prepared, column_values))
+        take_outcome(mapping, prepared, column_values, outcome)
 
 
 def take_outcome(mapping: TableMapping, prepared: Prepared, column_values: dict[str, Any], outcome: Outcome) -> None:
-    """Add to a row what came back of its INSERT.
+    """Add to a row the values that came back of its INSERT.
 
     Raises:
         RowMismatchError: The database did not store it, or did not say which key it has.
@@ -82,10 +62,18 @@ def take_outcome(mapping: TableMapping, prepared: Prepared, column_values: dict[
     if prepared.returns:
         if outcome.row is None:
             raise dropped(mapping)
-        column_values.update(prepared.read(outcome.row))
+        take_row(prepared.returns, column_values, outcome.row)
         refuse_keyless(mapping, column_values)
     elif outcome.row_count == 0:
         raise dropped(mapping)
+
+
+def take_row(
+    returns: Sequence[tuple[str, Processor | None]], column_values: dict[str, Any], row: Sequence[Any]
+) -> None:
+    """Add the values that came back to those of a row, by column key."""
+    for (key, process), value in zip(returns, row, strict=True):
+        column_values[key] = value if process is None else process(value)
 
 
 def refuse_keyless(mapping: TableMapping, column_values: dict[str, Any]) -> None:
@@ -147,7 +135,7 @@ async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, 
 async def update_one(
     transaction: Transaction, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]
 ) -> int:
-    """Update the row, and give ``column_values`` and the instance what it has now; return the row count.
+    """Update the row, and give ``column_values`` and the instance its values as they are now; return the row count.
 
     Raises:
         ObjectNotFound: The row is gone.
@@ -165,18 +153,18 @@ async def update_one(
 async def update_row(
     transaction: Transaction, mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]
 ) -> int:
-    """Update the row, and give ``column_values`` what the database filled in; return the row count."""
-    assert state.identity is not None
-    driver = await driver_of(transaction)
-    prepared = None if driver is None else prepared_update(transaction.sync.dialect, mapping, tuple(column_values))
-    if driver is None or prepared is None:
+    """Update the row, and give ``column_values`` the values that the database made; return the row count."""
+    if state.key is None:
+        raise no_longer_stored(state)
+    prepared = prepared_update(transaction.sync.dialect, mapping, tuple(column_values))
+    outcome = None if prepared is None else await transaction.run(prepared, column_values | key_values(state))
+    if prepared is None or outcome is None:
         return await update_by_sqlalchemy(transaction, mapping, state, column_values)
-    outcome = await transaction.run(driver, prepared, {**column_values, **key_values(state)})
     if not prepared.returns:
         return outcome.row_count
     if outcome.row is None:
         return 0
-    column_values.update(prepared.read(outcome.row))
+    take_row(prepared.returns, column_values, outcome.row)
     return 1
 
 
@@ -204,25 +192,26 @@ async def fetch(transaction: Transaction, columns: list[Any], key: list[Any]) ->
 
 async def delete_one(transaction: Transaction, mapping: TableMapping, state: InstanceState[Any]) -> int:
     """Delete the row; return the row count."""
-    assert state.identity is not None
-    driver = await driver_of(transaction)
-    prepared = None if driver is None else prepared_delete(transaction.sync.dialect, mapping)
-    if driver is None or prepared is None:
+    if state.key is None:
+        raise no_longer_stored(state)
+    prepared = prepared_delete(transaction.sync.dialect, mapping)
+    outcome = None if prepared is None else await transaction.run(prepared, key_values(state))
+    if outcome is None:
         result = await transaction.connection.execute(delete(mapping.table).where(*mapping.key_conditions(state)))
         return result.rowcount
-    return (await transaction.run(driver, prepared, key_values(state))).row_count
+    return outcome.row_count
 
 
 async def insert_unless_conflict(
     transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]
 ) -> bool:
-    """Insert a row given by column key, and add to it what the database filled in; tell whether it was inserted.
+    """Insert a row given by column key, and add to it the values that the database made; tell whether it was inserted.
 
     Raises:
         ConfigurationError: The database has no such INSERT.
     """
     dialect = transaction.sync.dialect.name
-    if dialect in {"mysql", "mariadb"}:  # whose INSERT IGNORE passes over other mistakes, too
+    if dialect in MYSQL:  # whose INSERT IGNORE passes over other mistakes, too
         async with Attempt(transaction) as attempt:
             try:
                 await insert_row(transaction, mapping, column_values)

@@ -1,152 +1,66 @@
-"""Many rows that may be stored already: find or create them, update or create them."""
+"""Rows that may be stored already: find or create them, update or create them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import literal, tuple_, union_all
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
-from ...errors import ConfigurationError, MultipleObjectsReturned
-from ..databases.sqlite import whole
+from ...errors import ConfigurationError, SkipOperation
+from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
 from ..mapping.rowwise import are_alike
+from ..mapping.settable import set_attributes
+from ..mapping.table import mapping_of
 from . import roads as writers
 from .columns import NewRows, Row
+from .lookup import Lookup
 from .operation import Bulk, check_fields
+from .races import found_or_written
 from .raw_values import Rows
 from .update import updated_row
 
 if TYPE_CHECKING:
     from ...progress import Progress
     from ..database import Using
+    from ..model import Model
     from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
 
-__all__ = ["bulk_get_or_create", "bulk_update_or_create"]
+__all__ = ["bulk_get_or_create", "bulk_update_or_create", "get_or_create"]
 
-MOST_VALUES: Final = 10_000
-"""Values of one lookup; SQLite takes 32,766 parameters a statement, PostgreSQL's protocol 32,767."""
-
-AT_ONCE: Final = 200
-"""SELECTs of one statement; SQLite takes 500."""
+M = TypeVar("M", bound="Model")
 
 
-class Lookup:
-    """Finds the stored rows that have the unique values of others.
+async def get_or_create(
+    queryset: QuerySet[M], defaults: Mapping[str, Any] | None, equals: Mapping[str, Any], is_update: bool
+) -> tuple[M, bool]:
+    """Return the one instance that has these values, or create it; one that is to be updated is locked at once.
 
-    Args:
-        bulk: The operation.
-        unique_fields: The attributes that tell rows apart; by default the primary key.
+    A lock that is taken for a read first, and for the write later, is a deadlock of two that have both read.
     """
-
-    def __init__(self, bulk: Bulk, unique_fields: Sequence[str] | None) -> None:
-        mapping = bulk.mapping
-        self.bulk = bulk
-        self.names = tuple(unique_fields or (mapping.attributes[key] for key in mapping.primary_key))
-        check_fields(bulk.model, self.names, "unique_fields")
-        self.columns = [getattr(bulk.model, name) for name in self.names]
-        self.sees_all = bulk.queryset._select is None
-        """No row of the table is hidden from it."""
-
-    def key(self, row: Any, number: int, extra: Mapping[str, Any] | None) -> tuple[Any, ...]:
-        """Return the unique values of a row.
-
-        Raises:
-            TypeError: It is neither an instance nor a mapping.
-            ConfigurationError: It lacks one.
-        """
-        if isinstance(row, Mapping):
-            values: Mapping[str, Any] = row
-        elif isinstance(row, self.bulk.model):
-            values = instance_state(row).dict
-        else:
-            raise TypeError(
-                f"row {number + 1:,} is {row!r}: {self.bulk.name} takes instances of {self.bulk.model.__name__} or "
-                "mappings of its attributes."
-            )
-        values = {**extra, **values} if extra else values
-        found = tuple(values.get(name) for name in self.names)
-        if None in found:
-            name = self.names[found.index(None)]
-            raise ConfigurationError(
-                f"row {number + 1:,}, {row!r}, has no {name}, by which {self.bulk.name} tells rows apart: give it, or "
-                "name other unique_fields."
-            )
-        return found
-
-    async def find(self, transaction: Transaction, keys: Iterable[tuple[Any, ...]], lock: bool) -> dict[Any, Any]:
-        """Return the stored instances with these unique values, by them.
-
-        Raises:
-            MultipleObjectsReturned: Two rows share them.
-        """
-        wanted = dict.fromkeys(keys)
-        source = iter(wanted)
-        found: dict[Any, Any] = {}
-        query = self.bulk.queryset.using(transaction.connection)
-        while some := list(islice(source, MOST_VALUES // len(self.names))):
-            condition = (
-                self.columns[0].in_([key[0] for key in some])
-                if len(self.columns) == 1
-                else tuple_(*self.columns).in_(some)
-            )
-            select = query.select.where(condition)
-            for instance in await query._fetch(select.with_for_update() if lock else select):
-                values = instance_state(instance).dict
-                key = tuple(values[name] for name in self.names)
-                if key in found:
-                    raise self.several(key)
-                found[key] = instance
-        others = [instance for key, instance in found.items() if key not in wanted]
-        if others:
-            found |= await self.ask(transaction, [key for key in wanted if key not in found], others)
-        return found
-
-    async def ask(self, transaction: Transaction, keys: list[Any], instances: list[Any]) -> dict[Any, Any]:
-        """Let the database say which unique values are those of rows that Python takes for others.
-
-        It compares otherwise: it pads a CHAR, rounds a number, or ignores case.
-
-        Args:
-            transaction: Where.
-            keys: The unique values.
-            instances: The stored instances, found by some of these.
-
-        Raises:
-            MultipleObjectsReturned: Two rows share them.
-        """
-        by_identity = {instance_state(instance).identity: instance for instance in instances}
-        primary_key = self.bulk.mapping.mapper.primary_key
-        base = self.bulk.queryset.select.order_by(None)
-        found: dict[Any, Any] = {}
-        for first in range(0, len(keys), AT_ONCE):
-            some = keys[first : first + AT_ONCE]
-            selects = [
-                base.with_only_columns(literal(number), *primary_key).where(
-                    *[column == value for column, value in zip(self.columns, key, strict=True)]
-                )
-                for number, key in enumerate(some)
-            ]
-            connection = transaction.connection
-            for number, *identity in (await whole(connection, connection.execute(union_all(*selects)))).all():
-                key = some[number]
-                if key in found:
-                    raise self.several(key)
-                if tuple(identity) in by_identity:
-                    found[key] = by_identity[tuple(identity)]
-        return found
-
-    def several(self, key: tuple[Any, ...]) -> MultipleObjectsReturned:
-        """Return the error of unique values that two rows have."""
-        told = " and ".join(f"{name}={value!r}" for name, value in zip(self.names, key, strict=True))
-        return MultipleObjectsReturned(
-            f"more than one {self.bulk.model.__name__} meets {told}: unique_fields have to be unique."
-        )
+    # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state.
+    locking = queryset._with(queryset.select.with_for_update(read=not is_update))
+    found = await queryset.get_or_none(**equals)
+    if found is not None:
+        if is_update:  # the row is there, and its lock no lock of a gap, which others could hold as well
+            found = await locking.get_or_none(**equals)
+        if found is not None:
+            return found, False
+    try:
+        created = await queryset.create(**{**equals, **(defaults or {})})
+    except IntegrityError:
+        found = await locking.get_or_none(**equals)
+        if found is None:
+            raise
+        return found, False
+    if created is None:
+        raise SkipOperation(f"a receiver skipped the creation of the {queryset.model.__name__}.")
+    return created, True
 
 
 async def bulk_get_or_create(
@@ -165,16 +79,48 @@ async def bulk_get_or_create(
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
-        found = await lookup.find(transaction, keys, False)
-        new: dict[Any, tuple[NewRows, int]] = {}
-        batches: dict[type[Any], NewRows] = {}
-        for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
-            if key not in found and key not in new:
-                new[key] = bulk.take(batches, row, number, create_params)
-        for each in batches.values():
-            await bulk.create(transaction, each)
-        found |= {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
-        answer.extend(found[key] for key in keys if key in found)
+        try:
+            answer.extend(await attempt(transaction, batch, keys))
+        except IntegrityError:
+            if len(batch) == 1 or lookup.are_exact(keys):
+                raise
+            # Two rows may be one to the database, which ignores case, say: then the second finds the first.
+            for row, key in zip(batch, keys, strict=True):
+                answer.extend(await attempt(transaction, [row], [key]))
+
+    async def attempt(transaction: Transaction, batch: list[Any], keys: list[tuple[Any, ...]]) -> list[Any]:
+        async def find(is_again: bool) -> dict[Any, Any]:
+            # MariaDB's ordinary read shows the state of the transaction's first one.
+            return await lookup.find(transaction, keys, "read" if is_again and is_mysql(transaction) else "")
+
+        return await found_or_written(bulk, transaction, find, lambda found: create(transaction, batch, keys, found))
+
+    async def create(
+        transaction: Transaction, batch: list[Any], keys: list[tuple[Any, ...]], found: dict[Any, Any]
+    ) -> list[Any]:
+        stored = dict(found)
+        instances: dict[int, Any] = {}
+        waiting = list(enumerate(zip(keys, batch, strict=True)))
+        while waiting:
+            new: dict[Any, tuple[NewRows, int, int]] = {}
+            batches: dict[type[Any], NewRows] = {}
+            alike = []
+            for number, (key, row) in waiting:
+                if key in stored:
+                    instances[number] = stored[key]
+                elif key in new:
+                    alike.append((number, (key, row)))
+                else:
+                    new[key] = (*bulk.take(batches, row, number + len(answer), create_params), number)
+            for each in batches.values():
+                await bulk.create(transaction, each)
+            written: dict[Any, Any] = {}
+            for key, (each, place, number) in new.items():
+                if each.counts[place]:
+                    written[key] = instances[number] = each.instances[place]
+            stored |= await lookup.met(transaction, {key for _, (key, _) in alike}, written)
+            waiting = alike
+        return [instances[number] for number in sorted(instances)]
 
     await bulk.run(rows, using, work)
     return answer
@@ -207,7 +153,22 @@ async def bulk_update_or_create(
         if upserted is not None:
             answer.extend(upserted)
             return
-        found = await lookup.find(transaction, keys, True)
+
+        async def find(is_again: bool) -> dict[Any, Any]:
+            wanted = keys
+            if is_mysql(transaction) and not is_again:
+                # A lock of a key that is not there is one of a gap, which others could hold as well.
+                stored = await lookup.find(transaction, keys, "")
+                wanted = [key for key in keys if key in stored]
+            return await lookup.find(transaction, wanted, "write")
+
+        answer.extend(
+            await found_or_written(bulk, transaction, find, lambda found: write(transaction, batch, keys, found))
+        )
+
+    async def write(
+        transaction: Transaction, batch: list[Any], keys: list[tuple[Any, ...]], found: dict[Any, Any]
+    ) -> list[Any]:
         new: dict[Any, tuple[NewRows, int]] = {}
         old: dict[Any, Row] = {}
         batches: dict[type[Any], NewRows] = {}
@@ -222,10 +183,15 @@ async def bulk_update_or_create(
         await bulk.update(transaction, list(old.values()))
         written = {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
         written |= {key: row.instance for key, row in old.items() if not row.skipped}
-        answer.extend(written[key] for key in keys if key in written)
+        return [written[key] for key in keys if key in written]
 
     await bulk.run(rows, using, work)
     return answer
+
+
+def is_mysql(transaction: Transaction) -> bool:
+    """Tell whether the database is MySQL or MariaDB."""
+    return transaction.sync.dialect.name in MYSQL
 
 
 def refuse_alike(bulk: Bulk, keys: Sequence[tuple[Any, ...]], batch: Sequence[Any], first: int) -> None:
@@ -258,17 +224,19 @@ async def upsert(
 
     Args:
         bulk: The operation.
-        lookup: What tells rows apart.
+        lookup: The attributes that tell rows apart.
         transaction: Where to write.
         batch: The rows.
         update_fields: The attributes to write of a row that is found.
         first: Where the batch begins among all rows.
 
     Returns:
-        The instances; ``None`` if nothing was written, and a look at what is stored has to go first.
+        The instances; ``None`` if nothing was written, and a look at the stored rows has to go first.
     """
     _, update_params, _ = bulk.told
     if update_params or not lookup.sees_all or bulk.mapping.watches_init or bulk.are_rows_heard():
+        return None
+    if not lookup.are_hashable:
         return None
     rows = all_new(bulk, batch, first)
     if rows is None:
@@ -301,7 +269,7 @@ def all_new(bulk: Bulk, batch: Sequence[Any], first: int) -> NewRows | None:
         return None
     batches: dict[type[Any], NewRows] = {}
     if columns >= {*batch[0], *(create_params or ())}:
-        with suppress(TypeError):  # what is found need not have all that makes a new one
+        with suppress(TypeError):  # the row that is found need not have all that makes a new one
             for number, row in enumerate(batch, first):
                 bulk.take(batches, row, number, create_params)
     if len(batches) != 1:
@@ -327,6 +295,5 @@ def changed_row(
     fields = [name for name in given if name in mapping.keys] if update_fields is None else update_fields
     values = {name: given[name] for name in fields if name in given and name not in unique}
     values |= update_params or {}
-    for name, value in values.items():
-        setattr(instance, name, value)
+    set_attributes(mapping_of(type(instance)), instance, values)
     return updated_row(number, instance, state, values, values, before)

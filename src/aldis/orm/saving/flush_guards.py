@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event, text
 
+from ..databases import MYSQL
 from ..databases.sqlite import whole
 from .core_sql import dropped
 
@@ -80,7 +81,7 @@ async def has_a_say(transaction: Transaction, mapping: TableMapping, rows: Seque
         if dialect.name == "postgresql":
             statement: Any = POSTGRESQL
             values: dict[str, Any] = {"name": dialect.identifier_preparer.format_table(table)}
-        elif dialect.name in {"mysql", "mariadb"} and dialect.insert_returning:
+        elif dialect.name in MYSQL and dialect.insert_returning:
             statement, values = MARIADB, {"schema": table.schema, "table": table.name}
         else:
             return False

@@ -1,4 +1,4 @@
-"""The error of a stored instance whose row is gone."""
+"""The errors of a stored instance whose row is gone, or that is stored no longer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm.exc import StaleDataError
 
-from ...errors import ObjectNotFound
+from ...errors import ObjectNotFound, TransactionEndedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["RowGoneError", "first_gone", "gone"]
+__all__ = ["RowGoneError", "first_gone", "gone", "no_longer_stored"]
 
 
 class RowGoneError(ObjectNotFound, StaleDataError):
@@ -32,6 +32,14 @@ def gone(state: InstanceState[Any]) -> RowGoneError:
     return RowGoneError(
         f"{state.class_.__name__} {state.identity!r} cannot be updated: its row is gone. "
         "Use save(force_insert=True) to insert it again."
+    )
+
+
+def no_longer_stored(state: InstanceState[Any]) -> TransactionEndedError:
+    """Return the error of an instance that was stored when the call was made, and is not when it writes."""
+    return TransactionEndedError(
+        f"a {state.class_.__name__} is no longer stored: the transaction in which it was saved was rolled back while "
+        "this call waited. Nothing is written."
     )
 
 

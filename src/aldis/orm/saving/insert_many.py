@@ -1,6 +1,6 @@
 """INSERT of many rows: by one statement, where that is known to store the same and to tell whose key is whose.
 
-Else they go row by row. What stands against one statement is worked out once for each set of columns, and said by the
+Else they go row by row. The reasons against one statement are worked out once for each set of columns, and said by the
 logger ``aldis.writers``. A statement that the database refuses, or whose rows cannot be told apart, is undone alone,
 and its rows go one by one: so an error is the error of one row, and names it.
 """
@@ -19,11 +19,11 @@ from ..databases.asyncmy import AsyncmyDriver
 from ..databases.asyncpg import AsyncpgDriver
 from ..databases.copying import FEWEST, Copying, copying_of
 from ..databases.outcome import concerns_values, lacks_rights
-from ..databases.postgresql import NotForArrays, insert_over_arrays
+from ..databases.postgresql import NotForArrays, insert_over_arrays, with_literals
 from ..databases.psycopg import PsycopgDriver
 from ..databases.sqlite import whole
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
-from .core_sql import driver_of, insert_row, take_outcome
+from .core_sql import insert_row, take_outcome
 from .prepared import Prepared, PreparedArrays, Unprepared, cached, plain_insert, prepared_insert
 from .proof import Proof, proof_of
 
@@ -54,7 +54,7 @@ class Together:
     Args:
         reason: Why they cannot be.
         prepared: The statement.
-        proof: What proves the order of the rows that come back.
+        proof: Proves the order of the rows that come back.
     """
 
     __slots__ = ("copying", "prepared", "proof", "reason", "refused_at")
@@ -71,7 +71,7 @@ class Together:
         self.copying: Copying | None = None
         """How the rows may be copied instead, on PostgreSQL."""
         self.refused_at: Any = None
-        """What the schema's version was, on SQLite, when the keys of a batch were not those that they had to be."""
+        """The schema's version, on SQLite, when the keys of a batch were not those that they had to be."""
 
 
 async def insert_many(
@@ -81,14 +81,14 @@ async def insert_many(
     alike: bool,
     note: RowNote | None = None,
 ) -> None:
-    """Insert rows in their order, and add to each what the database filled in.
+    """Insert rows in their order, and add to each the values that the database filled in.
 
     Args:
         transaction: Where.
         mapping: The mapping of their class.
         rows: The rows, by column key.
         alike: They have the same columns.
-        note: What an error says of the row at a place among these.
+        note: The note of an error on the row at a place among these.
 
     Raises:
         DBAPIError: As SQLAlchemy raises it, of the one row that the database refused.
@@ -125,12 +125,12 @@ async def insert_alike(
 
 
 async def insert_together(transaction: Transaction, mapping: TableMapping, rows: Sequence[dict[str, Any]]) -> str:
-    """Insert rows that have the same columns by one statement; return what it is called.
+    """Insert rows that have the same columns by one statement; return its name.
 
     Raises:
         Refused: They have to go one by one; nothing was written.
     """
-    driver, dialect, keys = await driver_of(transaction), transaction.sync.dialect, tuple(rows[0])
+    driver, dialect, keys = await transaction.begun_driver(), transaction.sync.dialect, tuple(rows[0])
     if driver is None:
         return await insert_by_sqlalchemy(transaction, mapping, rows)
     together = cached(dialect, mapping, ("insert many", keys), lambda: together_of(dialect, mapping, keys))
@@ -175,7 +175,7 @@ def together_of(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) 
 def taken(
     together: Together, rows: Sequence[dict[str, Any]], returned: Sequence[Sequence[Any]], row_count: int
 ) -> str | None:
-    """Give rows what came back of them; return why that cannot be, if it cannot."""
+    """Give rows the values that came back; return the reason where these cannot be theirs."""
     if row_count != len(rows):
         return f"{row_count} rows were stored: a trigger or a rule has a say"
     found: dict[str, Sequence[Any]] = {}
@@ -194,7 +194,7 @@ def taken(
 async def attempted(
     transaction: Transaction, together: Together, work: Callable[[], Any], rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Run a statement of many rows, and give the rows what came back.
+    """Run a statement of many rows, and give the rows the values that came back.
 
     Raises:
         Refused: It was undone, since it failed for the sake of a row, or nobody could tell whose key is whose.
@@ -228,14 +228,18 @@ async def insert_arrays(
     except Exception as error:
         raise Refused(f"a value is none: {error}") from error
     try:
-        sql = prepared.sql(driver.placeholder, driver.kinds(prepared.statement.columns, arrays))
+        kinds = driver.kinds(prepared.statement.columns, arrays)
     except NotForArrays as error:
         raise Refused(str(error)) from error
     is_long = len(rows) >= FEWEST and together.copying is not None
     if is_long and isinstance(driver, AsyncpgDriver) and await copy_arrays(transaction, driver, together, rows, arrays):
         return "COPY"
-    returns = bool(prepared.returns)
-    await attempted(transaction, together, lambda: driver.run_arrays(transaction, sql, arrays, returns), rows)
+    try:
+        kinds, parameters = with_literals(kinds, arrays)
+    except (NotForArrays, ValueError) as error:
+        raise Refused(f"a value is none: {error}") from error
+    sql, returns = prepared.sql(driver.placeholder, kinds), bool(prepared.returns)
+    await attempted(transaction, together, lambda: driver.run_arrays(transaction, sql, parameters, returns), rows)
     return "one INSERT over arrays"
 
 
@@ -333,7 +337,7 @@ async def insert_each(
     Raises:
         RowMismatchError: The database did not store one of them.
     """
-    driver = await driver_of(transaction)
+    driver = await transaction.begun_driver()
     prepared = None if driver is None else prepared_insert(transaction.sync.dialect, mapping, tuple(rows[0]))
     if driver is None or prepared is None:
         return False
@@ -358,9 +362,9 @@ async def insert_each(
 
 
 async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, rows: Sequence[dict[str, Any]]) -> str:
-    """Insert rows by SQLAlchemy's own INSERT of many rows, which a watched connection shows; return what it is called.
+    """Insert rows by SQLAlchemy's own INSERT of many rows, which a watched connection shows; return its name.
 
-    SQLAlchemy would sort what comes back by the key, and so give each row another's where keys do not ascend.
+    SQLAlchemy would sort the returned rows by the key, and so give each row another's where keys do not ascend.
 
     Raises:
         Refused: They have to go one by one; nothing was written.

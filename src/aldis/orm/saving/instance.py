@@ -1,30 +1,46 @@
-"""One instance: its INSERT, UPDATE or DELETE between its signals. ``Model``'s own methods call these."""
+"""One instance: its INSERT, UPDATE or DELETE between its signals. ``Model``'s own methods call these.
+
+The plans of the signals are called from here, and no function in between: that costs a save less than its receivers.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 
+from ...context import CURRENT, NONE
+from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
-from ..mapping.instance_state import Snapshot, changed, leave_out, take_attributes
-from ..mapping.plan import plan_of
-from ..mapping.table import mapping_of
-from ..meta import meta_of, operation
+from ...dispatch.plans import note_of_last
+from ...errors import SkipOperation
+from ..mapping.instance_state import Snapshot, changed, detach
+from ..mapping.plan import new_row
+from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
+from ..mapping.rowwise import altered, values_of
+from ..mapping.settable import set_attributes
+from ..meta import Meta, meta_of
 from ..transactions.rollback import RollbackScope
 from . import unit_of_work
-from .changes import Changes, asked_of, of_one, reader_on
-from .core_sql import delete_one, insert_one, update_one
-from .firing import fire, is_heard, telling
+from .core_sql import delete_one, insert_row, update_one
+from .firing import are_off
 from .roads import delete_needs_flush, needs_flush
+from .row_changes import Changes, asked_of, of_one, reader_on
 
 if TYPE_CHECKING:
-    from ..database import Using
+    from collections.abc import Mapping
 
-__all__ = ["delete", "save", "update"]
+    from ..database import Using
+    from ..mapping.table import TableMapping
+
+__all__ = ["delete", "save", "set_values", "update"]
 
 T = TypeVar("T")
+
+BEFORE: Final = {kind: PARAMETERS[f"pre_{kind}"] for kind in ("save", "update", "delete")}
+"""The names of the parameters of the signal before, by its kind."""
+AFTER: Final = {kind: PARAMETERS[f"post_{kind}"] for kind in ("save", "update", "delete")}
 
 
 async def save(
@@ -48,32 +64,56 @@ async def save(
     Returns:
         The instance; ``None`` when a receiver skipped the operation.
     """
-    mapping = mapping_of(type(instance))
+    meta = meta_of(type(instance))
+    mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
     if is_update:
         column_values = changed(mapping, state)
-        if column_values:
+        if column_values and mapping.onupdates:
             mapping.complete(column_values, mapping.onupdates)
     else:
-        column_values = plan_of(mapping, state.dict).column_values(state.dict)
-    return await write(caller, instance, values, column_values, is_update, using, before, "save")
+        column_values = new_row(mapping, state.dict)
+    return await write("save", meta, state, caller, instance, values, column_values, is_update, using, before)
 
 
-async def update(instance: T, values: dict[str, Any], using: Using | None, before: Snapshot) -> T | None:
-    """Update the attributes of a stored instance that are named, with its update signals; see :func:`save`."""
-    mapping = mapping_of(type(instance))
+async def update(instance: T, values: dict[str, Any], using: Using | None) -> T | None:
+    """Set attributes of a stored instance and update these alone, with its update signals; see :func:`save`.
+
+    Raises:
+        UnknownAttributeError: A name is no attribute of the class.
+    """
+    meta = meta_of(type(instance))
+    mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
+    before = Snapshot(state)
+    set_values(mapping, instance, values, before)
     column_values = {
         key: value
         for key, value in changed(mapping, state).items()
         if mapping.attributes[key] in values or mapping.attributes[key] not in before.committed
     }
-    if column_values:
+    if column_values and mapping.onupdates:
         mapping.complete(column_values, mapping.onupdates)
-    return await write(instance, instance, values, column_values, True, using, before, "update")
+    return await write("update", meta, state, instance, instance, values, column_values, True, using, before)
 
 
-async def write(
+def set_values(mapping: TableMapping, instance: object, values: Mapping[str, Any], before: Snapshot) -> None:
+    """Set attributes by name; none, where one of them does not exist or refuses its value.
+
+    Raises:
+        UnknownAttributeError: A name is no attribute of the class.
+    """
+    try:
+        set_attributes(mapping, instance, values)
+    except BaseException:
+        before.put_back(instance_state(instance))
+        raise
+
+
+async def write(  # noqa: PLR0915 - the way of one row, in a line
+    kind: str,
+    meta: Meta,
+    state: InstanceState[Any],
     caller: object,
     instance: T,
     values: dict[str, Any],
@@ -81,33 +121,50 @@ async def write(
     is_update: bool,
     using: Using | None,
     before: Snapshot,
-    kind: str,
 ) -> T | None:
-    """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction."""
-    model = type(instance)
-    mapping = mapping_of(model)
-    signals = meta_of(model).signals
-    state: InstanceState[Any] = instance_state(instance)
+    """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction.
+
+    Raises:
+        SkipOperation: A receiver of the signal after raised it, when there is nothing left to skip.
+    """
+    model, mapping = type(instance), meta._mapping
+    pre, post = meta.signals._around(kind)
+    is_off = are_off()
+    asked = changes = given = written = token = None
+    if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)):
+        asked = asked_of(meta.signals, kind, model, is_update)
     row_count = 0
     skipped = False
-    told = (model, caller, instance, values, column_values, is_update, False)
-    asked = (
-        asked_of(signals, kind, model, is_update) if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)) else None
-    )
-    changes, given, written = None, None, None
-    async with operation(model, using, RollbackScope(state, before)) as transaction:
+    async with meta.operation(using, RollbackScope(state, before)) as transaction:
         if asked is not None:
             changes = Changes(mapping, asked, [state], [column_values], is_update, reader_on(transaction))
-        with telling(signals, kind, model, caller, instance, values):
-            if is_heard(signals[f"pre_{kind}"], model):
-                was, columns_before = state.dict.copy(), column_values.copy()
+        plan = None if is_off else pre.plan(model, BEFORE[kind])
+        if plan is not None or (not is_off and post.has_receivers_for(model)):
+            token = CURRENT.set((caller, instance, frozenset(values) if values else NONE))
+        try:
+            if plan is not None:
+                loaded, columns_before = [state.dict], column_values.copy()
+                values_before = values_of(loaded)
                 if changes is not None:
                     given = of_one(await changes.before())
-                skipped = await fire(signals, f"pre_{kind}", *told, given)
-                mapping.refuse_unknown(column_values.keys())
+                try:
+                    rest = plan(model, caller, instance, values, column_values, is_update, False, given)
+                    if rest is not None:
+                        await rest
+                except SkipOperation:
+                    skipped = True
+                except Exception as error:
+                    note_of_last(plan, error, model)
+                    raise
+                if column_values.keys() != columns_before.keys():
+                    mapping.refuse_unknown(column_values.keys())
+                    if not skipped:
+                        leave_out(mapping, state, columns_before, column_values)
                 if not skipped:
-                    leave_out(mapping, state, columns_before, column_values)
-                    take_attributes(mapping, state, was, columns_before, column_values, is_update)
+                    for _, was in altered(loaded, *values_before):
+                        take_attributes(mapping, state, was, columns_before, column_values, is_update)
+                    if is_update and len(column_values) < len(columns_before):
+                        leave_out_defaults(mapping, state, columns_before, column_values)
             if changes is not None and not skipped:
                 await changes.keep()
             if skipped:
@@ -117,28 +174,74 @@ async def write(
             elif is_update:
                 row_count = await update_one(transaction, mapping, state, column_values)
             else:
-                row_count = await insert_one(transaction, mapping, state, column_values)
+                await insert_row(transaction, mapping, column_values)
+                detach(mapping, state, column_values)
+                row_count = 1
             if changes is not None:
                 written = of_one(changes.after([0] if skipped else ()))
-            await fire(signals, f"post_{kind}", *told, row_count, skipped, written)
+            plan = None if is_off else post.plan(model, AFTER[kind])
+            if plan is not None:
+                try:
+                    rest = plan(
+                        model, caller, instance, values, column_values, is_update, False, row_count, skipped, written
+                    )
+                    if rest is not None:
+                        await rest
+                except Exception as error:
+                    note_of_last(plan, error, model)
+                    raise
+        finally:
+            if token is not None:
+                CURRENT.reset(token)
     return None if skipped else instance
 
 
 async def delete(instance: object, using: Using | None) -> int:
-    """Delete the row of a stored instance, with its delete signals; return the number of rows."""
+    """Delete the row of a stored instance, with its delete signals; return the number of rows.
+
+    Raises:
+        SkipOperation: A receiver of ``post_delete`` raised it.
+    """
     model = type(instance)
-    mapping = mapping_of(model)
-    signals = meta_of(model).signals
+    meta = meta_of(model)
+    mapping = meta._mapping
+    pre, post = meta.signals._around("delete")
+    is_off = are_off()
     state: InstanceState[Any] = instance_state(instance)
+    token = None
     row_count = 0
-    async with operation(model, using, RollbackScope(state, Snapshot(state))) as transaction:
-        with telling(signals, "delete", model, instance, instance, None):
-            skipped = await fire(signals, "pre_delete", model, instance, instance, None)
+    skipped = False
+    async with meta.operation(using, RollbackScope(state, Snapshot(state))) as transaction:
+        plan = None if is_off else pre.plan(model, BEFORE["delete"])
+        if plan is not None or (not is_off and post.has_receivers_for(model)):
+            token = CURRENT.set((instance, instance, None))
+        try:
+            if plan is not None:
+                try:
+                    rest = plan(model, instance, instance, None)
+                    if rest is not None:
+                        await rest
+                except SkipOperation:
+                    skipped = True
+                except Exception as error:
+                    note_of_last(plan, error, model)
+                    raise
             if not skipped and delete_needs_flush(mapping):
                 row_count = await unit_of_work.delete(transaction, instance)
             elif not skipped:
                 row_count = await delete_one(transaction, mapping, state)
-            await fire(signals, "post_delete", model, instance, instance, row_count, skipped)
+            plan = None if is_off else post.plan(model, AFTER["delete"])
+            if plan is not None:
+                try:
+                    rest = plan(model, instance, instance, row_count, skipped)
+                    if rest is not None:
+                        await rest
+                except Exception as error:
+                    note_of_last(plan, error, model)
+                    raise
+        finally:
+            if token is not None:
+                CURRENT.reset(token)
         if not skipped:
             make_transient(instance)
     return row_count

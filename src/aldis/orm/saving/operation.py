@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
-from ...context import CURRENT_MODEL_INSTANCE, EXPLICIT_SPECIFIED_VALUES, current
+from ...context import current
 from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, has_expressions, settle_modified
 from ..mapping.rowwise import names
+from ..mapping.settable import new_instance, set_attributes
 from ..mapping.table import TableMapping, attribute, mapping_of
-from ..meta import meta_of, operation
+from ..meta import meta_of
 from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
-from .changes import Changes, Reader, asked_of, reader_on
-from .columns import BeforeReceivers, NewRows, Row, names_of
-from .firing import Rows as Fired
-from .firing import fire, fire_each, is_heard, rows_of_signal, skipped_of
+from .bulk_signals import BulkSignals
+from .columns import NewRows, Row, States
+from .firing import fire
 from .raw_values import Rows, batches, readable_twice
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column
-
     from ..database import Using
     from ..queryset import QuerySet
     from ..transactions.rollback import Change
     from ..transactions.savepoints import Transaction
+    from .row_changes import Changes
 
 __all__ = ["BATCH_SIZE", "Bulk", "check_fields"]
 
 BATCH_SIZE: Final = 5000
 """Rows that are written at once, if the caller does not say."""
 
-Told = tuple[tuple[ContextVar[Any], list[Any]], ...]
-"""Context variables, each with its value for each row."""
 
-
-class Bulk:
-    """One bulk operation: its queryset, its signals, and its work so far.
+class Bulk(BulkSignals):
+    """One bulk operation: its queryset, and its work so far.
 
     Args:
         queryset: The queryset that the method was called on.
@@ -70,14 +64,11 @@ class Bulk:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it takes a number of rows, from 1.")
-        self.queryset = queryset
-        self.model = queryset.model
-        self.name = name
+        super().__init__(queryset, name)
         self.batch_size = batch_size
         self.told = told
         self.ignore_conflicts = ignore_conflicts
         self.progress = progress
-        self.signals = meta_of(self.model).signals
         self.mapping = mapping_of(self.model)
         self.changed: list[Row] = []
         """The rows that were updated."""
@@ -88,19 +79,6 @@ class Bulk:
         self.created = 0
         self.updated = 0
 
-    is_migration = False
-    """A migration fills columns, instance by instance."""
-    there: frozenset[Column[Any]] | None = None
-    """The columns that the table has, if the model may be ahead of it."""
-
-    def called_on(self, _instances: list[Any]) -> Any:
-        """Return the parameter ``instance`` of the signals of the rows: one for all, or a list."""
-        return self.queryset
-
-    def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
-        """Return the context variables that tell receivers which row it is, and which attributes the caller named."""
-        return (CURRENT_MODEL_INSTANCE, instances), (EXPLICIT_SPECIFIED_VALUES, named)
-
     async def run(
         self,
         rows: Rows,
@@ -110,7 +88,7 @@ class Bulk:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
         raw_values = readable_twice(rows)
         told = self.told_of(raw_values)
-        async with operation(self.model, using, RollbackScope(changes=self)) as transaction:
+        async with meta_of(self.model).operation(using, RollbackScope(changes=self)) as transaction:
             with current(self.queryset, None, None):
                 skipped = await fire(self.signals, "pre_bulk", self.model, *told)
                 if not skipped:
@@ -129,16 +107,32 @@ class Bulk:
     def let_go(self, scope: RollbackScope) -> None:
         """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
         for change in self.loosened():
-            scope.add(change)
+            scope.add(change, len(change))
         self.changed, self.batches, self.extended = [], [], []
 
-    def put_back(self) -> None:
-        """Restore the instances."""
-        for row in reversed(self.changed):
+    def mark(self) -> tuple[int, ...]:
+        """Return how far the operation is, for :meth:`back_to`."""
+        return len(self.changed), len(self.batches), len(self.extended), self.created, self.updated
+
+    def back_to(self, mark: tuple[int, ...]) -> None:
+        """Restore the instances that were written since, and be as far as then."""
+        changed, batches, extended, self.created, self.updated = mark
+        self.put_back(changed, batches, extended)
+        del self.changed[changed:], self.batches[batches:], self.extended[extended:]
+
+    def put_back(self, changed: int = 0, batches: int = 0, extended: int = 0) -> None:
+        """Restore the instances.
+
+        Args:
+            changed: Leave so many of the rows that were updated.
+            batches: Leave so many of the batches that were inserted.
+            extended: Leave so many of the instances that got further attributes.
+        """
+        for row in reversed(self.changed[changed:]):
             row.put_back()
-        for batch in reversed(self.batches):
+        for batch in reversed(self.batches[batches:]):
             batch.put_back()
-        for state, before in self.extended:
+        for state, before in self.extended[extended:]:
             before.put_back(state)
 
     def live_states(self) -> Iterator[InstanceState[Any]]:
@@ -233,11 +227,6 @@ class Bulk:
                     raise
                 rows.counts[number] = 0
 
-    def are_rows_heard(self) -> bool:
-        """Tell whether anybody is told of single rows, or of how many were created."""
-        names = ("pre_save", "post_save", "pre_update", "post_update", "post_bulk")
-        return any(is_heard(self.signals[name], self.model) for name in names)
-
     def has_to_flush(self, rows: NewRows) -> bool:
         """Tell whether new rows have to go through a flush; all of a batch do if one does."""
         mapping = rows.mapping
@@ -260,12 +249,14 @@ class Bulk:
         """Update rows of one class, with their signals."""
         changes = None
         if may_ask(mapping.mapper.class_):
-            states, columns = [row.state for row in rows], [row.column_values for row in rows]
+            states, columns = States(rows), [row.column_values for row in rows]
             callers = [row.values for row in rows] if self.is_migration else None
             changes = self.changes_of(transaction, mapping, "update", states, columns, callers)
         await self.emit_before_update(mapping, rows, changes)
-        if changes is not None:
-            await changes.keep({number for number, row in enumerate(rows) if row.skipped})
+        if changes is not None and changes.asked.after is not None:
+            changes.are_let_go = self.is_idle_after(mapping, changes)
+            if not changes.are_let_go:
+                await changes.keep({number for number, row in enumerate(rows) if row.skipped})
         to_write = [row for row in rows if not row.skipped]
         await self.write_changes(transaction, mapping, to_write)
         for row in to_write:
@@ -274,6 +265,12 @@ class Bulk:
                 settle_modified(mapping, row.state)
         self.updated += sum(row.count or 0 for row in to_write)
         await self.emit_after_update(mapping, rows, changes)
+
+    def is_idle_after(self, mapping: TableMapping, changes: Changes) -> bool:
+        """Tell whether no receiver of ``post_update`` is going to be called, so that no old value is kept for it."""
+        if mapping.reason is not None or writers.is_watched(mapping, "update"):
+            return False
+        return changes.is_idle_after(changes.asked.after, are_written=False)
 
     async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
         """Update rows of one class."""
@@ -289,116 +286,12 @@ class Bulk:
                 lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
             )
 
-    def changes_of(
-        self,
-        transaction: Transaction,
-        mapping: TableMapping,
-        kind: str,
-        states: Sequence[InstanceState[Any]],
-        rows: Sequence[dict[str, Any]],
-        callers: Sequence[Collection[str]] | None = None,
-    ) -> Changes | None:
-        """Return the :class:`Changes` of rows of one class, if a receiver asks."""
-        model = mapping.mapper.class_
-        asked = asked_of(meta_of(model).signals, kind, model, kind == "update")
-        if asked is None:
-            return None
-        return Changes(mapping, asked, states, rows, kind == "update", self.reader(transaction), callers, self.there)
-
-    def reader(self, transaction: Transaction) -> Reader:
-        """Return the function that reads old values."""
-        return reader_on(transaction)
-
-    async def emit_before_insert(self, rows: NewRows, changes: Changes | None) -> None:
-        """Fire ``pre_save`` for each row, and take over the attributes that receivers have set."""
-        mapping, caller = rows.mapping, self.queryset
-        model = mapping.mapper.class_
-        signal = meta_of(model).signals.pre_save
-        if not is_heard(signal, model):
-            return
-        before = BeforeReceivers(rows.instances, rows.column_values)
-        given = None if changes is None else await changes.before()
-        told = (caller, rows.instances, rows.values, rows.column_values, False, False, given)
-        series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
-        with self.naming(series, rows.numbers):
-            async for number in skipped_of(series):
-                rows.skipped.add(number)
-                rows.put_one_back(number, rows.states[number])
-        for number in before.take_over(mapping, rows.states, rows.skipped, False):
-            rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(rows.states[number].dict)
-
-    async def emit_after_insert(self, rows: NewRows, changes: Changes | None) -> None:
-        """Fire ``post_save`` for each row."""
-        model, caller = rows.mapping.mapper.class_, self.queryset
-        signal = meta_of(model).signals.post_save
-        if not is_heard(signal, model):
-            return
-        skipped = [False] * len(rows.instances)
-        for number in rows.skipped:
-            skipped[number] = True
-        written = None
-        if changes is not None:
-            written = changes.after({number for number, count in enumerate(rows.counts) if not count})
-        columns = (caller, rows.instances, rows.values, rows.column_values, False, False, rows.counts, skipped, written)
-        series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
-        with self.naming(series, rows.numbers):
-            await fire_each(series)
-
-    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
-        """Fire ``pre_update`` for each row, and take over the attributes that receivers have set."""
-        model = mapping.mapper.class_
-        signal = meta_of(model).signals.pre_update
-        if not is_heard(signal, model):
-            return
-        instances, values, column_values = columns_of(rows)
-        before = BeforeReceivers(instances, column_values)
-        given = None if changes is None else await changes.before()
-        told = (self.called_on(instances), instances, values, column_values, True, self.is_migration, given)
-        series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
-        with self.naming(series, [row.number for row in rows]):
-            async for number in skipped_of(series):
-                row = rows[number]
-                row.skipped, row.count = True, 0
-                row.put_back()
-        for each in set(map(frozenset, names(column_values))):
-            mapping.refuse_unknown(each)
-        skipped = {number for number, row in enumerate(rows) if row.skipped}
-        before.take_over(mapping, [row.state for row in rows], skipped, True)
-
-    async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
-        """Fire ``post_update`` for each row."""
-        model = mapping.mapper.class_
-        signal = meta_of(model).signals.post_update
-        if not is_heard(signal, model):
-            return
-        instances, values, column_values = columns_of(rows)
-        counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
-        columns = (
-            self.called_on(instances),
-            instances,
-            values,
-            column_values,
-            True,
-            self.is_migration,
-            counts,
-            skipped,
-            None if changes is None else changes.after({number for number, row in enumerate(rows) if row.skipped}),
-        )
-        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
-        with self.naming(series, [row.number for row in rows]):
-            await fire_each(series)
-
-    @contextmanager
-    def naming(self, series: Fired, numbers: Sequence[int]) -> Iterator[None]:
-        """Name, in a note to an exception, the row whose receiver has raised it: the receiver is named already."""
-        try:
-            yield
-        except Exception as error:
-            error.add_note(f"aldis: at row {numbers[series.position] + 1:,} of {self.name}")
-            raise
-
     def take_all(self, batch: Sequence[Any], first: int) -> list[NewRows]:
-        """Take a batch of new rows, those of each class together; ``first`` is where it begins among all rows."""
+        """Take a batch of new rows; ``first`` is where it begins among all rows.
+
+        Returns:
+            The runs of rows of one class, in their order: the keys that the database makes are in that of the rows.
+        """
         types = set(map(type, batch))
         if len(types) == 1 and issubclass(model := types.pop(), self.model):
             states = list(map(instance_state, batch))
@@ -412,9 +305,9 @@ class Bulk:
             rows, _ = self.take(found, row, number)
             if not taken or taken[-1] is not rows:
                 taken.append(rows)
-                if self.ignore_conflicts:  # which of two rows is written is for their order to say
-                    found = {type(rows.instances[0]): rows}
-        return taken if self.ignore_conflicts else list(found.values())
+                found = {type(rows.instances[0]): rows}
+        refuse_twice(self.model, [instance for rows in taken for instance in rows.instances])
+        return taken
 
     def take(
         self, found: dict[type[Any], NewRows], row: Any, number: int, extra: Mapping[str, Any] | None = None
@@ -440,7 +333,7 @@ class Bulk:
             instance = row
         elif isinstance(row, Mapping):
             values = {**extra, **row} if extra else row
-            instance = self.model(**values)
+            instance = new_instance(self.model, values)
         else:
             raise TypeError(
                 f"row {number + 1:,} is {row!r}: {self.name} takes instances of {self.model.__name__} or mappings of "
@@ -455,8 +348,7 @@ class Bulk:
         if extra and instance is row:
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
-            for name, value in values.items():
-                setattr(instance, name, value)
+            set_attributes(mapping_of(type(instance)), instance, values)
             self.extended.append((state, before))
         model = type(instance)
         rows = found.get(model)
@@ -475,11 +367,6 @@ def by_class(rows: Sequence[Row]) -> Iterable[tuple[type[Any], Sequence[Row]]]:
     for row in rows:
         found.setdefault(type(row.instance), []).append(row)
     return found.items()
-
-
-def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return the instances, the values and the column values of rows."""
-    return [row.instance for row in rows], [row.values for row in rows], [row.column_values for row in rows]
 
 
 def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from ..mapping.rowwise import iso
 
 if TYPE_CHECKING:
-    from sqlalchemy import Delete, Dialect, FromClause, Insert, Update
+    from sqlalchemy import Delete, Dialect, FromClause, Insert, Select, Update
     from sqlalchemy.orm import InstanceState
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
@@ -56,11 +56,11 @@ MOST: Final = 256
 """Statements of one class and engine that are remembered."""
 
 KEY: Final = "aldis_key_"
-"""What the parameters that find a row by its primary key are called, with a number."""
+"""The name, before a number, of the parameters that find a row by its primary key."""
 
 SAMPLE: Final = datetime(987, 6, 5, 4, 3, 2, 1)  # noqa: DTZ001 - each field is of another width
 READABLE: Final = (Boolean, Date, DateTime, Integer, LargeBinary, String, Time, Uuid)
-"""Types whose values are read without the cursor's word on what they are."""
+"""Types whose values are read without the cursor's word on their type."""
 
 
 class Unprepared(Exception):
@@ -75,7 +75,7 @@ class Prepared:
     def __init__(
         self,
         dialect: Dialect,
-        statement: Insert | Update | Delete,
+        statement: Insert | Update | Delete | Select[Any],
         keys: Sequence[str],
         returns: Sequence[Column[Any]] = (),
     ) -> None:
@@ -101,7 +101,7 @@ class Prepared:
         self.returns: tuple[tuple[str, Processor | None], ...] = tuple(
             (column.key, reader(dialect, column)) for column in returns
         )
-        """The keys of the columns that come back, and what makes Python's values of them."""
+        """The keys of the columns that come back, and the functions that make Python's values of them."""
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the driver's parameters."""
@@ -117,9 +117,12 @@ class Prepared:
             return [()] * len(rows)
         return list(zip(*arrays(rows, self.binds), strict=True))
 
-    def read(self, row: Sequence[Any]) -> dict[str, Any]:
-        """Return the values that came back, by column key."""
-        return read(self.returns, row)
+    def read_all(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Return rows that came back with Python's values, made column by column."""
+        if not rows or not any(process for _, process in self.returns):
+            return rows
+        columns = zip(self.returns, zip(*rows, strict=True), strict=True)
+        return list(zip(*(each if made is None else map(made, each) for (_, made), each in columns), strict=True))
 
 
 class PreparedArrays:
@@ -145,10 +148,6 @@ class PreparedArrays:
         """Return the driver's parameters."""
         return arrays(rows, self.binds)
 
-    def read(self, row: Sequence[Any]) -> dict[str, Any]:
-        """Return the values that came back, by column key."""
-        return read(self.returns, row)
-
     def sql(self, placeholder: str, kinds: tuple[str | None, ...]) -> str:
         """Return the SQL for arrays whose elements have these types.
 
@@ -162,13 +161,6 @@ class PreparedArrays:
             places = [placeholder.format(number) for number in range(1, len(kinds) + 1)]
             self.sqls[kinds] = self.statement.sql(places, kinds)
         return self.sqls[kinds]
-
-
-def read(returns: Sequence[tuple[str, Processor | None]], row: Sequence[Any]) -> dict[str, Any]:
-    """Return the values of a row that came back, by column key."""
-    return {
-        key: value if process is None else process(value) for (key, process), value in zip(returns, row, strict=True)
-    }
 
 
 def arrays(rows: Sequence[Mapping[str, Any]], binds: Sequence[tuple[str, Processor | None]]) -> list[list[Any]]:
@@ -186,7 +178,7 @@ def positional(dialect: Dialect) -> Dialect:
 
 
 def writer(dialect: Dialect, of: TypeEngine[Any]) -> Processor | None:
-    """Return what makes the driver's value of Python's.
+    """Return the function that makes the driver's value of Python's.
 
     SQLAlchemy formats a datetime for SQLite field by field, in a microsecond; of its own type, and in its default form,
     it can be had for less.
@@ -207,7 +199,7 @@ class IsoText:
     """Writes datetimes as SQLite's manual has them ("Date And Time Functions"), with microseconds.
 
     Args:
-        otherwise: What makes SQLite's value of anything else, ``None`` and subclasses included.
+        otherwise: The function for any other value, ``None`` and subclasses included.
     """
 
     __slots__ = ("otherwise",)
@@ -230,14 +222,14 @@ def processed(values: list[Any], process: Processor | None) -> list[Any]:
 
 
 def reader(dialect: Dialect, column: Column[Any]) -> Processor | None:
-    """Return what makes Python's value of a column of the database's."""
+    """Return the function that makes Python's value of a column of the database's."""
     if not isinstance(column.type, READABLE):
         raise Unprepared
     return column.type.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def cached(dialect: Dialect, mapping: TableMapping, key: Any, make: Callable[[], T]) -> T | None:
-    """Return what was prepared for a mapping; ``None`` when it has to take SQLAlchemy's own road.
+    """Return the prepared statement of a mapping; ``None`` when it has to take SQLAlchemy's own road.
 
     The oldest goes where there are too many: strangers' rows can have any subset of the columns, in any order.
     """
@@ -270,10 +262,10 @@ def plain_insert(
 
 
 def prepared_insert(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) -> Prepared | None:
-    """Return the INSERT of one row with values for the columns ``keys``; it returns what the database fills in."""
+    """Return the INSERT of one row with values for the columns ``keys``; it returns the values of the database."""
 
     def make() -> Prepared:
-        # The key of SQLite too: what the driver tells, the rowid, is another number where the table was made with an
+        # The key of SQLite too: the rowid, which the driver tells, is another number where the table was made with an
         # INT PRIMARY KEY.
         missing = [column for column in mapping.made_on_insert if column.key not in keys]
         return plain_insert(dialect, mapping, keys, missing)
@@ -282,7 +274,7 @@ def prepared_insert(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ..
 
 
 def prepared_update(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) -> Prepared | None:
-    """Return the UPDATE, by primary key, of the columns ``keys``; it returns what the database fills in."""
+    """Return the UPDATE, by primary key, of the columns ``keys``; it returns the values that the database makes."""
 
     def make() -> Prepared:
         missing = [column for column in mapping.made_on_update if column.key not in keys]

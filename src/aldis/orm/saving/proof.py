@@ -1,8 +1,8 @@
 """Whether the rows that an INSERT of many rows returned are, one by one, the rows that it was given.
 
 No database promises the order of RETURNING. So it is proved for each batch: by the keys, where the caller gave them, or
-else by a key that the database made, which has to go steadily up or down. That is as strong as what SQLAlchemy relies
-on, which sorts by such a key, and right where a sequence or a trigger goes down.
+else by a key that the database made, which has to go steadily up or down. That is as strong as SQLAlchemy's
+order, which sorts by such a key, and right where a sequence or a trigger goes down.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Proof", "proof_of"]
 
 
 class Proof:
-    """What proves the order of the rows of an INSERT.
+    """The proof of the order of the rows of an INSERT.
 
     Args:
         given: The keys of the columns whose values the caller gave, and which are returned to be compared.
@@ -40,7 +40,7 @@ class Proof:
 
         Args:
             rows: The rows that were written, by column key.
-            returned: What came back: a list for each column, by column key.
+            returned: The values that came back: a list for each column, by column key.
         """
         for key in self.given:
             if [row[key] for row in rows] != list(returned[key]):
@@ -64,7 +64,7 @@ def is_steady(numbers: Sequence[Any]) -> bool:
 
 
 def proof_of(mapping: TableMapping, keys: Collection[str], missing: Collection[str]) -> Proof | None:
-    """Return what will prove the order of rows; ``None`` where nothing can.
+    """Return the proof of the order of rows; ``None`` where there is none.
 
     Args:
         mapping: The mapping of the rows' class.

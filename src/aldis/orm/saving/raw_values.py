@@ -1,4 +1,4 @@
-"""The rows that a bulk operation was given: what its signals call ``raw_values``, and how they are read in batches."""
+"""The rows that a bulk operation was given, ``raw_values`` in its signals, and how they are read in batches."""
 
 from __future__ import annotations
 
@@ -76,29 +76,58 @@ class AsyncRawValues(AsyncIterable[Any]):
 
 def readable_twice(rows: Rows) -> Rows:
     """Return rows that receivers of the bulk signals may read: those of an iterator are kept where they do."""
+    if type(rows) is list:
+        return rows
     if isinstance(rows, AsyncIterator):
         return AsyncRawValues(rows)
     return RawValues(rows) if isinstance(rows, Iterator) else rows
 
 
-async def batches(rows: Rows, size: int) -> AsyncIterator[list[Any]]:
+def batches(rows: Rows, size: int) -> AsyncIterator[list[Any]]:
     """Read the rows, ``size`` at a time.
 
     Raises:
         TypeError: They are not iterable.
     """
+    if type(rows) is list:
+        return Batches(iter(rows), size)
     if isinstance(rows, AsyncIterable):
-        batch = []
-        async for row in rows.take() if isinstance(rows, AsyncRawValues) else rows:
-            batch.append(row)
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-        return
+        return async_batches(rows.take() if isinstance(rows, AsyncRawValues) else rows, size)
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise TypeError(f"the rows are {rows!r}: give an iterable, or an async iterable, of instances or mappings.")
-    source = rows.take() if isinstance(rows, RawValues) else iter(rows)
-    while batch := list(islice(source, size)):
+    return Batches(rows.take() if isinstance(rows, RawValues) else iter(rows), size)
+
+
+async def async_batches(rows: AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:
+    """Read the rows of an async iterable, ``size`` at a time."""
+    batch = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
         yield batch
+
+
+class Batches(AsyncIterator[list[Any]]):
+    """Reads the rows of an iterator, ``size`` at a time.
+
+    No async generator: asyncio takes note of each, which costs as much as two receivers.
+
+    Args:
+        rows: The iterator.
+        size: How many rows are read at a time.
+    """
+
+    __slots__ = ("rows", "size")
+
+    def __init__(self, rows: Iterator[Any], size: int) -> None:
+        self.rows = rows
+        self.size = size
+
+    async def __anext__(self) -> list[Any]:
+        batch = list(islice(self.rows, self.size))
+        if not batch:
+            raise StopAsyncIteration
+        return batch

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from ..mapping.instance_state import has_expressions
-from . import upsert as upserting
+from ..mapping.instance_state import PLAIN, has_expressions
 from .core_sql import insert_unless_conflict
-from .insert_many import insert_many
-from .update_many import update_many
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
+    from .insert_many import insert_many
+    from .update_many import update_many
 
 __all__ = [
     "delete_needs_flush",
@@ -28,8 +29,20 @@ __all__ = [
     "upsert",
 ]
 
+EVENTS: Final = {kind: attrgetter(f"before_{kind}", f"after_{kind}") for kind in ("insert", "update", "delete")}
+"""The mapper's events of a row, by the kind of statement."""
+
 LOG: Final = logging.getLogger("aldis.writers")
 """Says, at DEBUG, which writer serves each batch, and why not a faster one."""
+
+if not TYPE_CHECKING:  # a type checker sees the functions themselves
+
+    def __getattr__(name: str) -> Any:
+        """Import a writer of many rows, and with it all drivers, when it is first asked for: 10 ms of an import."""
+        if name not in {"insert_many", "update_many"}:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        writer = globals()[name] = getattr(import_module(f".{name}", __package__), name)
+        return writer
 
 
 def needs_flush(
@@ -45,7 +58,7 @@ def needs_flush(
         touched = state.committed_state if is_update else state.dict
         if not mapping.relationships.isdisjoint(touched):
             return True
-    return has_expressions([column_values])
+    return not PLAIN.issuperset(map(type, column_values.values())) and has_expressions([column_values])
 
 
 def delete_needs_flush(mapping: TableMapping) -> bool:
@@ -60,8 +73,9 @@ def is_watched(mapping: TableMapping, kind: str) -> bool:
         mapping: The mapping of the class.
         kind: ``"insert"``, ``"update"`` or ``"delete"``.
     """
-    events, own = mapping.mapper.dispatch, mapping.own_listeners
-    if len(getattr(events, f"before_{kind}")) > own or len(getattr(events, f"after_{kind}")) > own:
+    before, after = EVENTS[kind](mapping.mapper.dispatch)
+    own = mapping.own_listeners
+    if len(before) > own or len(after) > own:
         return True
     return kind != "delete" and bool(mapping.mapper.class_manager.dispatch.refresh_flush)
 
@@ -76,9 +90,11 @@ async def upsert(
     """Insert rows, or update the columns ``given`` of those that are stored; return them all as they are now.
 
     Returns:
-        The rows, by column key, in their order; ``None`` if nothing was written, and a look at what is stored has to go
-        first.
+        The rows, by column key, in their order; ``None`` if nothing was written, and the stored rows have to be looked
+        at first.
     """
+    from . import upsert as upserting
+
     reason = upserting.reason_against(transaction.sync.dialect, mapping, unique, given, rows[0])
     stored = await upserting.write(transaction, mapping, unique, given, rows) if reason is None else None
     if stored is None:

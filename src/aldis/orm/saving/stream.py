@@ -10,7 +10,7 @@ from ...context import current
 from ...errors import ConfigurationError
 from ...progress import Progress, following
 from ..database import Database
-from ..meta import meta_of, operation
+from ..meta import meta_of
 from ..transactions.ambient import open_transaction
 from ..transactions.rollback import RollbackScope
 from .columns import saved_in_order
@@ -106,7 +106,7 @@ class Stream:
         with following(bulk.progress, self.rows, bulk.name) as tell:
             while not is_last:
                 scope = RollbackScope(changes=bulk)
-                async with operation(bulk.model, self.using, scope) as transaction:
+                async with meta_of(bulk.model).operation(self.using, scope) as transaction:
                     if is_first:
                         is_first = False
                         is_last = skipped = await self.fire("pre_bulk", *told)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...context import STRICT
 from ...dispatch.receiver import describe
+from ...dispatch.row_receivers import deaf_to_rows
 from ...errors import RefusedError
 from ..mapping.table import mapper_of
 from ..meta import meta_of
@@ -36,7 +37,9 @@ def is_strict() -> bool:
 
 
 def refuse_untold(model: type[Any], statement: str, call: str, engine: Engine) -> None:
-    """Refuse a statement over many rows in strict mode, if somebody listens to the model or to a class below it.
+    """Refuse a statement over many rows in strict mode, if a receiver of the model or of a class below it misses rows.
+
+    One that was connected with ``rows=True`` misses none.
 
     Args:
         model: The model.
@@ -55,11 +58,12 @@ def refuse_untold(model: type[Any], statement: str, call: str, engine: Engine) -
         for kind in KINDS[statement]:
             for when in ("pre", "post"):
                 signal = signals[f"{when}_{kind}"]
-                if is_heard(signal, mapper.class_):
-                    receiver = next(iter(signal.receivers_for(mapper.class_)))
+                receiver = deaf_to_rows(signal, mapper.class_) if is_heard(signal, mapper.class_) else None
+                if receiver is not None:
                     setting = "aldis.strict()" if is_here else "Database(strict=True)"
+                    way_out = "connect it with rows=True, or " if kind != "save" else ""
                     raise RefusedError(
                         f"{call} is refused by {setting}: {describe(receiver)} listens to {when}_{kind} of "
-                        f"{mapper.class_.__name__}, and would not be told of each row. Instead, {INSTEAD[statement]}, "
-                        "or run the call outside of strict mode."
+                        f"{mapper.class_.__name__}, and would not be told of each row. Instead, "
+                        f"{way_out}{INSTEAD[statement]}, or run the call outside of strict mode."
                     )

@@ -1,7 +1,7 @@
-"""The other road to the database: what needs SQLAlchemy's unit of work goes through a flush.
+"""The other road to the database: rows that need SQLAlchemy's unit of work go through a flush.
 
-That is several tables (joined inheritance), version counters, relationships that were set by object, and what a delete
-does to related rows.
+These are rows of several tables (joined inheritance) or with version counters, rows whose relationships were set by
+object, and deletes that change related rows.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 
-from ..mapping.instance_state import Snapshot, is_sql, set_again, set_aside, settle_modified
+from ..mapping.instance_state import Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
 from ..transactions.ambient import alone
+from .announcing import announce, filled_of, is_announced
 from .flush_guards import guarded
 from .gone import first_gone, gone
 
@@ -23,15 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.orm import UOWTransaction
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
 __all__ = ["delete", "write"]
 
-FILLED: Final = "aldis_filled"
-"""Where a session of ours keeps the attributes that have got a default of which SQLAlchemy does not know, by state."""
+NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
@@ -95,45 +94,36 @@ async def flush(
         alone(transaction, "a flush"),
         unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session,
     ):
-        filled: dict[InstanceState[Any], list[str]] = {}
-        session.info[FILLED] = filled
+        announced = is_announced(mapping)
         for instance, column_values in rows:
-            filled[instance_state(instance)] = take_over(mapping, instance, column_values, is_update)
+            names = take_over(mapping, instance, column_values, is_update)
+            if announced:
+                filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
         remember_related(transaction, session, {id(instance) for instance, _ in rows})
-        count = sum(session.is_modified(instance) or not is_update for instance, _ in rows)
-        announce = announcing(mapping)
+        flushed = [instance for instance, _ in rows if not is_update or session.is_modified(instance)]
         if is_update:
+
+            def note_changed(*_flush: object) -> None:
+                """Take what listeners of ``before_update`` have set: the instances have their history still."""
+                for instance, column_values in rows:
+                    column_values.update(changed(mapping, instance_state(instance)))
+
+            event.listen(session.sync_session, "after_flush", note_changed)
             await session.flush()
         else:
             async with guarded(transaction, mapping, [column_values for _, column_values in rows]):
                 await session.flush()
-        for state, names in list(filled.items()) if announce else ():
-            if names:
-                announce(state, None, names)
-        for instance, _ in rows:
+        if announced:
+            announce(session.sync_session, [instance_state(instance) for instance, _ in rows], None)
+        for instance in flushed:
             expired = instance_state(instance).expired_attributes
             unknown = [name for name in mapping.keys if name in expired]
             if unknown:
                 await session.refresh(instance, unknown)
         await session.commit()
         session.expunge_all()
-    return count
-
-
-def announcing(mapping: TableMapping) -> Any:
-    """Return SQLAlchemy's event ``refresh_flush`` of a class, if anybody listens, and have it tell of our defaults."""
-    found = mapping.mapper.class_manager.dispatch.refresh_flush
-    model = mapping.mapper.class_
-    if found and not event.contains(model, "refresh_flush", tell_of_filled):
-        event.listen(model, "refresh_flush", tell_of_filled, raw=True, insert=True)
-    return found
-
-
-def tell_of_filled(state: InstanceState[Any], context: UOWTransaction | None, names: list[str]) -> None:
-    """Add to the names that SQLAlchemy announces: one event tells of all defaults, whoever has made them."""
-    if context is not None:  # else it is our own announcement
-        names[:0] = context.session.info.get(FILLED, {}).pop(state, ())
+    return len(flushed)
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
@@ -145,7 +135,7 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: set[i
 
 
 async def delete(transaction: Transaction, instance: object) -> int:
-    """Delete a stored instance, and do to related rows what their relationships say; return 1.
+    """Delete a stored instance, and treat related rows as their relationships say; return 1.
 
     Args:
         transaction: Where to delete; it also puts the related instances back when it is undone.
@@ -177,8 +167,13 @@ def take_over(mapping: TableMapping, instance: object, column_values: dict[str, 
     if not is_update and state.key is not None:
         make_transient(instance)
     filled: list[str] = []
+    defaults = {key for key, _ in mapping.onupdates}.difference(changed(mapping, state)) if is_update else NOTHING
     for key, value in column_values.items():
         name = mapping.attributes[key]
+        if key in defaults and not is_sql(value):
+            fill_in(state, name, value)
+            filled.append(name)
+            continue
         if name in state.dict and state.dict[name] is value:
             continue
         if is_update or state.dict.get(name) is not None:

@@ -10,15 +10,21 @@ from sqlalchemy import ColumnElement, select, tuple_, update
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
+from ...context import current
+from ...dispatch.row_receivers import LISTENED_TO
 from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
+from ..internals import has_joins, has_offset, is_limited
 from ..mapping.instance_state import Snapshot, changed, store
-from ..mapping.table import attribute, mapping_of, refuse_unknown
-from ..meta import meta_of, operation
+from ..mapping.settable import set_attributes
+from ..mapping.table import attribute, mapping_of
+from ..meta import meta_of
 from .columns import NOTHING_PASSED, Row
-from .firing import fire, telling
+from .firing import fire, fire_statement, telling
 from .operation import Bulk, check_fields
+from .queryset_rows import QuerysetRows, classes_to_tell
 from .raw_values import Rows
+from .row_refusals import refuse_key
 from .strictness import is_strict, refuse_untold
 
 if TYPE_CHECKING:
@@ -49,9 +55,13 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     signals = meta_of(model).signals
     row_count: int | None = 0
     told = (queryset, None, values, column_values, True, False)
-    async with operation(model, using) as transaction:
+    async with meta_of(model).operation(using) as transaction:
+        call = f"{model.__name__}.query.update()"
         if is_strict():
-            refuse_untold(model, "UPDATE", f"{model.__name__}.query.update()", transaction.sync.engine)
+            refuse_untold(model, "UPDATE", call, transaction.sync.engine)
+        classes = classes_to_tell(queryset, "update", call, column_values) if LISTENED_TO else ()
+        if classes:
+            return await update_told_rows(transaction, queryset, classes, call, values, column_values)
         with telling(signals, "update", model, queryset, None, values):
             skipped = await fire(signals, "pre_update", model, *told, None)
             if not skipped and column_values:
@@ -62,12 +72,37 @@ async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Us
     return row_count or 0
 
 
+async def update_told_rows(
+    transaction: Transaction,
+    queryset: QuerySet[Any],
+    classes: Sequence[type[Any]],
+    call: str,
+    values: dict[str, Any],
+    column_values: dict[str, Any],
+) -> int:
+    """Update the rows of a queryset of which receivers hear each one; return how many."""
+    model = queryset.model
+    mapping, signals = mapping_of(model), meta_of(model).signals
+    told = (queryset, None, values, column_values, True, False)
+    row_count: int | None = 0
+    with current(queryset, None, values):
+        skipped = await fire_statement(signals, "pre_update", model, *told, None)
+        if not skipped and column_values:
+            mapping.refuse_unknown(column_values.keys())
+            refuse_key(mapping, call, classes, column_values)
+            written = column_values.copy()
+            rows = QuerysetRows(transaction, queryset, "update", classes, call, (), values, written)
+            row_count = await rows.run()
+        await fire_statement(signals, "post_update", model, *told, row_count, skipped, None)
+    return row_count or 0
+
+
 async def execute(
     connection: AsyncConnection, queryset: QuerySet[Any], statement: Any, conditions: list[ColumnElement[bool]]
 ) -> int | None:
     """Run a statement on the rows of the queryset that meet more conditions; return how many, if the database tells."""
     chosen = queryset.select
-    if chosen._limit_clause is None and chosen._offset_clause is None and not chosen._setup_joins:
+    if not (is_limited(chosen) or has_offset(chosen) or has_joins(chosen)):
         where = [] if chosen.whereclause is None else [chosen.whereclause]
     else:
         # Behind a second SELECT, since MariaDB takes neither a LIMIT nor the updated table in an IN's own.
@@ -167,8 +202,5 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
         )
     instance = mapping.mapper.class_manager.new_instance()
     store(instance, {name: values[name] for name in names})
-    for name, value in values.items():
-        if name not in names:
-            refuse_unknown(bulk.model, name)
-            setattr(instance, name, value)
+    set_attributes(mapping, instance, {name: value for name, value in values.items() if name not in names})
     return instance

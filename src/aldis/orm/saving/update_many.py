@@ -1,7 +1,7 @@
 """UPDATE of many rows, each with values of its own: one statement for those that change the same columns.
 
 PostgreSQL takes one array a column and says which rows were there; MariaDB a CASE for each column, in statements of a
-hundred rows; SQLite an executemany. Where that is not known to store what single UPDATEs store, SQLAlchemy's
+hundred rows; SQLite an executemany. Where that is not known to store the same as single UPDATEs, SQLAlchemy's
 executemany serves. A statement that the database refuses is undone, and its rows go one by one, so that the error is
 one row's.
 """
@@ -19,14 +19,23 @@ from ..databases.aiosqlite import AiosqliteDriver
 from ..databases.asyncmy import AsyncmyDriver
 from ..databases.asyncpg import AsyncpgDriver
 from ..databases.outcome import concerns_values
-from ..databases.postgresql import NotForArrays, update_over_arrays
+from ..databases.postgresql import NotForArrays, update_over_arrays, with_literals
 from ..databases.psycopg import PsycopgDriver
 from ..databases.sqlite import whole
 from ..mapping.instance_state import renew
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
-from .core_sql import driver_of, update_row
-from .gone import gone
-from .prepared import Prepared, PreparedArrays, Unprepared, by_key, cached, key_names, key_values, prepared_update
+from .core_sql import take_row, update_row
+from .gone import gone, no_longer_stored
+from .prepared import (
+    Prepared,
+    PreparedArrays,
+    Unprepared,
+    by_key,
+    cached,
+    key_names,
+    key_values,
+    prepared_update,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Table, TableClause
@@ -40,10 +49,10 @@ __all__ = ["update_many"]
 LOG: Final = logging.getLogger("aldis.writers")
 
 Change = tuple["InstanceState[Any]", dict[str, Any]]
-"""A stored instance, and what is written of it, by column key."""
+"""A stored instance, and the values that are written of it, by column key."""
 
 VALUE: Final = "aldis_value_"
-"""What the parameters with the new values are called: a key that is updated is a parameter twice."""
+"""The prefix of the parameters with the new values: a key that is updated is a parameter twice."""
 
 
 async def update_many(
@@ -53,20 +62,23 @@ async def update_many(
     there: frozenset[Any] | None = None,
     note: RowNote | None = None,
 ) -> None:
-    """Update the rows, and give each instance, and what is told of it, what its row has now.
+    """Update the rows, and give each instance, and the values that receivers are told, the values of its row now.
 
     Args:
         transaction: Where they are.
         mapping: Their class.
-        rows: The instances' states, and what is written.
+        rows: The instances' states, and the values to write.
         there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
-        note: What an error says of the row at a place among these.
+        note: Returns the note on an error of the row at a place among these.
 
     Raises:
         ObjectNotFound: A row is gone.
+        TransactionEndedError: The transaction that had stored an instance was rolled back meanwhile.
         DBAPIError: As SQLAlchemy raises it, of the one row that the database refused.
     """
     changes = [(place, row) for place, row in enumerate(rows) if row[1]]
+    if (unstored := next((state for _, (state, _) in changes if state.key is None), None)) is not None:
+        raise no_longer_stored(unstored)
     for batch in alike(mapping, changes):
         places = [place for place, _ in batch]
         of_batch = None if note is None else (lambda number, places=places: note(places[number]))
@@ -116,7 +128,7 @@ async def update_alike(
 
 
 async def update_together(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
-    """Update rows that change the same columns by one statement, or by an executemany; return what it is called.
+    """Update rows that change the same columns by one statement, or by an executemany; return its name.
 
     Raises:
         Refused: They have to go one by one; nothing was written.
@@ -138,13 +150,13 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
 
 
 async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
-    """Update rows that change the same columns by one statement of the driver's; return what it is called.
+    """Update rows that change the same columns by one statement of the driver's; return its name.
 
     Raises:
         Refused: SQLAlchemy has to write them; nothing was sent.
         ObjectNotFound: A row is gone.
     """
-    driver = await driver_of(transaction)
+    driver = await transaction.begun_driver()
     if isinstance(driver, AiosqliteDriver):
         return await update_prepared(transaction, driver, mapping, rows)
     if isinstance(driver, (AsyncpgDriver, PsycopgDriver)):
@@ -220,18 +232,19 @@ async def update_arrays(
         raise Refused(str(prepared))
     arrays = prepared.arrays(parameters_of(rows))
     try:
-        sql = prepared.sql(driver.placeholder, driver.kinds(prepared.statement.columns, arrays))
+        kinds, parameters = with_literals(driver.kinds(prepared.statement.columns, arrays), arrays)
     except NotForArrays as error:
         raise Refused(str(error)) from error
+    sql = prepared.sql(driver.placeholder, kinds)
     async with transaction.turn():
-        returned, _ = await driver.run_arrays(transaction, sql, arrays, returns=True)
+        returned, _ = await driver.run_arrays(transaction, sql, parameters, returns=True)
     by_number = {row[0]: row for row in returned}
     for number, (state, column_values) in enumerate(rows, 1):
         row = by_number.get(number)
         if row is None:
             raise gone(state)
         if missing:
-            column_values.update(prepared.read(row[1:]))
+            take_row(prepared.returns, column_values, row[1:])
     return "one UPDATE over arrays"
 
 
@@ -315,7 +328,7 @@ def bare(of: Table) -> TableClause:
 
 
 async def look(transaction: Transaction, mapping: TableMapping, rows: list[Change], made: list[Any]) -> None:
-    """Read what the database filled in, and make sure that no row was missing.
+    """Read the values that the database has made, and make sure that no row was missing.
 
     Raises:
         ObjectNotFound: One was.

@@ -1,7 +1,7 @@
 """INSERT ... ON CONFLICT DO UPDATE: rows that may be stored already, written without a look at them first.
 
 It does not say which rows were there, so it serves where nobody is told. And a row is checked as one to be inserted
-even where it is not: what a constraint says against that is no answer, and the caller looks first.
+even where it is not: an error of a constraint is no answer then, and the caller looks first.
 
 MariaDB's ON DUPLICATE KEY UPDATE names no key: it updates a row that is in the way by any, so it serves where there is
 but one.
@@ -21,12 +21,12 @@ from ..databases.sqlite import whole
 from ..transactions.ambient import savepoint_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+    from sqlalchemy import Dialect, Table
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["reason_against", "write"]
+__all__ = ["reason_against", "unique_keys", "write"]
 
 NAMING: Final = frozenset({"sqlite", "postgresql"})
 """The databases whose upsert names the key."""
@@ -59,7 +59,7 @@ def reason_against(
         return "this database has none that returns its rows"
     if not given or not set(given).isdisjoint(mapping.primary_key):
         return "a primary key is updated, or nothing"
-    keys = unique_keys(mapping)
+    keys = unique_keys(mapping.table)
     if set(unique) not in keys:
         return f"no unique constraint is on {', '.join(sorted(unique))} alone"
     if dialect.name not in NAMING and any(key <= set(column_values) and key != set(unique) for key in keys):
@@ -71,7 +71,7 @@ def reason_against(
 
 
 def reason_of(mapping: TableMapping) -> str | None:
-    """Return what a class has that an INSERT cannot do, or an instance get of it."""
+    """Return why an upsert does not serve a class; ``None`` if it does."""
     mapper = mapping.mapper
     if mapper.polymorphic_on is not None or mapper.inherits is not None:
         return "the table has rows of other classes"
@@ -84,9 +84,8 @@ def reason_of(mapping: TableMapping) -> str | None:
     return "an ON CONFLICT clause may pass over rows" if has_conflict_clause(mapping) else None
 
 
-def unique_keys(mapping: TableMapping) -> list[set[str]]:
+def unique_keys(table: Table) -> list[set[str]]:
     """Return the keys of the columns of each unique constraint that an INSERT can name."""
-    table = mapping.table
     constraints = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
     found = [{column.key for column in each.columns} for each in constraints if not each.deferrable]
     return found + [{column.key for column in each.columns} for each in table.indexes if each.unique and is_plain(each)]
@@ -111,7 +110,7 @@ async def write(
     given: Collection[str],
     rows: list[dict[str, Any]],
 ) -> list[dict[str, Any]] | None:
-    """Insert rows, or update those that are stored; return what each has now, by column key, in their order.
+    """Insert rows, or update those that are stored; return the row of each as it is now, by column key, in their order.
 
     Returns:
         The rows; ``None`` if nothing was written, since a constraint has something against it.
@@ -134,7 +133,7 @@ async def write(
     except (IntegrityError, ProgrammingError, Uncertain):
         return None
     except OperationalError:
-        if dialect != "sqlite":  # there it is what a constraint that the table has not is called
+        if dialect != "sqlite":  # there it is the error of a constraint that the table has not
             raise
         return None
 

@@ -19,15 +19,16 @@ from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
 from ..database import Database
+from ..internals import has_on_conflict, is_made_of_rows, returned_by, without_values
 from ..mapping.instance_state import has_expressions, renew, store
 from ..mapping.rowwise import types
 from ..mapping.table import TableMapping
-from ..saving.changes import Reader
 from ..saving.columns import NewRows, Row
 from ..saving.firing import fire
 from ..saving.operation import BATCH_SIZE, Bulk
+from ..saving.row_changes import Reader
 from ..transactions.after_commit import queue_of
-from ..transactions.ambient import begun_by_hand
+from ..transactions.given_connections import begun_by_hand
 from ..transactions.rollback import RollbackScope
 
 if TYPE_CHECKING:
@@ -130,21 +131,17 @@ class BulkInsert(BulkStatement):
     """
 
     def __init__(self, statement: Statement, insert: Insert, rows: list[dict[str, Any]]) -> None:
-        super().__init__(statement, "bulk_create", rows, insert._post_values_clause is not None)
+        super().__init__(statement, "bulk_create", rows, has_on_conflict(insert))
         self.insert = insert
-        self.is_plain = bool(statement.state.parameters) and not (
-            insert._values
-            or insert._multi_values
-            or insert._returning
-            or insert._prefixes
-            or insert._hints
-            or insert._independent_ctes
-            or insert._execution_options
-            or insert._post_values_clause is not None
-        )
+        self.is_plain = bool(statement.state.parameters) and is_made_of_rows(insert)
         """It is made of its rows alone."""
         if not self.is_plain:
             self.batch_size = max(len(rows), 1)
+
+    def has_columns(self) -> bool:
+        """Tell whether each name in ``values()`` is one that SQLAlchemy has a column for; it refuses others."""
+        known = {*self.mapping.keys, *self.mapping.mapper.composites}
+        return bool(self.state.parameters) or all(known.issuperset(values) for values in self.rows)
 
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Insert a batch of rows with their signals."""
@@ -185,17 +182,16 @@ class BulkInsert(BulkStatement):
         state, insert = self.state, self.insert
         values = [mapping.by_attribute(row) for row in to_write]
         if not state.parameters:
-            fresh = insert._generate()
-            fresh._values, fresh._multi_values = None, ()
-            self.result = await self.invoke(fresh.values(values if len(values) > 1 else values[0]))
+            fresh = without_values(insert).values(values if len(values) > 1 else values[0])
+            self.result = await self.invoke(fresh)
             return False
         state.parameters = values
         if not self.tells_keys():
             self.result = await self.invoke(insert)
             return False
         names = [mapping.attributes[key] for key in mapping.primary_key]
-        if insert._returning:
-            if [is_entity(each, mapping) for each in insert._returning] != [True]:
+        if returned := returned_by(insert):
+            if [is_entity(each, mapping) for each in returned] != [True]:
                 self.result = await self.invoke(insert)
                 return False
             frozen = (await self.invoke(insert.returning(sort_by_parameter_order=True))).freeze()
@@ -214,11 +210,16 @@ class BulkInsert(BulkStatement):
         """Tell whether the database returns the keys of many rows in their order."""
         dialect = self.state.session.get_bind(**self.state.bind_arguments).dialect
         can = dialect.insert_returning and dialect.insert_executemany_returning_sort_by_parameter_order
-        return can and self.insert._post_values_clause is None
+        return can and not has_on_conflict(self.insert)
 
 
 class BulkUpdate(BulkStatement):
     """An UPDATE of rows by their keys."""
+
+    def has_keys(self) -> bool:
+        """Tell whether each row was given with its key."""
+        names = {self.mapping.attributes[key] for key in self.mapping.primary_key}
+        return all(names <= row.keys() for row in self.rows)
 
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Update a batch of rows with their signals."""
@@ -255,16 +256,19 @@ class BulkUpdate(BulkStatement):
 
 
 def instance_of(mapping: TableMapping, values: Mapping[str, Any]) -> tuple[Any, InstanceState[Any]]:
-    """Return a new instance with these values, which nobody is told of: a statement makes none."""
-    instance = mapping.mapper.class_manager.new_instance()
+    """Return a new instance with these values, which nobody is told of: a statement makes none.
+
+    As SQLAlchemy's statement does, it passes over other names than those of columns and composites.
+    """
+    mapper = mapping.mapper
+    instance = mapper.class_manager.new_instance()
     state: InstanceState[Any] = instance_state(instance)
     loaded = state.dict
     for name, value in values.items():
         if name in mapping.keys:
             loaded[name] = value
-        else:
+        elif name in mapper.composites:
             setattr(instance, name, value)
-    mapper = mapping.mapper
     if mapper.polymorphic_on is not None and mapper.polymorphic_identity is not None:
         loaded.setdefault(mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)
     return instance, state
@@ -294,4 +298,5 @@ def needs_sqlalchemy(mapping: TableMapping, state: Any) -> bool:
 
 def is_entity(returned: Any, mapping: TableMapping) -> bool:
     """Tell whether a RETURNING's element is the instances themselves."""
-    return isinstance(returned, FromClause) and returned._annotations.get("parententity") is mapping.mapper
+    annotations = getattr(returned, "_annotations", {})
+    return isinstance(returned, FromClause) and annotations.get("parententity") is mapping.mapper

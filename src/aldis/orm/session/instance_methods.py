@@ -12,10 +12,12 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 
 from ...errors import ConfigurationError, ObjectNotFound
 from ..databases.sqlite import begin
-from ..mapping.instance_state import Snapshot
-from ..mapping.table import set_attributes
+from ..internals import is_flushing, without_flush
+from ..mapping.settable import set_attributes
+from ..mapping.table import mapping_of
 from .listeners import ask_later
-from .row import ASKED, Asked, is_flushing
+from .pending import Pending
+from .row import ASKED, Asked
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,7 +47,7 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
     session = session_of(instance)
 
     def change() -> None:
-        set_attributes(instance, values)
+        set_attributes(mapping_of(type(instance)), instance, values)
         if force_insert and instance_state(instance).key is not None:
             session.expunge(instance)
             make_transient(instance)
@@ -57,8 +59,10 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
 async def update(instance: M, values: Mapping[str, Any]) -> M | None:
     """Flush the session, with the instance's update signals; return the instance, or ``None`` if it was skipped."""
     session = session_of(instance)
-    asked = Asked("update", dict(values))
-    return instance if await flush(session, instance, asked, lambda: set_attributes(instance, values)) else None
+    asked, mapping = Asked("update", dict(values)), mapping_of(type(instance))
+    return (
+        instance if await flush(session, instance, asked, lambda: set_attributes(mapping, instance, values)) else None
+    )
 
 
 async def delete(instance: object) -> int:
@@ -87,27 +91,24 @@ async def load(instance: M) -> M:
 async def flush(session: AsyncSession, instance: object, asked: Asked, change: Callable[[], object]) -> bool:
     """Change an instance and flush the session, in a savepoint; tell whether no receiver skipped it.
 
-    When that fails, the session is what it was: what was pending in it is pending again.
+    When that fails, the session is as it was: its pending objects are pending again.
 
     Args:
         session: The session.
         instance: The instance.
-        asked: What is asked for.
-        change: Changes the instance; what it returns is awaited, if it can be.
+        asked: The request.
+        change: Changes the instance; its result is awaited, if it can be.
     """
     sync = session.sync_session
     if is_flushing(sync):
-        # A receiver asks, in the middle of a flush: its end writes what is still to be written, with its signals.
+        # A receiver asks, in the middle of a flush: its end writes the rest, with its signals.
         ask_later(sync, instance, asked)
         await done(change(), instance, asked)
         return True
     await begin(await session.connection())
-    pending = Pending(session, instance)
-    sync._flushing = True  # or begin_nested() writes what is pending, outside of the savepoint
-    try:
+    pending = Pending(sync, instance)
+    with without_flush(sync):  # or pending objects are written outside of the savepoint
         nested = await session.begin_nested()
-    finally:
-        sync._flushing = False
     ASKED[instance_state(instance)] = asked
     try:
         await done(change(), instance, asked)
@@ -128,28 +129,3 @@ async def done(change: object, instance: object, asked: Asked) -> None:
         await change
     if asked.kind != "delete" and instance_state(instance).key is not None:
         flag_dirty(instance)
-
-
-class Pending:
-    """What waits in a session to be written, and an instance that is about to."""
-
-    def __init__(self, session: AsyncSession, instance: object) -> None:
-        self.session = session.sync_session
-        instances = [instance, *session.new, *session.dirty, *session.deleted]
-        self.before = {state: Snapshot(state) for state in map(instance_state, instances)}
-        self.instances = instances
-        """Held, so that none is gone when it is to be put back."""
-        self.new = set(map(instance_state, session.new))
-        self.deleted = set(map(instance_state, session.deleted))
-
-    def put_back(self) -> None:
-        """Let it wait again, after the rollback to the savepoint."""
-        for state, before in self.before.items():
-            before.put_back(state)
-            state.modified = False  # so that the session takes note when it is flagged
-            if state in self.new:
-                self.session.add(state.obj())
-            elif before.modified:
-                flag_dirty(state.obj())
-            if state in self.deleted:
-                self.session._deleted[state] = state.obj()

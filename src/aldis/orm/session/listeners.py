@@ -15,12 +15,13 @@ from sqlalchemy.orm.interfaces import EXT_CONTINUE
 from ...context import DISABLED
 from ...dispatch.sender import NAMED, notify_of_classes
 from ...greenlets import wait_for
+from ..internals import flush_again
 from ..mapping.table import LISTENED, NAMED_AND_MAPPED
+from ..saving.announcing import announce
 from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
 from ..transactions.session_rollback import forget, put_back, put_back_or_join
 from .flush import LIMIT, Flush, endless
 from .row import ASKED, Asked, Row
-from .statements import around_statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,23 +36,24 @@ FLUSHES: Final[dict[int, Flush]] = {}
 """The flushes that are going on, by the session's number."""
 
 FOLLOWED: Final[set[int]] = set()
-"""The sessions that flush what receivers of a flush have left."""
+"""The sessions that flush the changes which receivers of a flush have left."""
 
 
 def ask_later(session: Session, instance: object, asked: Asked) -> None:
-    """Have the end of a flush that is going on do what an instance's own method asks for, if it still has to."""
+    """Have the end of a flush that is going on fulfil the request of an instance's own method, if it still has to."""
     state = instance_state(instance)
     flush = FLUSHES.get(session.hash_key)
     if flush is None or not flush.knows(state):
         ASKED[state] = asked
 
 
-def before_flush(session: Session, _context: UOWTransaction, instances: Sequence[object] | None) -> None:
+def before_flush(session: Session, context: UOWTransaction, instances: Sequence[object] | None) -> None:
     """Fire the signals before."""
     told = session.info.get("aldis", ())
     if told is False or DISABLED.get():
         return
     flush = FLUSHES[session.hash_key] = Flush(session, instances, told if isinstance(told, frozenset) else ())
+    flush.context = context
     try:
         if flush.concerned():
             wait_for(flush.before(), flush.receivers())
@@ -63,9 +65,9 @@ def before_flush(session: Session, _context: UOWTransaction, instances: Sequence
 
 
 def after_flush(session: Session, _context: UOWTransaction) -> None:
-    """Fire the signals after, and flush what receivers have left; still in the flush's transaction."""
+    """Fire the signals after, and flush the changes that receivers have left; still in the flush's transaction."""
     flush = FLUSHES.pop(session.hash_key, None)
-    if flush is None or not flush.done:
+    if flush is None or not flush.has_told():
         return
     wait_for(flush.after(), flush.receivers())
     if session.hash_key in FOLLOWED or flush.only is not None:
@@ -73,9 +75,8 @@ def after_flush(session: Session, _context: UOWTransaction) -> None:
     FOLLOWED.add(session.hash_key)
     try:
         for _ in range(LIMIT):
-            if not flush.has_work():
+            if not flush.has_work() or not flush_again(session):
                 return
-            session._flush()
         raise endless(session)
     finally:
         FOLLOWED.discard(session.hash_key)
@@ -96,6 +97,8 @@ def after_row(_mapper: Mapper[Any], _connection: Connection, state: InstanceStat
         flush = FLUSHES.get(state.session_id or 0)
         if flush is not None:
             row = flush.saved.get(state)
+            if row is not None:
+                announce(flush.session, [state], flush.context)
             if type(row) is Row:
                 flush.note_row(row)
             elif row is not None:  # plainly new: most rows are
@@ -120,13 +123,15 @@ def after_row_is_deleted(_mapper: Mapper[Any], _connection: Connection, state: I
 
 
 def after_rollback(session: Session, transaction: SessionTransaction) -> None:
-    """Forget a flush that has failed, and what waited for the commit."""
-    FLUSHES.pop(session.hash_key, None)
+    """Forget a flush that has failed, and the calls that waited for the commit."""
+    flush = FLUSHES.pop(session.hash_key, None)
+    if flush is not None and flush.links is not None:
+        flush.links.rows.unwatch()
     rolled_back(session, transaction)
 
 
 def after_end(session: Session, transaction: SessionTransaction) -> None:
-    """Call what waited for the commit; a flush that found nothing to do is over by now, too."""
+    """Call the receivers that waited for the commit; a flush that found nothing to do is over by now, too."""
     if transaction.parent is None:
         FLUSHES.pop(session.hash_key, None)
     put_back_or_join(transaction)
@@ -137,6 +142,8 @@ def on_statement(statement: ORMExecuteState) -> Result[Any] | None:
     """Fire the signals of a statement on a model."""
     if statement.is_select or statement.session.info.get("aldis", True) is False or DISABLED.get():
         return None
+    from .statements import around_statement  # here: most programs flush, and run no statements on models
+
     return around_statement(statement)
 
 
@@ -192,4 +199,4 @@ OF_ROWS: Final[dict[str, Callable[..., Any]]] = {
     "before_delete": before_row_is_deleted,
     "after_delete": after_row_is_deleted,
 }
-"""What is called for the rows of a class, by SQLAlchemy's events."""
+"""The functions that are called for the rows of a class, by SQLAlchemy's events."""

@@ -13,6 +13,8 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.util import topological
 
+from ..internals import sort_key
+
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
@@ -62,10 +64,7 @@ def place(state: InstanceState[Any]) -> tuple[int, Any]:
     """Return where an instance stands among those of its class."""
     if state.key is None:
         return 0, state.insert_order or 0
-    try:
-        return 1, state.mapper._persistent_sortkey_fn(state.key[1])
-    except AttributeError:
-        return 1, state.key[1]
+    return 1, sort_key(state)
 
 
 def relationships_to_itself(mapper: Mapper[Any]) -> list[tuple[str, bool]]:

@@ -10,22 +10,16 @@ from sqlalchemy.orm import InstanceState
 from ...dispatch.on_request import may_ask
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
-from ..saving.changes import asked_of
 from ..saving.columns import NOTHING_PASSED
 from ..saving.firing import is_heard
+from ..saving.row_changes import asked_of
 
 if TYPE_CHECKING:
     import blinker
-    from sqlalchemy.orm import Session
 
-    from ..saving.changes import Changes
+    from ..saving.row_changes import Changes
 
-__all__ = ["ASKED", "Asked", "Heard", "Row", "is_flushing"]
-
-
-def is_flushing(session: Session) -> bool:
-    """Tell whether a session is in the middle of a flush: a receiver, or an event of SQLAlchemy's, is asking."""
-    return session._flushing
+__all__ = ["ASKED", "Asked", "Heard", "Row"]
 
 
 class Asked:
@@ -83,6 +77,7 @@ class Row:
         "filled",
         "heard",
         "instance",
+        "is_linked",
         "is_update",
         "kind",
         "skipped",
@@ -114,6 +109,8 @@ class Row:
         """The attributes of a stored instance that were changed, before the flush made anything."""
         self.changes: Changes | None = None
         """Makes ``changes``, if a receiver asks."""
+        self.is_linked = False
+        """SQLAlchemy writes it as a row of a secondary table."""
         self.skipped = False
         self.count = 1
 

@@ -1,1 +1,1 @@
-"""Transactions: the ambient one, its savepoints, and what is undone or called when it ends."""
+"""Transactions: the ambient one, its savepoints, and their ends: changes that are undone, receivers that are called."""

@@ -1,4 +1,4 @@
-"""What waits for the end of a session's transaction: ``connect(..., after_commit=True)``, ``after_rollback=True``."""
+"""Calls that wait for the end of a session's transaction: ``connect(..., after_commit=True)``, ``after_rollback``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SessionQueue(CommitQueue):
         self.session = weakref.ref(session)
 
     def ended(self, rollback: RollbackScope) -> None:
-        """Have what operations have changed put back, if the session is rolled back."""
+        """Have the instances that operations have changed put back, if the session is rolled back."""
         session = self.session()
         if session is not None:
             put_back_later(session, rollback)
@@ -39,7 +39,7 @@ class SessionQueue(CommitQueue):
 
 
 class Waiting:
-    """What waits in one transaction of a session, from its begin to its outermost commit.
+    """The calls that wait in one transaction of a session, from its begin to its outermost commit.
 
     Args:
         queue: Where the calls wait: in a queue of the session's own, or in that of the transaction around it.

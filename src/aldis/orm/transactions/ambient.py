@@ -6,17 +6,14 @@ import weakref
 from asyncio import current_task, get_running_loop
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from ...dispatch.deferral import AFTER_COMMIT, Deferred, Queue
-from ...dispatch.receiver import describe
-from ...errors import ConfigurationError, RefusedError
-from ..databases.sqlite import begin
-from .commit_queue import CommitQueue
+from ...dispatch.deferral import AFTER_COMMIT
+from ...errors import RefusedError
 from .outermost import outermost
 from .rollback import RollbackScope
 from .savepoints import Transaction
-from .scope import SCOPE, STATEMENT, Scope, innermost, open_scope, scope_on
+from .scope import SCOPE, Scope, innermost, open_scope, scope_on
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,10 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Operation",
     "ambient_on",
-    "begun_by_hand",
-    "joined",
     "note_top",
-    "on_connection",
     "open_transaction",
     "savepoint_of",
     "turn_on",
@@ -42,8 +36,17 @@ T = TypeVar("T")
 
 END: Final = object()
 
-TOPS: Final[weakref.WeakKeyDictionary[Connection, Scope]] = weakref.WeakKeyDictionary()
-"""The outermost scopes of transactions that were begun on the connection itself, as long as operations are in them."""
+TOPS: Final[weakref.WeakKeyDictionary[Connection, weakref.ref[Scope]]] = weakref.WeakKeyDictionary()
+"""The outermost scopes of transactions whose connection somebody has got.
+
+Held weakly: a scope holds its connection, and would hold it for ever. Who is in a scope holds that.
+"""
+
+
+def top_of(sync: Connection) -> Scope | None:
+    """Return the outermost scope of the transaction that a connection is in, where somebody has got the connection."""
+    found = TOPS.get(sync)
+    return None if found is None else found()
 
 
 def open_transaction(database: Database) -> Transaction | None:
@@ -52,27 +55,35 @@ def open_transaction(database: Database) -> Transaction | None:
     return None if scope is None else scope.transaction
 
 
-def engine_of(database: Database | None) -> Engine | None:
-    """Return the engine whose models' operations take part."""
-    return None if database is None else database.engine.sync_engine
-
-
 class Operation(Scope):
     """An operation or a block: a savepoint of the transaction that is open, or a transaction of its own."""
 
-    connect: Callable[[], AbstractAsyncContextManager[AsyncConnection]] | None = None
-    """Returns the connection of a transaction of its own."""
     sync: Connection | None = None
     """The connection whose transaction it is a savepoint of, if not that of the context."""
     is_block = False
     """It is a block of the user's, in which others write."""
     outer: AbstractAsyncContextManager[Transaction] | None = None
 
+    def __init__(
+        self,
+        engine: Engine,
+        rollback: RollbackScope,
+        name: str | type,
+        also: Engine | None = None,
+        database: Database | None = None,
+    ) -> None:
+        self.engine = engine
+        self.rollback = rollback
+        self.name = name
+        self.also = also
+        self.database = database
+        """Has the connection of a transaction of its own."""
+
     async def __aenter__(self) -> Transaction:
         around = SCOPE.get()
         if around is None and self.sync is None:
-            assert self.connect is not None
-            self.outer = outermost(self, self.connect, self.read_only)
+            assert self.database is not None
+            self.outer = outermost(self, self.database.connect, self.read_only)
             return await self.outer.__aenter__()
         if (
             around is None
@@ -105,12 +116,14 @@ class Operation(Scope):
 
     async def enter_slowly(self) -> Transaction:
         """Enter, where that may take a turn, another connection's transaction, or one of its own."""
+        # One of the context that is just ending may yet be undone, and this one not be part of it.
+        self.rollback.earlier = undecided(self.engine)
         try:
             while True:
                 parent = innermost(self.engine) if self.sync is None else self.on_connection()
                 if parent is None:
-                    assert self.connect is not None
-                    self.outer = outermost(self, self.connect, self.read_only)
+                    assert self.database is not None
+                    self.outer = outermost(self, self.database.connect, self.read_only)
                     return await self.outer.__aenter__()
                 if parent.busy is None and not parent.queue:
                     parent.busy = self
@@ -129,7 +142,7 @@ class Operation(Scope):
                 raise
             self.number = transaction.depth
             self.open(transaction, parent)
-            return transaction  # noqa: TRY300 - what went before may raise
+            return transaction  # noqa: TRY300 - the lines before may raise
         except BaseException:
             self.rollback.undo()
             raise
@@ -138,7 +151,7 @@ class Operation(Scope):
         """Return the innermost scope of the context, or the outermost of all, on the connection."""
         assert self.sync is not None
         found = scope_on(self.sync)
-        return found if found is not None and found.is_open else TOPS.get(self.sync)
+        return found if found is not None and found.is_open else top_of(self.sync)
 
     def refuse_read_only(self) -> None:
         """Refuse to write.
@@ -157,7 +170,10 @@ class Operation(Scope):
             return await self.outer.__aexit__(kind, error, traceback)
         parent, transaction = self.parent, self.transaction
         assert parent is not None
-        self.leave_context()
+        try:
+            SCOPE.reset(self.token)
+        except ValueError:
+            self.leave_context()
         raised: BaseException | None = None
         if error is None:
             try:
@@ -195,6 +211,16 @@ class Operation(Scope):
         return None
 
 
+def undecided(engine: Engine) -> list[RollbackScope]:
+    """Return what is put back with the scopes of the context, of an engine's models, that were not undone so far."""
+    found, scope = [], SCOPE.get()
+    while scope is not None:
+        if engine in {scope.engine, scope.also} and not scope.rollback.is_undone:
+            found.append(scope.rollback)
+        scope = scope.around
+    return found
+
+
 def savepoint_of(transaction: Transaction, rollback: RollbackScope | None = None) -> Operation:
     """Return a savepoint to try a statement in, inside the operation of the current context.
 
@@ -213,7 +239,7 @@ async def alone(transaction: Transaction, name: str) -> AsyncIterator[None]:
 
     Args:
         transaction: The transaction.
-        name: What the block is, for messages.
+        name: The block's name, for messages.
     """
     parent = transaction.scope_here()
     await parent.statement()
@@ -263,7 +289,7 @@ def turn_on(connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
 async def detached() -> AsyncIterator[None]:
     """Take the block, and the tasks that are started in it, out of the transaction that is open.
 
-    What they write has transactions of its own, which outlive that one and are not rolled back with it. Where one
+    Their writes have transactions of their own, which outlive that one and are not rolled back with it. Where one
     connection has to wait for the other's locks, as on SQLite, start a task in the block, and await it elsewhere.
 
     Example:
@@ -286,8 +312,8 @@ async def detached() -> AsyncIterator[None]:
 def note_top(transaction: Transaction) -> None:
     """Let operations find the transaction by its connection, which somebody has got, and not by the context alone."""
     top = transaction.top
-    if TOPS.get(transaction.sync) is not top:
-        TOPS[transaction.sync] = top
+    if top_of(transaction.sync) is not top:
+        TOPS[transaction.sync] = weakref.ref(top)
         top.users = 1
 
 
@@ -295,104 +321,3 @@ def ambient_on(connection: Connection) -> Transaction | None:
     """Return the open transaction of the context that a connection is in, if aldis knows of it."""
     known = scope_on(connection)
     return known.transaction if known is not None and known.is_open else None
-
-
-class Unmanaged(Queue):
-    """The queue of a transaction that somebody else commits, unnoticed."""
-
-    def add(self, waits: Deferred, _args: tuple[Any, ...], _kwargs: dict[str, Any], /) -> None:
-        """Refuse the call."""
-        end, option = ("commit", "after_commit") if waits.on_commit else ("rollback", "after_rollback")
-        raise ConfigurationError(
-            f"{describe(waits.receiver)} waits for a {end} ({option}=True), but the transaction was begun on the "
-            f"connection itself, whose {end} aldis does not see. Begin it with database.transaction()."
-        )
-
-
-def on_connection(
-    database: Database | None, connection: AsyncConnection, rollback: RollbackScope, name: str | type
-) -> AbstractAsyncContextManager[Transaction]:
-    """Return a transaction on a connection: a savepoint of the one that it is in, or one of its own."""
-    if connection.in_transaction():
-        return begun_by_hand(database, connection, Unmanaged(), rollback, name)
-    assert connection.sync_connection is not None
-    scope = Scope(connection.sync_connection.engine, rollback, name, engine_of(database))
-    return outermost(scope, lambda: nullcontext(connection), read_only=False, is_given=True)
-
-
-@asynccontextmanager
-async def begun_by_hand(
-    database: Database | None, connection: AsyncConnection, queue: Queue, rollback: RollbackScope, name: str | type
-) -> AsyncIterator[Transaction]:
-    """Run a block in a savepoint of the transaction that a connection is in; see :func:`joined`."""
-    async with joined(database, connection, queue) as known:
-        operation = Operation(known.sync.engine, rollback, name, engine_of(database))
-        operation.sync = known.sync
-        async with operation as transaction:
-            yield transaction
-
-
-@asynccontextmanager
-async def joined(database: Database | None, connection: AsyncConnection, queue: Queue) -> AsyncIterator[Transaction]:
-    """Run a block in the transaction that a connection is in, whoever began it.
-
-    Args:
-        database: Whose models' operations take part, beside those of the connection's engine.
-        connection: The connection.
-        queue: What waits for the commit, if aldis does not know the transaction; else that one's does.
-    """
-    sync, also = connection.sync_connection, engine_of(database)
-    assert sync is not None
-    known = scope_on(sync)
-    if known is not None and known.is_open:
-        before, known.also = known.also, known.also if also in {None, known.engine} else also
-        try:
-            yield known.transaction
-        finally:
-            known.also = before
-        return
-    top = TOPS.get(sync)
-    if top is not None and top.transaction.is_alive():
-        # Another task has an operation in it: the two take turns, and the last of them ends it.
-        top.users += 1
-        try:
-            yield top.transaction
-        finally:
-            await let_go(top, connection)
-        return
-    top = Scope(sync.engine, RollbackScope(), "a transaction that was begun on its connection", also)
-    transaction = Transaction(connection, queue, top)
-    waiting = AFTER_COMMIT.set(queue)
-    top.open(transaction, None)
-    top.users = 1
-    TOPS[sync] = top
-    try:
-        top.busy = STATEMENT  # others may have it from now on, and wait
-        try:
-            await begin(connection)
-        finally:
-            top.give()
-        yield transaction
-    finally:
-        top.leave_context()
-        try:
-            AFTER_COMMIT.reset(waiting)
-        finally:
-            await let_go(top, connection)
-
-
-async def let_go(top: Scope, connection: AsyncConnection) -> None:
-    """End what operations had in a transaction of somebody else's, when the last of them is over."""
-    top.users -= 1
-    if top.users:
-        return
-    try:
-        await top.end_well()
-        await top.transaction.release()
-        if isinstance(top.transaction.queue, CommitQueue):
-            top.transaction.queue.ended(top.rollback)
-    finally:
-        if TOPS.get(top.transaction.sync) is top:
-            del TOPS[top.transaction.sync]
-        top.close()
-        top.transaction.close()

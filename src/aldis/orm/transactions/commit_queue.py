@@ -1,4 +1,4 @@
-"""What waits for a commit, and what its receivers may read of the instances that they were told of.
+"""The calls that wait for a commit, and the values that their receivers may read of instances.
 
 A session expires its instances at the commit (``expire_on_commit``), and cannot be asked for their values before its
 transaction is over for good. So a call takes along the values that its instances had when the signal fired.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CommitCall", "CommitQueue"]
 
 NOT_LOADED: Final = (DetachedInstanceError, InvalidRequestError, MissingGreenlet)
-"""What SQLAlchemy raises for an attribute that it cannot load."""
+"""The errors that SQLAlchemy raises for an attribute that it cannot load."""
 
 
 class CommitCall(Call):
@@ -68,7 +68,7 @@ class CommitCall(Call):
         return around is not None
 
     def advice(self, error: Exception) -> str | None:
-        """Return what to do about an attribute that is not loaded."""
+        """Return the advice on an attribute that is not loaded."""
         if not isinstance(getattr(error, "orig", error), NOT_LOADED):
             return None
         return (
@@ -101,7 +101,7 @@ class CommitQueue(Queue):
             self.calls.append(call)
 
     def ended(self, rollback: RollbackScope) -> None:
-        """Take note that operations in a transaction of somebody else's are over, and of what would undo them."""
+        """Take note that operations in a transaction of somebody else's are over; the scope would undo them."""
 
     def here(self) -> Any:
         """Return the scope that the current context is in."""
@@ -125,14 +125,17 @@ def states_of(args: Iterable[Any], kwargs: dict[str, Any]) -> Iterator[InstanceS
 
 
 def instances_of(value: Any) -> Iterable[Any]:
-    """Return the instances that a keyword's value may be: itself, or those of a batch."""
+    """Return the instances that a keyword's value may be: itself, or those of a batch or of a relation."""
     if not isinstance(value, Batch):
-        return (value,)
-    return (each for name in ("instance", "model_instance") if name in value.names for each in value.column(name))
+        return value if type(value) is list and value and hasattr(value[0], STATE) else (value,)
+    found = [each for name in ("instance", "model_instance") if name in value.names for each in value.column(name)]
+    for related in value.column("related") if "related" in value.names else ():
+        found += related or ()
+    return found
 
 
 def row_of(state: InstanceState[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Return what tells which row an instance has: the name of its class, and the row's key."""
+    """Return the row of an instance in words: the name of its class, and the row's key."""
     return state.class_.__name__, tuple(state.identity or ())
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, Statemen
 
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import RefusedError
+from ..databases.outcome import is_answered
 from ..databases.sqlite import begin
 from .commit_queue import CommitQueue
 from .savepoints import Transaction
@@ -20,7 +21,7 @@ from .sheltered import OutcomeUnknown, Sheltered
 from .writers_queue import OnlyWriter, only_writer
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
     from sqlalchemy.orm import InstanceState
 
@@ -48,7 +49,7 @@ async def outermost(
     read_only: bool,
     is_given: bool = False,
 ) -> AsyncIterator[Transaction]:
-    """Run a block in a transaction that is committed at its end; then call what waited for that.
+    """Run a block in a transaction that is committed at its end; then call the receivers that waited for that.
 
     Args:
         scope: The scope that it opens.
@@ -82,9 +83,12 @@ async def outermost(
             await queue.run()
             raise
         queue.cancelled = error
+    if queue.cancelled is None:
+        await queue.run()
+        return
+    queue.raises = False  # errors of theirs are logged: the cancellation goes on
     await queue.run()
-    if queue.cancelled is not None:
-        raise queue.cancelled
+    raise queue.cancelled
 
 
 @asynccontextmanager
@@ -99,14 +103,15 @@ async def in_transaction(
     """Begin a transaction, which is the one that the context runs in, and commit it when the block is over.
 
     When the block or the commit raises, it is rolled back. Where the block itself has rolled back, nothing is left to
-    commit, and nobody is told of one; what it has committed itself is committed. A connection on which either fails is
-    lost: it is given up, and the error that was first is the one that is raised. All of this is one function: each
-    context that is a generator costs a save ten Python calls.
+    commit, and nobody is told of one; a commit of its own stands. A connection on which either fails is lost: it is
+    given up, and the first error is raised. All of this is one function: each context that is a generator costs a save
+    ten Python calls.
 
     Raises:
         RefusedError: SQLAlchemy was told to keep the connection in AUTOCOMMIT.
         InterfaceError: The driver could not commit, and SQLAlchemy had no word for why.
         CancelledError: A cancellation came during the COMMIT, whose outcome nobody knows.
+        DBAPIError: The COMMIT failed, or the connection was lost before it was answered: a note says so.
     """
     begun = await connection.begin()
     try:
@@ -143,6 +148,9 @@ async def in_transaction(
         await commit(connection, begun, scope, queue, settings)
     except BaseException as error:
         queue.is_committed = queue.is_committed or scope.was_committed()
+        if scope.has_lost_commit() and not (isinstance(error, DBAPIError) and is_answered(error)):
+            queue.calls.clear()
+            await give_up(connection, scope, error)
         await roll_back(connection, begun, error)
         raise
 
@@ -158,6 +166,10 @@ async def commit(
     if not begun.is_active:
         queue.is_committed = scope.was_committed()
         if not queue.is_committed:
+            if scope.has_lost_commit():  # the block has caught its error
+                queue.calls.clear()
+                let_load_find_out(scope)
+            await end_failed_commit(connection, begun)
             scope.rollback.undo()
             queue.forget_since(0)
         return
@@ -168,11 +180,18 @@ async def commit(
         queue.calls.clear()  # nobody can be told how it ended
         await give_up(connection, scope, unknown.cancelled)
         raise unknown.cancelled from None
+    except DBAPIError as error:
+        if error.connection_invalidated and not is_answered(error):
+            queue.calls.clear()
+            await give_up(connection, scope, error)
+        raise
     except SQLAlchemyError:
         raise
     except Exception as error:
-        await connection.invalidate()
-        raise InterfaceError("COMMIT", None, error, connection_invalidated=True) from error
+        lost = InterfaceError("COMMIT", None, error, connection_invalidated=True)
+        queue.calls.clear()
+        await give_up(connection, scope, lost)
+        raise lost from error
 
 
 async def roll_back(connection: AsyncConnection, begun: AsyncTransaction, error: BaseException) -> None:
@@ -180,6 +199,8 @@ async def roll_back(connection: AsyncConnection, begun: AsyncTransaction, error:
     try:
         if begun.is_active and not connection.closed and not connection.invalidated:
             await begun.rollback()
+        else:
+            await end_failed_commit(connection, begun)
     except Exception:
         await connection.invalidate()
     else:
@@ -187,21 +208,44 @@ async def roll_back(connection: AsyncConnection, begun: AsyncTransaction, error:
             await connection.invalidate()
 
 
-async def give_up(connection: AsyncConnection, scope: Scope, cancelled: CancelledError) -> None:
+async def end_failed_commit(connection: AsyncConnection, begun: AsyncTransaction) -> None:
+    """Roll back a transaction whose COMMIT has failed, where SQLAlchemy has it still.
+
+    SQLite keeps the transaction open when readers hold up its COMMIT (its manual, "Transaction"), and SQLAlchemy sends
+    no ROLLBACK after a COMMIT: who gets the connection next would commit what has failed here.
+    """
+    sync = connection.sync_connection
+    if sync is None or sync.closed or sync.invalidated or sync.get_transaction() is not begun.sync_transaction:
+        return
+    await begun.rollback()
+    await connection.run_sync(roll_back_in_database)
+
+
+def roll_back_in_database(sync: Connection) -> None:
+    """Send a ROLLBACK."""
+    sync.dialect.do_rollback(sync.connection)
+
+
+async def give_up(connection: AsyncConnection, scope: Scope, error: BaseException) -> None:
     """Give up a connection whose COMMIT was not answered, and let the new instances' ``load()`` find out."""
-    cancelled.add_note(
+    error.add_note(
         "aldis: this came during the COMMIT, and nobody knows whether that was done: "
         "`await instance.load()` finds out, for a new instance too"
     )
-    for state in scope.rollback.live_states():
-        if state.key is not None:
-            LOST[state] = state.key
-    if not connection.closed:
+    let_load_find_out(scope)
+    if not connection.closed and not connection.invalidated:
         await connection.invalidate()
 
 
+def let_load_find_out(scope: Scope) -> None:
+    """Keep the keys of new instances, which are put back, for their ``load()``."""
+    for state in scope.rollback.live_states():
+        if state.key is not None:
+            LOST[state] = state.key
+
+
 def in_autocommit(scope: Scope) -> str:
-    """Say why nothing is written in AUTOCOMMIT, and what to do."""
+    """Say why nothing is written in AUTOCOMMIT, and the way out."""
     return (
         f"{scope} would write on a connection that SQLAlchemy keeps in AUTOCOMMIT, where nothing can be undone. Give "
         'aldis.Database an engine without isolation_level="AUTOCOMMIT"; '

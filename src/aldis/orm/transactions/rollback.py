@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class RollbackScope:
         calls: Functions to call then.
     """
 
-    __slots__ = ("calls", "changes", "count", "done", "limit", "own")
+    __slots__ = ("calls", "changes", "count", "done", "earlier", "is_undone", "limit", "own")
 
     def __init__(
         self,
@@ -116,15 +116,23 @@ class RollbackScope:
         self.count = 0
         """The instances in them; when they are many, those that are gone are looked for."""
         self.limit = FEWEST
+        self.is_undone = False
+        self.earlier: Sequence[RollbackScope] = ()
+        """Those that may have written the instance before, and may be undone before this one."""
 
     def remember(self, state: InstanceState[Any], before: Before) -> None:
         """Put an instance back, too."""
         self.add(Changed(state, before))
 
-    def add(self, change: Change) -> None:
-        """Put back the changes of an operation, too."""
+    def add(self, change: Change, count: int = 1) -> None:
+        """Put back the changes of an operation, too.
+
+        Args:
+            change: The changes.
+            count: To how many instances.
+        """
         self.done.append(change)
-        self.count += len(change)
+        self.count += count
         if self.count >= self.limit:
             self.compact()
 
@@ -150,6 +158,9 @@ class RollbackScope:
 
     def undo(self) -> None:
         """Put the instances back."""
+        self.is_undone = True
+        if self.earlier:
+            self.follow()
         for call in reversed(self.calls):
             call()
         for change in reversed(self.done):
@@ -164,12 +175,12 @@ class RollbackScope:
         """Hand the changes of this scope to the outer one."""
         outer.calls += self.calls
         if self.own is not None:
-            outer.remember(*self.own)
+            outer.add(Changed(*self.own))
         if self.changes is not None:
             for change in self.changes.loosened():
-                outer.add(change)
+                outer.add(change, len(change))
         for change in self.done:
-            outer.add(change)
+            outer.add(change, len(change))
 
     def precede(self, outer: RollbackScope) -> None:
         """Let the instance, which the outer scope has written before, be restored as it was before that."""
@@ -180,6 +191,16 @@ class RollbackScope:
             if isinstance(change, Changed) and change.state() is state:
                 self.own = (state, change.before)
                 return
+
+    def follow(self) -> None:
+        """Let the instance be, where an earlier scope has written it before, and has put it back meanwhile."""
+        for outer in self.earlier:
+            if not outer.is_undone or self.own is None:
+                continue
+            own = self.own
+            self.precede(outer)
+            if self.own is own and any(state is own[0] for state in outer.live_states()):
+                self.own = None
 
     def live_states(self) -> Iterator[InstanceState[Any]]:
         """Yield the states of the instances that are still there."""

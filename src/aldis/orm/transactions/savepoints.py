@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
-from ...errors import RefusedError, TransactionEndedError
-from ..databases import driver_for
+from ..databases import MYSQL, driver_for
 from ..databases.outcome import raise_as_sqlalchemy
 from .scope import SCOPE, STATEMENT, Scope, scope_on
+from .watched_connection import BEFORE_STATEMENT, WatchedConnection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,10 +29,10 @@ __all__ = ["Transaction"]
 
 
 HOLDS_TURN: Final[ContextVar[Transaction | None]] = ContextVar("HOLDS_TURN", default=None)
-"""The transaction in which the current context has the turn for what it sends through SQLAlchemy."""
+"""The transaction in which the current context has the turn for statements that it sends through SQLAlchemy."""
 
 
-class Transaction:
+class Transaction(WatchedConnection):
     """The open transaction of a connection.
 
     A savepoint costs two round trips, as much as the INSERT that it guards. So it is begun together with the first
@@ -43,47 +42,33 @@ class Transaction:
     """
 
     __slots__ = (
-        "__weakref__",
         "begun",
-        "broken",
         "connection",
         "depth",
         "driver",
-        "is_committing",
         "is_given",
-        "is_listening",
-        "is_watching",
-        "keeps_autocommit",
         "queue",
-        "root",
+        "replaces",
         "sent_at",
         "settling",
         "stale",
-        "sync",
-        "top",
         "waiting",
     )
 
     def __init__(self, connection: AsyncConnection, queue: Queue, top: Scope, is_given: bool = True) -> None:
         assert connection.sync_connection is not None
+        super().__init__(connection.sync_connection, top)
         self.connection = connection
         self.queue = queue
-        """What waits for the commit."""
-        self.top = top
-        """The outermost scope."""
-        self.sync: Connection = connection.sync_connection
-        self.keeps_autocommit = self.is_autocommit(self.sync)
-        self.root = self.sync.get_transaction()
+        """The calls that wait for the commit."""
         self.driver: Driver | None = driver_for(self.sync)
+        self.replaces = self.sync.dialect.name in MYSQL
+        """A savepoint replaces another of its name."""
         self.depth = 0
         """Savepoints that are open; those that were begun in the database are the first ``begun`` of them."""
         self.begun = 0
         self.stale = 0
         """The number of a savepoint that is over and not yet released, if not 0."""
-        self.broken: BaseException | None = None
-        """Why the database's transaction is not what this one says, if it is not."""
-        self.is_listening = False
-        self.is_watching = False
         self.is_given = is_given
         self.settling: asyncio.Task[Any] | None = None
         """The task whose statements are the savepoints'."""
@@ -91,8 +76,6 @@ class Transaction:
         """How many wait for their turn."""
         self.sent_at = 0.0
         """When the last statement was sent, where somebody waited."""
-        self.is_committing = False
-        """The connection was told to commit by somebody else."""
 
     def scope_here(self) -> Scope:
         """Return the scope that the current context is in; the outermost, for a task that has only the connection."""
@@ -103,7 +86,7 @@ class Transaction:
 
     @property
     def scope(self) -> RollbackScope:
-        """What is undone with the operation that the current context is in."""
+        """The changes that are undone with the operation that the current context is in."""
         return self.scope_here().rollback
 
     def enter(self) -> None:
@@ -117,19 +100,9 @@ class Transaction:
         root = self.root
         if self.broken is not None or self.keeps_autocommit or (root is not None and not root.is_active):
             self.refuse()
-        if not self.is_listening:
-            event.listen(self.sync, "before_cursor_execute", self.before_statement)
-            self.is_listening = True
+        if BEFORE_STATEMENT not in self.listeners:
+            self.listen(BEFORE_STATEMENT, self.before_statement)
         self.depth += 1
-
-    def refuse(self) -> None:
-        """Refuse what cannot go on; see :meth:`enter`."""
-        self.refuse_broken()
-        self.refuse_ended()
-        raise RefusedError(
-            "a write on a connection that SQLAlchemy keeps in AUTOCOMMIT is refused: nothing could be undone. Use an "
-            'engine without isolation_level="AUTOCOMMIT" for it.'
-        )
 
     def leave(self) -> None:
         """Close the innermost savepoint; its release waits for the next statement."""
@@ -156,87 +129,29 @@ class Transaction:
 
     def is_alive(self) -> bool:
         """Tell whether the transaction is still the one that the connection is in."""
-        sync = self.sync
-        if sync.closed or sync.invalidated or self.root is None or not self.root.is_active:
-            return False
-        return sync.get_transaction() is self.root
-
-    def refuse_broken(self) -> None:
-        """Refuse to go on in a transaction that the database has undone as a whole.
-
-        Raises:
-            PendingRollbackError: It has.
-        """
-        if self.broken is not None:
-            raise PendingRollbackError(
-                "the database has rolled back the whole transaction, not just to the savepoint: leave the "
-                f"transaction() block and begin again. ({self.broken})"
-            ) from self.broken
-
-    @staticmethod
-    def is_autocommit(sync: Connection) -> bool:
-        """Tell whether SQLAlchemy was told to keep a connection in AUTOCOMMIT."""
-        level = sync.get_execution_options().get("isolation_level")
-        if level is None:
-            level = getattr(sync.dialect, "_on_connect_isolation_level", None)
-        return bool(level == "AUTOCOMMIT")
-
-    def was_committed(self) -> bool:
-        """Tell whether somebody else has committed the transaction: SQLAlchemy keeps one whose COMMIT failed."""
-        return self.is_committing and self.sync.get_transaction() is not self.root
-
-    def watch_commit(self) -> None:
-        """Take note when somebody else commits or rolls back on the connection, which they have got."""
-        if not self.is_watching:
-            self.is_watching = True
-            event.listen(self.sync, "commit", self.note_commit)
-
-    def note_commit(self, _connection: Connection) -> None:
-        """Take note of a commit that somebody else asks for; nothing may be added to the transaction any more."""
-        if not self.top.is_open:
-            return  # its own
-        self.is_committing = True
-        if not self.is_listening:
-            event.listen(self.sync, "before_cursor_execute", self.before_statement)
-            self.is_listening = True
-
-    def refuse_ended(self) -> None:
-        """Refuse to go on in a transaction that was committed or rolled back on its connection.
-
-        Raises:
-            TransactionEndedError: It was.
-        """
-        root = self.root
-        if root is not None and not root.is_active and self.broken is None:
-            how = "committed" if self.was_committed() else "rolled back"
-            raise TransactionEndedError(
-                f"the transaction was {how} on its connection, inside its block: nothing can be added to it any more. "
-                "End the block first; database.transaction() begins the next."
-            )
+        root = self.root  # active as long as it is the connection's, and that is open
+        return root is not None and root.is_active and not self.sync.invalidated
 
     def has_to_release(self) -> bool:
         """Tell whether a savepoint that is over has to be released before the next is begun.
 
         MySQL and MariaDB replace one by another of the same name (their manuals, "SAVEPOINT"): a trip less.
         """
-        replaces = self.sync.dialect.name in {"mysql", "mariadb"}
-        return bool(self.stale) and not (replaces and self.begun < self.stale <= self.depth)
+        return self.stale > 0 and not (self.replaces and self.begun < self.stale <= self.depth)
 
-    def control(self) -> tuple[str, ...]:
+    def control(self) -> list[str]:
         """Return the statements that have to go before the next one."""
-        if self.begun == self.depth and not self.stale:
-            return ()
-        release = (f"RELEASE SAVEPOINT aldis_{self.stale}",) if self.has_to_release() else ()
-        return (*release, *[f"SAVEPOINT aldis_{number}" for number in range(self.begun + 1, self.depth + 1)])
+        release = [f"RELEASE SAVEPOINT aldis_{self.stale}"] if self.has_to_release() else []
+        return release + [f"SAVEPOINT aldis_{number}" for number in range(self.begun + 1, self.depth + 1)]
 
     def settled(self) -> None:
         """Take note that the statements of :meth:`control` have run."""
         self.begun, self.stale = self.depth, 0
 
     def before_statement(self, connection: Connection, *_statement: Any) -> None:
-        """Take the turn, and begin and release what has to be, before a statement that takes SQLAlchemy's own road.
+        """Take the turn, begin and release the savepoints that are due, before a statement on SQLAlchemy's own road.
 
-        The statement itself follows with nothing in between: drivers send what they are given in its order.
+        The statement itself follows with nothing in between: drivers send statements in the order that they get them.
 
         Raises:
             TransactionEndedError: The operation that the statement belongs to is over.
@@ -285,7 +200,7 @@ class Transaction:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Have the turn for what a block sends to the driver.
+        """Have the turn for the statements that a block sends to the driver.
 
         Raises:
             TransactionEndedError: The operation that it belongs to is over.
@@ -307,7 +222,7 @@ class Transaction:
             raise scope.ended(STATEMENT)
 
     def direct(self) -> Driver | None:
-        """Return the driver to talk to, unless somebody watches or redirects what SQLAlchemy does.
+        """Return the driver to talk to, unless somebody watches or redirects SQLAlchemy's own.
 
         Raises:
             TransactionEndedError: The operation that the current context is in was rolled back, by one around it.
@@ -325,25 +240,50 @@ class Transaction:
         return self.driver
 
     def is_watched(self) -> bool:
-        """Tell whether somebody listens to, or logs, what SQLAlchemy does on the connection."""
+        """Tell whether somebody listens to, or logs, SQLAlchemy's statements on the connection."""
         sync = self.sync
-        if sync._echo or sync.engine._has_events or sync.dialect._has_events:
+        try:
+            if sync._echo or sync.engine._has_events or sync.dialect._has_events:
+                return True
+            mark: object = sync._has_events
+            if mark is self and not getattr(type(sync), "_has_events", False):
+                return False
+        except AttributeError:  # a later SQLAlchemy, which cannot be asked
             return True
-        listeners, mine = sync.dispatch, int(self.is_listening)
+        listeners, mine = sync.dispatch, int(BEFORE_STATEMENT in self.listeners)
         others = len(listeners.before_cursor_execute) > mine
         return others or bool(listeners.after_cursor_execute) or bool(listeners.before_execute)
 
-    async def run(self, driver: Driver, prepared: Prepared, values: Mapping[str, Any]) -> Outcome:
+    async def begun_driver(self) -> Driver | None:
+        """Return the same as :meth:`direct`, with the transaction begun in the database.
+
+        PostgreSQL's drivers put that off to the first statement.
+        """
+        found, known = self.direct(), self.driver
+        if found is not None or known is None:
+            return found
+        begin = getattr(known, "begin", None)
+        if begin is None or known.is_ready() or self.is_watched() or not self.is_alive():
+            return None
+        await begin(self)
+        return self.direct()
+
+    async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> Outcome | None:
         """Run a statement on the driver, in one trip with the savepoints that have to go before it.
 
         Args:
-            driver: What :meth:`direct` returned.
             prepared: The statement.
             values: Its values, by key.
+
+        Returns:
+            Its outcome; ``None`` where SQLAlchemy has to run it, and nothing was sent.
 
         Raises:
             DBAPIError: As SQLAlchemy raises it.
         """
+        driver = self.direct() or await self.begun_driver()
+        if driver is None:
+            return None
         try:
             parameters = prepared.parameters(values)
         except Exception as error:
@@ -369,17 +309,6 @@ class Transaction:
             raise scope.ended(STATEMENT)
         return outcome
 
-    async def bound(self, prepared: Prepared, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-        """Return the driver's parameters of many rows.
-
-        Raises:
-            StatementError: A value cannot be one, as SQLAlchemy raises it.
-        """
-        try:
-            return prepared.all_parameters(rows)
-        except Exception as error:
-            await raise_as_sqlalchemy(self.connection, error, prepared.sql, tuple(rows[0].values()))
-
     async def roll_back_to(self, number: int) -> None:
         """Roll back to a savepoint."""
         driver = self.direct()
@@ -402,9 +331,4 @@ class Transaction:
         self.queue.close()
         if not self.is_given:
             return  # the connection is thrown away, its listeners with it: to remove them takes as long as a save
-        if self.is_listening:
-            event.remove(self.sync, "before_cursor_execute", self.before_statement)
-            self.is_listening = False
-        if self.is_watching:
-            event.remove(self.sync, "commit", self.note_commit)
-            self.is_watching = False
+        self.unlisten()

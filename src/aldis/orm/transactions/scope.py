@@ -1,28 +1,27 @@
 """The blocks and operations of a transaction, each inside another, and whose turn it is.
 
-A transaction is one connection, and its savepoints are a stack. So of what is inside one scope (an operation with its
+A transaction is one connection, and its savepoints are a stack. So of those inside one scope (an operation with its
 receivers, a block, a single statement) one has the turn, and the others wait, first come first served. A task that is
-started inside a scope has it in its context; what the task does belongs to the innermost scope there that is open.
+started inside a scope has it in its context; its operations belong to the innermost scope there that is open.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import weakref
 from collections import deque
-from collections.abc import Coroutine
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import TransactionEndedError, TurnTimeoutError
+from .rollback import RollbackScope
+from .running_receiver import receiver_in
 from .settings import settings_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .rollback import RollbackScope
     from .savepoints import Transaction
 
 __all__ = ["SCOPE", "STATEMENT", "Scope", "innermost", "open_scope", "scope_on"]
@@ -33,20 +32,24 @@ SCOPE: Final[ContextVar[Scope | None]] = ContextVar("SCOPE", default=None)
 """The innermost scope that the current context was in when it was copied or set; it may be over."""
 
 STATEMENT: Final = "a statement"
-"""What has the turn when it is no scope."""
+"""The name of a single statement that has the turn."""
+
+LOOKS: Final = 4
+"""How often a waiter looks at the operation with the turn before its timeout is over."""
 
 WARNED: Final[weakref.WeakSet[asyncio.Task[Any]]] = weakref.WeakSet()
 """The tasks that were started in a transaction which was rolled back, and of whose own a warning was logged."""
 
 
 class Waiter:
-    """Somebody who waits for the turn."""
+    """Somebody who waits for the turn, and the seconds for which no statement was seen."""
 
-    __slots__ = ("arrived", "future", "who")
+    __slots__ = ("future", "looked", "silent", "who")
 
     def __init__(self, who: Scope | str, loop: asyncio.AbstractEventLoop) -> None:
         self.who = who
-        self.arrived = loop.time()
+        self.silent = 0.0
+        self.looked = loop.time()
         self.future: asyncio.Future[bool] = loop.create_future()
 
 
@@ -56,7 +59,7 @@ class Scope:
     Args:
         engine: Whose models' operations take part.
         rollback: The instances that are put back when it is undone.
-        name: What it is, for messages; of an operation on a model, the model.
+        name: Its name, for messages; of an operation on a model, the model.
         also: Another engine whose models' operations take part.
     """
 
@@ -66,7 +69,7 @@ class Scope:
     number = 0
     """The savepoint that it is."""
     busy: Scope | str | None = None
-    """What has the turn inside."""
+    """The scope or statement inside that has the turn."""
     queue: deque[Waiter] | None = None
     """Those who wait for it."""
     is_open = False
@@ -100,7 +103,7 @@ class Scope:
         return f"{name} {', '.join(map(str, state.identity))}" if state.identity else f"{name} that is new"
 
     def open(self, transaction: Transaction, parent: Scope | None) -> None:
-        """Begin: what the current context does from now on belongs to it."""
+        """Begin: all operations of the current context belong to it from now on."""
         self.transaction = transaction
         self.parent = parent
         self.around = SCOPE.get()
@@ -126,6 +129,10 @@ class Scope:
         """Tell whether somebody inside has committed the transaction on its connection."""
         return self.transaction is not None and self.transaction.was_committed()
 
+    def has_lost_commit(self) -> bool:
+        """Tell whether somebody inside has asked for a COMMIT of which nobody knows whether it was done."""
+        return self.transaction is not None and self.transaction.has_lost_commit()
+
     def leave_context(self) -> None:
         """Let the current context be where it was before; it may be another than the one that was entered."""
         try:
@@ -141,7 +148,7 @@ class Scope:
 
         Raises:
             TransactionEndedError: The scope was rolled back meanwhile.
-            TurnTimeoutError: What has the turn sent no statement for ``turn_timeout`` seconds.
+            TurnTimeoutError: The operation that has the turn sent no statement for ``turn_timeout`` seconds.
         """
         if self.is_undone:
             raise self.ended(who)
@@ -155,7 +162,7 @@ class Scope:
         transaction = self.transaction
         transaction.waiting += 1
         timeout = settings_of(self.engine).turn_timeout
-        timer = loop.call_later(timeout, self.look_at, waiter, timeout)
+        timer = loop.call_later(timeout / LOOKS, self.look_at, waiter, timeout)
         try:
             while True:
                 try:
@@ -172,20 +179,29 @@ class Scope:
             timer.cancel()
 
     def look_at(self, waiter: Waiter, timeout: float) -> None:
-        """Look whether what has the turn has sent a statement since; else the waiter has waited long enough."""
+        """Look whether the operation with the turn has sent a statement since; else the waiter need not wait longer.
+
+        Time counts only while the event loop runs. Where the process was stopped, or a receiver blocked the loop, the
+        operation could send nothing: so a look counts one part of the timeout at most.
+        """
         if waiter.future.done():
             return
-        last = max(waiter.arrived, self.since, self.transaction.sent_at)
         now = self.loop.time()
-        if now < last + timeout:
-            self.loop.call_at(last + timeout, self.look_at, waiter, timeout)
+        last = max(self.since, self.transaction.sent_at)
+        if last > waiter.looked:
+            waiter.silent, waiter.looked = 0.0, last
+        waiter.silent += min(now - waiter.looked, timeout / LOOKS)
+        waiter.looked = now
+        if waiter.silent < timeout:
+            self.loop.call_later(min(timeout - waiter.silent, timeout / LOOKS), self.look_at, waiter, timeout)
             return
         if self.queue is not None and waiter in self.queue:
             self.queue.remove(waiter)
+        owner = self.busy.owner if isinstance(self.busy, Scope) else None
         waiter.future.set_exception(
             TurnTimeoutError(
                 f"{waiter.who} has waited {timeout:g} s for its turn in the transaction, and meanwhile {self.busy}, "
-                f"which has the turn, has sent no statement{receiver_in(self.busy)}. If that waits for a task that was "
+                f"which has the turn, has sent no statement{receiver_in(owner)}. If that waits for a task that was "
                 "started outside of it, it waits for itself: await the task elsewhere, or start it in "
                 "`async with aldis.detached():`. Database(turn_timeout=...) sets the time."
             )
@@ -217,11 +233,11 @@ class Scope:
     # The end
 
     async def end_well(self) -> None:
-        """End, with nothing undone: nobody new gets in, and what is under way in other tasks is waited for.
+        """End, with nothing undone: nobody new gets in, and operations under way in other tasks are waited for.
 
         Raises:
             TransactionEndedError: A scope around this one was rolled back.
-            TurnTimeoutError: What is under way sent no statement for too long.
+            TurnTimeoutError: An operation that is under way sent no statement for too long.
         """
         if self.is_undone:
             raise self.ended(self)
@@ -238,7 +254,7 @@ class Scope:
             raise self.ended(self)
 
     def undo_inside(self) -> Scope:
-        """End badly: what is inside and what waits is told so at its next step; return the innermost scope inside."""
+        """End badly: operations inside, and waiting ones, learn it at their next step; return the innermost scope."""
         innermost: Scope = self
         while True:
             innermost.is_open, innermost.is_undone = False, True
@@ -247,8 +263,10 @@ class Scope:
             for waiter in waiters or ():
                 if not waiter.future.done():
                     waiter.future.set_exception(self.ended(waiter.who))
+                put_back_unbegun(waiter.who)
             inner = innermost.busy
-            if not isinstance(inner, Scope) or inner is innermost:
+            put_back_unbegun(inner)
+            if not isinstance(inner, Scope) or inner is innermost or inner.transaction is None:
                 break
             innermost = inner
         scope = innermost
@@ -259,7 +277,7 @@ class Scope:
         return innermost
 
     async def end_badly(self) -> None:
-        """End, and let what is inside be undone; wait for the statement that is on the wire, and for nothing else."""
+        """End, and let the operations inside be undone; wait for the statement on the wire, and for nothing else."""
         innermost = self.undo_inside()
         while innermost.busy is STATEMENT:
             arrived = Waiter(self, self.loop)
@@ -273,7 +291,7 @@ class Scope:
                     innermost.give()
 
     def ended(self, who: object) -> TransactionEndedError:
-        """Return the error of what was to be part of the scope, or of the scope itself."""
+        """Return the error of an operation that was to be part of the scope, or of the scope itself."""
         which = f"{self} is" if who is self else f"{who} was to be part of {self}, which is"
         return TransactionEndedError(
             f"{which} over: it was rolled back, or what it is part of was. Nothing of it is written. A task that is to "
@@ -281,9 +299,20 @@ class Scope:
         )
 
     def close(self) -> None:
-        """Keep nothing but what tells late comers that it is over."""
+        """Keep only the fields that tell late comers that it is over."""
         self.is_open = False
         self.owner = None
+
+
+def put_back_unbegun(who: Scope | str | None) -> None:
+    """Put back the instance of an operation that waits for its turn, or has just got it, and will not begin.
+
+    It is put back before what it was to follow: an update that waits knows its instance as a stored one, which a save
+    in the same block has made it.
+    """
+    if isinstance(who, Scope) and who.transaction is None:
+        who.rollback.undo()
+        who.rollback = RollbackScope()
 
 
 def innermost(engine: Engine) -> Scope | None:
@@ -301,7 +330,7 @@ def innermost(engine: Engine) -> Scope | None:
 
 
 def outwards(scope: Scope | None, engine: Engine) -> Scope | None:
-    """Look for an open scope from one on outwards, and refuse a task that had a part in what was rolled back."""
+    """Look for an open scope from one on outwards, and refuse a task that had a part in one that was rolled back."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     found: Scope | None = None
     undone: list[Scope] = []
@@ -334,7 +363,7 @@ def outwards(scope: Scope | None, engine: Engine) -> Scope | None:
 
 
 def open_scope(engine: Engine) -> Scope | None:
-    """Return the same as :func:`innermost`, for what only reads: it refuses an operation that was rolled back only.
+    """Return the same as :func:`innermost`, for reads: it refuses an operation that was rolled back only.
 
     Raises:
         TransactionEndedError: The context is in an operation that was rolled back, and has not come to its end.
@@ -364,32 +393,3 @@ def scope_on(sync: Any) -> Scope | None:
             over = over or scope
         scope = scope.around
     return over
-
-
-def receiver_in(scope: Scope | str | None) -> str:
-    """Return, for a message, which receiver runs in an operation; nothing, where that cannot be seen."""
-    owner = scope.owner if isinstance(scope, Scope) else None
-    awaited: Any = None if owner is None else owner.get_coro()
-    is_inside = False
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None)
-        module = "" if frame is None else frame.f_globals.get("__name__") or ""
-        is_ours = module.startswith(("aldis.", "sqlalchemy."))
-        if is_inside and module and not is_ours:
-            return f"; its receiver {module}.{awaited.__qualname__} is running"
-        is_inside = is_inside or is_ours
-        inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        if frame is None and not isinstance(inner, Coroutine):
-            inner = coroutine_held_by(awaited)
-        awaited = inner
-    return ""
-
-
-def coroutine_held_by(awaited: Any) -> Any:
-    """Return the coroutine that one of the cores awaits, in an object or a generator that does not tell of it."""
-    for each in gc.get_referents(awaited):
-        if isinstance(each, Coroutine):
-            return each
-        if type(each).__name__ == "coroutine_wrapper":  # what a coroutine's __await__() returns
-            return next((held for held in gc.get_referents(each) if isinstance(held, Coroutine)), None)
-    return None

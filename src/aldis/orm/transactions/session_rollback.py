@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["forget", "put_back", "put_back_later", "put_back_or_join"]
 
 KEPT: Final[weakref.WeakKeyDictionary[SessionTransaction, RollbackScope]] = weakref.WeakKeyDictionary()
-"""What is undone with each transaction, and with each savepoint, of a session."""
+"""The changes that are undone with each transaction, and with each savepoint, of a session."""
 
 
 def put_back_later(session: Session, rollback: RollbackScope) -> None:
-    """Put back what operations have changed, if the session's transaction, or its savepoint, is rolled back."""
+    """Put back the instances that operations have changed, if the session's transaction or savepoint rolls back."""
     transaction = session.get_nested_transaction() or session.get_transaction()
     if transaction is not None and rollback.done:
         rollback.join(KEPT.setdefault(transaction, RollbackScope()))
 
 
 def put_back(session: Session) -> None:
-    """Put back what was changed in what is rolled back, a transaction or a savepoint; for ``after_rollback``."""
+    """Put back the instances changed in a transaction, or savepoint, that is rolled back; for ``after_rollback``."""
     transaction = session.get_nested_transaction() or session.get_transaction() if KEPT else None
     kept = None if transaction is None else KEPT.pop(transaction, None)
     if kept is not None:
@@ -32,13 +32,13 @@ def put_back(session: Session) -> None:
 
 
 def forget(session: Session) -> None:
-    """Let what was committed be; for SQLAlchemy's event ``after_commit``, which tells of savepoints too."""
+    """Let go of committed changes; for SQLAlchemy's event ``after_commit``, which tells of savepoints too."""
     if KEPT and not session.in_nested_transaction() and (transaction := session.get_transaction()) is not None:
         KEPT.pop(transaction, None)
 
 
 def put_back_or_join(transaction: SessionTransaction) -> None:
-    """Let the transaction around a savepoint undo what that would; for the event ``after_transaction_end``.
+    """Let the transaction around a savepoint undo the savepoint's changes; for the event ``after_transaction_end``.
 
     A transaction that ends without a commit, since its session is closed, is rolled back by the database.
     """

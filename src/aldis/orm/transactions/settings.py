@@ -1,4 +1,4 @@
-"""What a database was told of transactions; kept by engine, since every database of an engine takes part in them."""
+"""A database's settings of transactions; kept by engine, since every database of an engine takes part in them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from ...errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-__all__ = ["STRICT_ENGINES", "Settings", "settings_of", "settle"]
+__all__ = ["STRICT_ENGINES", "Settings", "is_autocommit", "settings_of", "settle"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,11 @@ def settle(engine: Engine, settings: Settings) -> None:
 def settings_of(engine: Engine) -> Settings:
     """Return the settings of an engine."""
     return SETTINGS.get(engine, DEFAULT)
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Tell whether SQLAlchemy was told to keep a connection in AUTOCOMMIT."""
+    level = connection.get_execution_options().get("isolation_level")
+    if level is None:
+        level = getattr(connection.dialect, "_on_connect_isolation_level", None)
+    return bool(level == "AUTOCOMMIT")

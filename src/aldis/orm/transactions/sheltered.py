@@ -91,7 +91,7 @@ class Sheltered:
             if self.timer is not None:
                 self.timer.cancel()
 
-    # What a task asks of a future.
+    # A task asks this of a future.
 
     def add_done_callback(self, wake_task: Callable[[Any], None], *, context: Context) -> None:
         """Have the task woken when the coroutine's future is done."""
@@ -125,7 +125,7 @@ class Sheltered:
             self.wake()
 
     def give_up(self, loop: asyncio.AbstractEventLoop) -> Generator[Any, None, None]:
-        """Tell the coroutine that it is cancelled, and wait a moment while it closes what it leaves behind."""
+        """Tell the coroutine that it is cancelled, and wait a moment while it cleans up."""
         if self.awaited is not None:  # its error comes when nobody waits any more
             self.awaited.add_done_callback(retrieved)
         try:

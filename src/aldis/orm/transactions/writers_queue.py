@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import threading
 import weakref
 from collections import deque
@@ -32,7 +31,7 @@ class WritersQueue:
         self.waiters: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> asyncio.Future[None] | None:
-        """Take the turn, or return what to wait for."""
+        """Take the turn, or return a future to wait for."""
         with self.lock:
             if not self.is_taken:
                 self.is_taken = True
@@ -169,8 +168,9 @@ class OnlyWriter:
             raise
         if not waiter.done():
             self.queue.forget(waiter)
-            error = sqlite3.OperationalError("database is locked")
-            raise OperationalError("BEGIN IMMEDIATE", None, error)
+            import sqlite3  # here: programs without SQLite need none of it
+
+            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
 
     async def ask_on_another(self) -> None:
         """Ask how long the driver waits for a lock, on a connection that is nobody else's."""

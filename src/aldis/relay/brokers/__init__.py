@@ -1,4 +1,4 @@
-"""The brokers that events go through, each by FastStream; one module for what is its own."""
+"""The brokers that events go through, each by FastStream; one module for the peculiarities of each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def transport_to(broker: Any) -> Transport:
         broker: Its URL, or a broker of FastStream's.
 
     Raises:
-        ConfigurationError: It is none that is known, or what it needs is not installed.
+        ConfigurationError: The broker is unknown, or a package that it needs is not installed.
     """
     if isinstance(broker, str):
         scheme = scheme_of(broker)

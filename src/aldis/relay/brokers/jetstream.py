@@ -95,7 +95,7 @@ class JetStreamPublisher:
         self.waiting.update(zip(subjects, futures, strict=True))
         try:
             async with asyncio.timeout(seconds):
-                # nats-py sends what waits when it is idle, or with the next message that it is given.
+                # nats-py sends its buffer when it is idle, or with the next message that it is given.
                 await client._send_command(b"".join(commands))
                 await client._flush_pending()
                 for each in futures:

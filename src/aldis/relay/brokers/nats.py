@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from faststream.nats import JStream, NatsBroker
+from nats.errors import MaxPayloadError
 from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
@@ -50,6 +51,8 @@ def from_url(url: str) -> NatsTransport:
 
 class NatsTransport(Transport):
     """Publishes to NATS JetStream, and subscribes."""
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = (MaxPayloadError,)
 
     # NATS gives an event again at once, to the same process, which is still there; it would be lost to others until
     # the acknowledgement is overdue.
@@ -103,7 +106,7 @@ class NatsTransport(Transport):
         return subject, self.lines + lines.encode("ascii"), event.data
 
     async def send(self, event: Event, headers: dict[str, str], dead_of: str | None = None) -> None:
-        """Publish; JetStream drops what comes twice within its window (its documentation, ``Nats-Msg-Id``)."""
+        """Publish; JetStream drops a message that comes again in its window (its documentation, ``Nats-Msg-Id``)."""
         if dead_of is None:
             subject = f"{STREAM}.{token(event.sender)}.{event.signal}.{event.lane}"
             headers[MESSAGE_ID] = event.id

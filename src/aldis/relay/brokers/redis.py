@@ -32,7 +32,7 @@ LOCK_SECONDS: Final = 10.0
 """How long a lane stays with a process that says nothing."""
 
 LOOK_SECONDS: Final = 1.0
-"""Between two looks whether a lane is free, or what was left pending has been taken."""
+"""Between two looks whether a lane is free, or whether the pending events have been taken."""
 
 ARRIVAL_SECONDS: Final = 0.25
 """After which an event that Redis has given out, and nobody here has in hand, is not on its way any more."""
@@ -106,7 +106,7 @@ class RedisTransport(Transport):
     async def parse(self, entry: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
         """Parse an entry of a stream; one that FastStream cannot parse is taken for an empty one.
 
-        FastStream would never acknowledge it: it would be read again for ever, and what comes after it with it.
+        FastStream would never acknowledge it: it would be read again for ever, and the events after it with it.
         """
         try:
             return await parse(entry)
@@ -119,7 +119,7 @@ class RedisTransport(Transport):
             self.broker._subscribers.discard(each)
 
     def watchers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        """Return what gets hold of the lanes."""
+        """Return the functions that get hold of the lanes."""
         return [reader.hold for reader in self.readers]
 
 
@@ -136,8 +136,8 @@ class StreamReader:
     """One lane of a receiver: read by whoever has its lock.
 
     A consumer group would deal the events of a stream out to all its readers, which keeps no order. So one reads at a
-    time, and begins with what the one before has not acknowledged. It begins again when an answer of Redis's was lost
-    with its connection: the event in it was given out, and no question for a new one brings it.
+    time, and begins with the events that the one before has not acknowledged. It begins again when an answer of
+    Redis's was lost with its connection: the event in it was given out, and no question for a new one brings it.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class StreamReader:
         return made
 
     def take_new(self) -> Callable[[Event], Awaitable[None]]:
-        """Return what takes an event that nobody was given before."""
+        """Return a function that takes an event which nobody was given before."""
 
         @wraps(self.take)
         async def take(event: Event) -> None:
@@ -221,7 +221,7 @@ class StreamReader:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def read(self, client: Any, lock: Any) -> None:
-        """Read what is pending, then what is new, as long as the lock holds."""
+        """Read the pending events, then the new ones, as long as the lock holds."""
         with suppress(ResponseError):  # there is a group already
             await client.xgroup_create(self.stream, self.group, id="0", mkstream=True)
         if await self.pending(client):
@@ -239,7 +239,7 @@ class StreamReader:
         log.warning("%s reads lane %s again: an event was lost on its way from Redis", self.group, self.stream)
 
     async def look(self, client: Any) -> None:
-        """See whether what was given out has arrived, where no other event comes that would tell."""
+        """See whether the event that was given out has arrived, where no other event comes that would tell."""
         before = await self.oldest(client)
         if before is None or self.is_receiving:
             return

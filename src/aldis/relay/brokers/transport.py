@@ -1,4 +1,4 @@
-"""What all brokers have in common: events go there, and come from there, with the attributes of CloudEvents."""
+"""All brokers have this in common: events go there, and come from there, with the attributes of CloudEvents."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ class Transport:
     nack_options: ClassVar[Mapping[str, Any]] = {}
     """How a process that stops gives an event back: the arguments of FastStream's ``NackMessage``."""
 
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    """The errors of the broker's client at an event that the broker will never take, as one that is too large."""
+
     def __init__(self, broker: Any, url: str | None = None) -> None:
         self.broker = broker
         self.url = url
@@ -71,7 +74,7 @@ class Transport:
             await self.broker.stop()
 
     async def connect(self) -> None:
-        """Connect, and make what has to be there.
+        """Connect, and make the broker's objects that have to be there.
 
         Raises:
             ConfigurationError: The broker is not there, is not ready yet, or does not let us in.
@@ -90,7 +93,7 @@ class Transport:
             ) from error
 
     async def declare(self) -> None:
-        """Make what has to be there before anything is published."""
+        """Make the broker's objects that have to be there before anything is published."""
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events, all at once, no two of them of one key; return when the broker has them for good."""
@@ -152,7 +155,7 @@ class Transport:
         raise NotImplementedError
 
     def options(self, receiver: Receiver) -> dict[str, Any]:
-        """Return what FastStream is told of a subscriber, whichever the broker."""
+        """Return FastStream's arguments of a subscriber, for any broker."""
         return {
             "decoder": self.read,
             "ack_policy": AckPolicy.NACK_ON_ERROR,
@@ -165,7 +168,7 @@ class Transport:
         """Be ready for FastStream to start the subscribers."""
 
     def watchers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        """Return what has to run beside the subscribers."""
+        """Return the functions that run beside the subscribers."""
         return []
 
 

@@ -7,7 +7,6 @@ deferred, or a Mutable that was changed in place, the row is read, locked as the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from functools import partial
 from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -16,23 +15,26 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...dispatch.changes import Change
-from ...dispatch.on_request import is_asked_for
+from ...dispatch.on_request import asking_of
 from ..databases.sqlite import whole
-from ..mapping.instance_state import foreign_keys, has_expressions, is_sql
+from ..mapping.instance_state import has_expressions, is_sql
+from ..mapping.parents import foreign_keys
 from ..mapping.rowwise import names as key_names
+from .differences import differing
 from .firing import are_off
+from .may_hold import may_hold
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
     from ...dispatch.broadcaster import Broadcaster
+    from ...dispatch.conditions import ChangeTest
+    from ...dispatch.on_request import Asking
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
+    from .differences import Changed, Compared, Differences
 
 __all__ = ["Asked", "Changes", "asked_of", "of_one", "reader_on"]
-
-Changed = dict[str, Change]
-"""The changes of one row, by attribute name."""
 
 Reader = Callable[[Any], Awaitable[Sequence[Any]]]
 """Runs a SELECT where the rows are written."""
@@ -43,21 +45,18 @@ MOST_PARAMETERS: Final = 30_000
 FEW: Final = 8
 """So many rows are worth looking at column by column."""
 
-MAKE: Final = partial(tuple.__new__, Change)
-"""Makes a change of a pair: half the time of ``Change(*pair)``."""
-
 
 class Asked(NamedTuple):
     """Who asks for ``changes``."""
 
-    before: bool
-    """A receiver of the signal before."""
-    after: bool
-    """One of the signal after."""
+    before: Asking | None
+    """What the receivers of the signal before ask."""
+    after: Asking | None
+    """Those of the signal after."""
 
 
 def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool) -> Asked | None:
-    """Return which of the two signals of a kind have a receiver that asks; ``None`` if there is none.
+    """Return what the receivers of the two signals of a kind ask; ``None`` if none does.
 
     Args:
         signals: The model's signals.
@@ -67,8 +66,8 @@ def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool)
     """
     if are_off():
         return None
-    asked = Asked(*[is_asked_for(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
-    return asked if any(asked) else None
+    asked = Asked(*[asking_of(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
+    return None if asked.before is None and asked.after is None else asked
 
 
 def reader_on(transaction: Transaction) -> Reader:
@@ -82,7 +81,7 @@ def reader_on(transaction: Transaction) -> Reader:
     return read
 
 
-def of_one(changes: list[Changed] | None) -> Changed | None:
+def of_one(changes: list[Changed] | Differences | None) -> Changed | None:
     """Return the changes of the only row."""
     return None if changes is None else changes[0]
 
@@ -125,116 +124,158 @@ class Changes:
         """The old values of each row, by attribute name."""
         self.alike: dict[str, list[Any]] | None = None
         """The same by columns, where all rows write the same ones and all old values are known: a tenth of the time."""
+        self.are_let_go = False
+        """No old values were kept: nobody was going to be told."""
+        self.ruled_out: set[ChangeTest] = set()
+        """The tests that hold for no row, as was seen before the rows were written."""
         self.version = (
             None
             if mapping.mapper.version_id_col is None
             else mapping.attributes.get(str(mapping.mapper.version_id_col.key))
         )
 
-    async def before(self) -> list[Changed] | None:
+    async def before(self) -> list[Changed] | Differences | None:
         """Return the changes of the caller to each row; ``None`` where no receiver of the signal before asks."""
-        if not self.asked.before:
+        asking = self.asked.before
+        if asking is None:
             return None
         if not self.is_update:
-            return [self.given(state) for state in self.states]
-        alike = self.columns(self.caller_names())
+            return [self.given(state, asking) for state in self.states]
+        names = None if self.callers is not None else self.common_names(asking)
+        alike = None if names is None else self.columns(names, of_caller=True)
         if alike is not None and not has_expressions(self.rows):  # type: ignore[arg-type]
             return self.compared(alike)
-        told = [self.told_of(number) for number in range(len(self.rows))]
-        names: list[Collection[str]] = list(told)
-        if self.asked.after:  # so that it is one SELECT for both
-            names = [{*each, *self.names_of(number)} for number, each in enumerate(told)]
-        await self.read_missing(names)
+        told = [self.told_of(number, asking) for number in range(len(self.rows))]
+        names_of_rows: list[Collection[str]] = list(told)
+        if self.asked.after is not None:  # so that it is one SELECT for both
+            after = self.asked.after
+            names_of_rows = [{*each, *self.names_of(number, after)} for number, each in enumerate(told)]
+        await self.read_missing(names_of_rows)
         return [
             self.changed(number, {name: self.old(number, name) for name in new}, new) for number, new in enumerate(told)
         ]
 
     async def keep(self, skipped: Collection[int] = ()) -> None:
         """Keep the old values that are told after, of all rows but those that receivers have skipped."""
-        if not self.asked.after or not self.is_update:
+        asking = self.asked.after
+        if asking is None or not self.is_update:
             return
-        self.alike = self.columns(self.common_names())
+        names = self.common_names(asking)
+        self.alike = None if names is None else self.columns(names)
         if self.alike is not None:
             return
-        names = [() if number in skipped else tuple(self.names_of(number)) for number in range(len(self.rows))]
-        await self.read_missing(names)
-        self.kept = [{name: self.old(number, name) for name in each} for number, each in enumerate(names)]
+        numbers = range(len(self.rows))
+        of_rows = [[] if number in skipped else self.names_of(number, asking) for number in numbers]
+        await self.read_missing(of_rows)
+        self.kept = [{name: self.old(number, name) for name in each} for number, each in enumerate(of_rows)]
+        if self.mapping.watches_updates:
+            for number, written in enumerate(self.kept):
+                if written:
+                    written.update(self.known_others(number, asking))
 
-    def after(self, unwritten: Collection[int] = ()) -> list[Changed] | None:
+    def after(self, unwritten: Collection[int] = ()) -> list[Changed] | Differences | None:
         """Return the changes that were written of each row, none of others; ``None`` where nobody asks."""
-        if not self.asked.after:
+        if self.asked.after is None:
+            return None
+        if self.are_let_go:
             return None
         if self.alike is not None:
             found = self.compared(self.alike)
-            for number in unwritten:
-                found[number] = {}
-            return found
+            if not unwritten:
+                return found
+            return [{} if number in unwritten else changes for number, changes in enumerate(found)]
         numbers = range(len(self.rows))
         return [{} if number in unwritten else self.written(number) for number in numbers]
 
-    def common_names(self) -> list[str] | None:
+    def common_names(self, asking: Asking) -> list[str] | None:
         """Return the attributes that all rows write; ``None`` where they are not the same, or others may be changed."""
         of_rows = key_names(self.rows)  # type: ignore[arg-type]
-        if len(self.rows) < FEW or len(of_rows) != 1 or self.version is not None or self.made_on_update:
+        if len(self.rows) < FEW or len(of_rows) != 1 or any(map(asking.looks_at, self.made_names())):
             return None
+        if self.mapping.watches_updates:
+            return None
+        if self.are_related():
+            return None
+        names = [self.mapping.attributes[key] for key in of_rows.pop()]
+        return [name for name in names if asking.looks_at(name)]
+
+    def made_names(self) -> Iterator[str]:
+        """Yield the attributes whose values the database, or SQLAlchemy's unit of work, makes in an UPDATE."""
+        for key in self.made_on_update:
+            yield self.mapping.attributes[key]
+        if self.version is not None:
+            yield self.version
+
+    def are_related(self) -> bool:
+        """Tell whether a relationship of a row was touched, so that foreign keys may be written."""
         related = self.mapping.relationships
-        if related and not all(related.isdisjoint(state.committed_state) for state in self.states):
-            return None
-        return [self.mapping.attributes[key] for key in of_rows.pop()]
+        if not related:
+            return False
+        touched = [state.committed_state if self.is_update else state.dict for state in self.states]
+        return not all(map(related.isdisjoint, touched))
 
-    def caller_names(self) -> list[str] | None:
-        """Return the attributes that the caller has changed, where these are the same of all rows."""
-        names = None if self.callers is not None else self.common_names()
-        if names is None:
-            return None
-        found = []
-        for name in names:
-            count = sum([name in state.committed_state for state in self.states])
-            if count == len(self.states):
-                found.append(name)
-            elif count:
-                return None
-        return found
+    def columns(self, names: list[str], of_caller: bool = False) -> dict[str, list[Any]] | None:
+        """Return the old values of attributes, of all rows; ``None`` where one has to be read.
 
-    def columns(self, names: list[str] | None) -> dict[str, list[Any]] | None:
-        """Return the old values of attributes, of all rows; ``None`` where one has to be read."""
-        if not names:
-            return None
+        Args:
+            names: The attributes.
+            of_caller: Only those that the caller has changed; ``None`` where these are not the same of all rows.
+        """
         histories = [state.committed_state for state in self.states]
         found: dict[str, list[Any]] = {}
         for name in names:
             try:
                 column = [history[name] for history in histories]
             except KeyError:
+                if of_caller:
+                    if any(name in history for history in histories):
+                        return None
+                    continue
                 column = [self.old(number, name) for number in range(len(histories))]
             if any(map(is_, column, repeat(NO_VALUE))):
                 return None
             found[name] = column
         return found
 
-    def compared(self, columns: dict[str, list[Any]]) -> list[Changed]:
+    def compared(self, columns: dict[str, list[Any]]) -> Differences:
         """Return the values that differ in each row.
 
         Args:
             columns: The old values, by attribute name.
         """
-        found: list[Changed] = []
         manager = self.mapping.mapper.class_manager
+        compared: list[Compared] = []
         for name, old in columns.items():
             key = self.mapping.keys[name]
             try:
                 new = [row[key] for row in self.rows]
             except KeyError:  # a receiver has taken it out of some rows
                 new = [row.get(key, before) for row, before in zip(self.rows, old, strict=True)]
-            same = map(manager[name].impl.is_equal, new, old)
-            changes = map(MAKE, zip(old, new, strict=True))
-            if not found:
-                found = [{} if equal is True else {name: change} for equal, change in zip(same, changes, strict=True)]
-                continue
-            for row, equal, change in zip(found, same, changes, strict=True):
-                if equal is not True:
-                    row[name] = change
-        return found
+            compared.append((name, old, new, manager[name].impl.is_equal))
+        return differing(compared, len(self.rows))
+
+    def is_idle_before(self) -> bool:
+        """Tell whether no receiver of the signal before is going to be called: their conditions hold for no row."""
+        asking = self.asked.before
+        if asking is None or asking.tests is None:
+            return False
+        return not any(may_hold(self, test) for test in asking.tests)
+
+    def is_idle_after(self, asking: Asking | None, are_written: bool) -> bool:
+        """Tell the same of the signal after.
+
+        Args:
+            asking: What its receivers ask now.
+            are_written: The rows are written, so that SQLAlchemy's record of their old values is gone.
+        """
+        if asking is None or asking.tests is None:
+            return False
+        for test in asking.tests:
+            if test not in self.ruled_out:
+                if may_hold(self, test, are_written):
+                    return False
+                self.ruled_out.add(test)
+        return True
 
     def keep_history(self) -> None:
         """Keep the old values of attributes that SQLAlchemy itself has changed of the only row, once it is written."""
@@ -244,15 +285,17 @@ class Changes:
                 name = self.mapping.attributes[key]
                 self.kept[0].setdefault(name, committed.get(name, NO_VALUE))
 
-    def given(self, state: InstanceState[Any]) -> Changed:
+    def given(self, state: InstanceState[Any], asking: Asking) -> Changed:
         """Return the values of a new instance, keys of parents that were set by object included."""
         values, mapping = state.dict, self.mapping
         found = {name: values[name] for name, _ in mapping.columns if values.get(name) is not None}
         if mapping.relationships:
             found |= mapping.by_attribute(foreign_keys(mapping, state))
-        return {name: Change(None, value) for name, value in found.items() if value is not None}
+        return {
+            name: Change(None, value) for name, value in found.items() if value is not None and asking.looks_at(name)
+        }
 
-    def told_of(self, number: int) -> dict[str, Any]:
+    def told_of(self, number: int, asking: Asking) -> dict[str, Any]:
         """Return the new values, by attribute name, that the caller has given a stored instance."""
         mapping, state = self.mapping, self.states[number]
         callers = state.committed_state if self.callers is None else self.callers[number]
@@ -260,18 +303,22 @@ class Changes:
         found = {name: value for name, value in names if name in callers}
         if mapping.relationships:
             found |= mapping.by_attribute(foreign_keys(mapping, state))
-        return found
+        return found if asking.names is None else {name: found[name] for name in found if name in asking.names}
 
-    def names_of(self, number: int) -> Iterator[str]:
-        """Yield the attributes that may have another value once a row is written."""
+    def names_of(self, number: int, asking: Asking) -> list[str]:
+        """Return the attributes that may have another value once a row is written."""
         mapping, state, row = self.mapping, self.states[number], self.rows[number]
         related = foreign_keys(mapping, state) if mapping.relationships else {}
         if not row and not related:
-            return
-        for key in (*row, *related, *self.made_on_update):
-            yield mapping.attributes[key]
-        if self.version is not None:
-            yield self.version
+            return []
+        names = [*[mapping.attributes[key] for key in (*row, *related)], *self.made_names()]
+        return [name for name in names if asking.looks_at(name)]
+
+    def known_others(self, number: int, asking: Asking) -> dict[str, Any]:
+        """Return the old values, where known, of attributes that a row does not write: a listener may set them."""
+        names = [name for name in self.mapping.keys if name not in self.kept[number] and asking.looks_at(name)]
+        old = ((name, self.old(number, name)) for name in names)
+        return {name: value for name, value in old if value is not NO_VALUE}
 
     def old(self, number: int, name: str) -> Any:
         """Return the old value of an attribute; ``NO_VALUE`` where it is not known."""

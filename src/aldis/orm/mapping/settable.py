@@ -1,0 +1,96 @@
+"""The attributes that a caller may set by name: those that a class declares, and no method or part of Python's own.
+
+``save(values=)``, ``update()``, ``create()`` and the bulk methods come here, whose names may be a stranger's JSON.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import UnknownAttributeError
+from .table import TableMapping, attribute, hint, mapper_of, mapping_of
+
+__all__ = ["new_instance", "refuse_unsettable", "set_attributes"]
+
+
+def set_attributes(mapping: TableMapping, instance: object, values: Mapping[str, Any]) -> None:
+    """Set attributes by name; none, where one of them cannot be set.
+
+    Args:
+        mapping: The mapping of the instance's class.
+        instance: The instance.
+        values: The values, by attribute name.
+
+    Raises:
+        UnknownAttributeError: A name is no attribute of the class, or none that can be set.
+    """
+    if not mapping.settable.issuperset(values):
+        refuse_unsettable(type(instance), values)
+    for name, value in values.items():
+        setattr(instance, name, value)
+
+
+def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
+    """Make an instance by its class's own constructor.
+
+    SQLAlchemy's takes whatever the class has, methods and ``__dict__`` included.
+
+    Raises:
+        UnknownAttributeError: A name is something of the class that cannot be set.
+        TypeError: The constructor has no parameter of that name.
+    """
+    if not values.keys() <= mapping_of(model).settable:
+        parameters = inspect.signature(model.__init__).parameters
+        # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
+        refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
+    return model(**values)
+
+
+def refuse_unsettable(model: type[Any], names: Iterable[str]) -> None:
+    """Refuse names that are no attributes of a class, and those that it does not declare.
+
+    Raises:
+        UnknownAttributeError: A name is no attribute of the class, or none that can be set.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise UnknownAttributeError(
+                f"{name!r} is no name of an attribute of {model.__name__}: values go by name, {{'name': ...}}."
+            )
+        if not has(model, name):
+            attribute(model, name)
+        elif not is_settable(model, name):
+            known = mapping_of(model).settable
+            raise UnknownAttributeError(
+                f"{name!r} of {model.__name__} cannot be set by name: it is no mapped attribute, no hybrid or property "
+                f"with a setter, and no declared field.{hint(name, known)}"
+            )
+
+
+def has(model: type[Any], name: str) -> bool:
+    """Tell whether a class has an attribute, mapped or not."""
+    # Not hasattr(), which asks a hybrid attribute for its SQL, and that may raise anything.
+    return any(name in each.__dict__ for each in model.__mro__)
+
+
+def is_settable(model: type[Any], name: str) -> bool:
+    """Tell whether a class declares an attribute that can be set."""
+    mapped = mapper_of(model).all_orm_descriptors.get(name)
+    if mapped is not None:
+        # By the name of its kind: the module of hybrids is imported only by programs that have some.
+        kind = mapped.extension_type.value
+        return getattr(mapped, "fset", None) is not None if kind == "HYBRID_PROPERTY" else kind != "HYBRID_METHOD"
+    if name.startswith("_"):
+        return False
+    found = next(each.__dict__[name] for each in model.__mro__ if name in each.__dict__)
+    if isinstance(found, property):
+        return found.fset is not None
+    return any(is_field(each, name) for each in model.__mro__)
+
+
+def is_field(owner: type[Any], name: str) -> bool:
+    """Tell whether a class annotates a name as an attribute of its instances, as dataclasses and pydantic do."""
+    annotation = inspect.get_annotations(owner).get(name)
+    return annotation is not None and "ClassVar" not in str(annotation)

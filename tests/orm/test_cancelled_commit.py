@@ -1,0 +1,159 @@
+"""A cancellation while the COMMIT is under way: its outcome is told, or a note says that nobody knows it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import inspect
+from sqlalchemy.util import await_only
+
+import aldis
+
+UNKNOWN = "nobody knows whether that was done"
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; {exception} END $$
+"""
+"""A check at the COMMIT that takes a second."""
+
+
+@pytest.fixture
+def told(models):
+    """Return what receivers have been told that wait for the end of the transaction: names, and how it ended."""
+    found: list[tuple[str, bool]] = []
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, after_rollback=True)
+    async def tell(sender, model_instance, committed):
+        found.append((model_instance.name, committed))
+
+    return found
+
+
+async def names_in(models) -> list[str]:
+    return sorted(row["name"] for row in await models.stored())
+
+
+async def found_out(models, user, is_stored: bool) -> None:
+    """Check that ``load()`` finds out, and that the instance can be used afterwards."""
+    assert inspect(user).transient
+    if is_stored:
+        assert (await user.load()).name == "Ada"
+        await user.update(name="Eve")
+    else:
+        with pytest.raises(aldis.ObjectNotFound, match="its row is gone"):
+            await user.load()
+        user.name = "Eve"
+        await user.save()
+    assert await names_in(models) == ["Eve"]
+
+
+@pytest.mark.parametrize("then", ["raises", "catches", "rolls back"])
+@pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done"])
+async def test_commit_of_the_block_itself(models, told, is_done, then) -> None:
+    dialect = models.database.engine.sync_engine.dialect
+    commit = dialect.do_commit
+    reached = asyncio.Event()
+
+    def unanswered(connection) -> None:
+        if is_done:
+            commit(connection)
+        reached.set()
+        await_only(asyncio.sleep(60))
+
+    user = models.User(name="Ada")
+
+    async def work() -> None:
+        async with models.database.transaction() as connection:
+            await user.save()
+            try:
+                await connection.commit()
+            except asyncio.CancelledError:
+                if then == "rolls back":
+                    await connection.rollback()
+                if then != "catches":
+                    raise
+
+    dialect.do_commit = unanswered
+    task = asyncio.create_task(work())
+    try:
+        await reached.wait()
+        task.cancel()
+        await asyncio.wait([task])
+    finally:
+        del dialect.do_commit
+    if then == "catches":
+        await task
+    else:
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert [UNKNOWN in note for note in caught.value.__notes__] == [True]
+    assert told == []
+    await found_out(models, user, is_done)
+
+
+async def work_that_commits(models, user, whose: str) -> None:
+    if whose == "save":
+        await user.save()
+        return
+    async with models.database.transaction() as connection:
+        await user.save()
+        if whose == "block itself":
+            await connection.commit()
+
+
+@pytest.mark.parametrize("whose", ["save", "block", "block itself"])
+@pytest.mark.parametrize("obeys", [True, False], ids=["server obeys", "server goes on"])
+async def test_server_that_is_at_the_commit(models, told, whose, obeys) -> None:
+    """psycopg asks the server to cancel the COMMIT, and waits for its answer; asyncpg asks, and closes the connection.
+
+    Only PostgreSQL can be kept at a COMMIT.
+    """
+    if models.database.engine.dialect.name != "postgresql":
+        pytest.skip("only PostgreSQL has checks at the COMMIT that take their time")
+    aldis.Database(models.database.engine, commit_timeout=0.05)
+    async with models.database.engine.begin() as connection:
+        await connection.exec_driver_sql(
+            SLOW.format(exception="" if obeys else "EXCEPTION WHEN query_canceled THEN RETURN NULL;")
+        )
+        await connection.exec_driver_sql(
+            'CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON "user" DEFERRABLE INITIALLY DEFERRED '
+            "FOR EACH ROW WHEN (NEW.name = 'Ada') EXECUTE FUNCTION slow()"
+        )
+    user = models.User(name="Ada")
+    task = asyncio.create_task(work_that_commits(models, user, whose))
+    try:
+        await until_waiting(models)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        await until_ended(models)
+        assert [UNKNOWN in note for note in caught.value.__notes__] == [True]
+        assert told == []
+        await found_out(models, user, is_stored=not obeys)
+    finally:
+        async with models.database.engine.begin() as connection:
+            await connection.exec_driver_sql("DROP FUNCTION slow CASCADE")
+
+
+async def until_waiting(models) -> None:
+    """Wait until the server is at the check."""
+    await until_counted(models, 1, "wait_event = 'PgSleep'")
+
+
+async def until_ended(models) -> None:
+    """Wait until others see whether the transaction was committed: it still writes when its check is over."""
+    await until_counted(models, 0, "backend_xid IS NOT NULL")
+
+
+async def until_counted(models, count: int, condition: str) -> None:
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}"
+    async with models.database.engine.connect() as connection:
+        for _ in range(500):
+            found = await connection.exec_driver_sql(query)
+            if found.scalar() == count:
+                return
+            await connection.rollback()
+            await asyncio.sleep(0.01)
+    raise AssertionError("it never came")

@@ -1,0 +1,34 @@
+"""A short run of tasks whose connections are killed and cut; ``make endurance`` runs ten minutes."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from endurance import Endurance
+
+from new_databases import database_on
+
+
+@pytest.fixture(scope="module")
+def url():
+    """Return the URL of a database of the test's own."""
+    with database_on("asyncpg", with_force=True) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Log nothing of what fails on purpose."""
+    loggers = [logging.getLogger(name) for name in ("aldis", "sqlalchemy.pool")]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    yield
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+
+
+async def test_rows_are_as_told_though_connections_are_killed_and_cut(url) -> None:
+    figures = await Endurance(url, 3).run()
+    assert (figures.wrong, dict(figures.complaints)) == ([], {})
+    assert figures.counts["rows"]
