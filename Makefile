@@ -15,18 +15,26 @@ SANITIZED := $(VENV)/sanitized
 SANITIZER ?= address,undefined
 
 SEEDS ?= 1000
+FIRST ?= 0
+SECONDS ?= 600
 SOAK_URL ?=
+FORGED ?= 100000
+BACKLOG ?= 1000000
 
-.PHONY: demo test test-blinker soak test-threads sanitize judge bench bench-saving bench-relay docs dist accessible generate lint lock clean help
+.PHONY: demo test pre test-blinker soak endurance soak-relay test-threads sanitize judge bench bench-quick bench-saving bench-relay docs dist accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"
 	@echo "make test          all tests, and blinker's own, on the core that is built"
 	@echo "make judge         the judge's long run: saves compared with SQLAlchemy's, JUDGE=\"--driver sqlite --examples 500\""
+	@echo "make pre           the private names of other packages, and the main tests, on pre-releases of those; VENV=.venv-pre"
 	@echo "make test-threads  threads that send, connect, disconnect and let receivers die, a minute on each core"
 	@echo "make sanitize      the dispatch tests under AddressSanitizer and UBSan; needs gcc"
 	@echo "make soak          random programs of transactions, by their seeds: SEEDS=10000, SOAK_URL=postgresql+asyncpg://..."
+	@echo "make endurance     ten minutes of tasks on PostgreSQL: receivers fail, connections are killed and cut"
+	@echo "make soak-relay    the relay: forged messages among real ones, a long backlog: FORGED=100000 BACKLOG=1000000"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
+	@echo "make bench-quick   ratios alone, in two minutes, beside their aims; QUICK=\"--only asyncpg --turns 100\""
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
 	@echo "make docs-serve    the site, in the browser"
@@ -43,9 +51,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade --constraint $(CONSTRAINTS) pip setuptools
 
+# Bytecode as in an installed wheel: where PYTHONDONTWRITEBYTECODE is set, each start would compile the sources again.
 $(VENV)/.aldis: $(CORE) | $(BIN)/python
 	@echo "installing aldis; its core is compiled where there is a C compiler, which takes a minute or two"
 	$(INSTALL) --build-constraint $(CONSTRAINTS) --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.dist $(VENV)/.docs $(VENV)/.accessible $(VENV)/.lint: $(VENV)/.%: $(VENV)/.aldis
@@ -67,6 +77,13 @@ demo: $(VENV)/.demo $(VENV)/.flights
 
 test: $(VENV)/.test $(VENV)/.flights test-blinker
 	$(BIN)/python -m pytest
+
+# On the newest releases and pre-releases of the packages that aldis stands on, whatever is pinned.
+pre: $(BIN)/python
+	$(PIP) install --quiet --editable . --group test
+	$(PIP) install --quiet --pre --upgrade "sqlalchemy[asyncio]" alembic blinker aiosqlite asyncpg asyncmy "psycopg[binary]"
+	$(BIN)/python -m pytest tests/test_private_names.py tests/orm/test_internals.py tests/orm/test_saving.py \
+	  tests/orm/test_session.py tests/orm/test_rows_in_sessions.py tests/migrations/test_commands.py
 
 test-blinker: $(VENV)/.test $(BLINKER_SUITE)
 	for pure in 0 1; do \
@@ -97,7 +114,16 @@ judge: $(VENV)/.test
 
 # A seed that ends wrong is printed, and replays: python tests/soak/soak.py --only SEED.
 soak: $(VENV)/.test
-	$(BIN)/python tests/soak/soak.py --seeds $(SEEDS) $(if $(SOAK_URL),--url $(SOAK_URL))
+	$(BIN)/python tests/soak/soak.py --first $(FIRST) --seeds $(SEEDS) $(if $(SOAK_URL),--url $(SOAK_URL))
+
+# The short run is in the tests. PostgreSQL as in the tests: ALDIS_TEST_POSTGRESQL_URL.
+endurance: $(VENV)/.test
+	$(BIN)/python tests/soak/endurance.py --seconds $(SECONDS)
+
+# The short run is in the tests. As many real messages as forged ones go through each broker; half an hour each.
+soak-relay: $(VENV)/.test
+	ALDIS_TEST_FORGED=$(FORGED) ALDIS_TEST_BACKLOG=$(BACKLOG) $(BIN)/python -m pytest tests/relay/test_forged_messages.py \
+	  tests/relay/test_backlog.py -o log_cli=true -o log_cli_level=WARNING --show-capture=no
 
 bench: $(VENV)/.test $(VENV)/.bench
 	$(PIN) $(BIN)/python -m pytest benchmarks/test_dispatch.py benchmarks/test_connections.py benchmarks/test_tracing.py -q --benchmark-only --benchmark-quiet --benchmark-json=$(VENV)/compiled.json
@@ -106,6 +132,10 @@ bench: $(VENV)/.test $(VENV)/.bench
 	$(MAKE) bench-relay
 	$(MAKE) bench-saving VENV=$(VENV)-2.0 CONSTRAINTS=constraints/sqlalchemy-2.0.txt GROUPS=of-2-0
 	$(BIN)/python benchmarks/figures.py $(VENV)/compiled.json $(VENV)/pure.json $(VENV)-2.0/saving.json
+
+# Two minutes: before a change lands, and after. Not pinned: its aims are those of a database on a core of its own.
+bench-quick: $(VENV)/.test
+	$(BIN)/python benchmarks/quick.py $(QUICK)
 
 # Not pinned: the relay, the broker and PostgreSQL would share the one core.
 bench-relay: $(VENV)/.test $(VENV)/.bench

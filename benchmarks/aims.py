@@ -1,9 +1,9 @@
-"""What was aimed at, beside what was measured: the first table of each page of figures."""
+"""The aims beside the measured figures: the first table of each page of figures."""
 
 from __future__ import annotations
 
 Row = tuple[str, float, str, float]
-"""What was measured, the figure, the sense of the bound, and the bound."""
+"""The measurement's name, the figure, the sense of the bound, and the bound."""
 
 
 def is_met(row: Row) -> bool:

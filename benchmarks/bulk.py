@@ -2,7 +2,7 @@
 
 Instances (of SQLAlchemy's Core, which has none, dictionaries) are made before the clock starts, with all of their
 values: Tortoise, Django and Edgy apply a Python-side default when an instance is made. aldis and SQLAlchemy's session
-would apply it when it is saved; what that adds is a figure of its own.
+would apply it when it is saved; its share is a figure of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import aldis
 from saving import connect, disconnect, mapped, now
 
 Payload = Any
-"""What is saved in one lap."""
+"""The rows that are saved in one lap."""
 
 
 class CoreRows:
@@ -34,7 +34,7 @@ class CoreRows:
             await connection.run_sync(self.base.metadata.create_all)
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         return [
             {"name": f"name {number}", "email": "a@example.org", "age": number, "created": now()}
             for number in range(count)
@@ -68,7 +68,7 @@ class SessionRows(CoreRows):
     """SQLAlchemy's session: ``add_all`` and ``commit``."""
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         return [
             self.model(name=f"name {number}", email="a@example.org", age=number, created=now())
             for number in range(count)
@@ -113,7 +113,7 @@ class AldisRows:
             await connection.run_sync(self.base.metadata.create_all)
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         rows = [self.model(name=f"name {number}", email="a@example.org", age=number) for number in range(count)]
         if not self.fill:
             for row in rows:
@@ -152,7 +152,7 @@ class TortoiseRows:
         await self.it.begin()
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         return [
             self.it.model(name=f"name {number}", email="a@example.org", age=number, created=now())
             for number in range(count)
@@ -217,7 +217,7 @@ class DjangoRows:
             editor.create_model(self.model)
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         return [
             self.model(name=f"name {number}", email="a@example.org", age=number, created=now().replace(tzinfo=UTC))
             for number in range(count)
@@ -250,7 +250,7 @@ class EdgyRows:
         await self.it.begin()
 
     def prepare(self, count: int) -> Payload:
-        """Make what is saved."""
+        """Make the rows to save."""
         return [self.it.model(name=f"name {number}", email="a@example.org", age=number) for number in range(count)]
 
     async def run(self, rows: Payload) -> None:

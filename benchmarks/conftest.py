@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def pytest_benchmark_update_machine_info(config, machine_info) -> None:
-    """Keep what explains a figure; a host's name does not."""
+    """Keep the facts that explain a figure; a host's name does not."""
     machine_info["node"] = ""

@@ -31,7 +31,7 @@ def read(path: str) -> tuple[dict, Figures, dict[str, dict]]:
 
 
 def targets(sends: Figures, pure: Figures, others: dict[str, dict]) -> list[tuple[str, float, str, float]]:
-    """Return what was asked, the ratio measured, the sense of the bound, and the bound."""
+    """Return the aim, the ratio measured, the sense of the bound, and the bound."""
     rows = []
 
     def at_least(text: str, ours: float, theirs: float, bound: float) -> None:

@@ -1,4 +1,4 @@
-"""The peers: for each, what sends a number of times to receivers that do nothing.
+"""The peers: for each, a function that sends a number of times to receivers that do nothing.
 
 All get the same: one sender, six keywords where the library has keywords, receivers connected to that sender, a loop
 of awaits for those that are async. Where a library works otherwise, its entry says how.

@@ -1,4 +1,4 @@
-"""A plain loop over receivers: a peer of a send, and what figures in microseconds are measured in."""
+"""A plain loop over receivers: a peer of a send, and the unit of figures in microseconds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def laps_of_plain_loop(kind: str, count: int, weak: bool) -> Callable[[int], Any
 def plain_await() -> float:
     """Return the microseconds of one ``await receiver(sender, **keywords)`` in a plain loop, six keywords.
 
-    Aims in microseconds are of a machine on which that takes 0.507: told beside what is measured, in the same laps.
+    Aims in microseconds are of a machine on which that takes 0.507: told beside the measured figure, in the same laps.
     """
     laps = laps_of_plain_loop("async", 1, weak=False)
     began = perf_counter()

@@ -1,4 +1,4 @@
-"""The peers that save rows one at a time: for each, what does something to 1,000 rows in one transaction.
+"""The peers that save rows one at a time: for each, a class that does something to 1,000 rows in one transaction.
 
 All write the same row of five columns, one of them a datetime made in Python, with one receiver before and one after
 where the library has them, and both are async where it can call such. Where a library works otherwise, it says how.
@@ -26,7 +26,7 @@ ROWS = 1_000
 Receiver = Callable[..., Awaitable[None]]
 
 Lap = Callable[[], Awaitable[None]]
-"""What is timed: one thing done to the rows, in one transaction."""
+"""The timed part: one thing done to the rows, in one transaction."""
 
 
 def now() -> datetime:
@@ -96,7 +96,7 @@ class Core:
             await connection.run_sync(self.table.metadata.create_all)
 
     async def rows(self, what: str) -> Lap:
-        """Make the rows ready, and return what is timed."""
+        """Make the rows ready, and return the part that is timed."""
         if what == "save":
             return self.save
         keys: list[int] = []
@@ -179,7 +179,7 @@ class Aldis:
         return [self.model(name=f"name {number}", email="a@example.org", age=number) for number in range(ROWS)]
 
     async def rows(self, what: str) -> Lap:
-        """Make the rows ready, and return what is timed."""
+        """Make the rows ready, and return the part that is timed."""
         if what == "save":
             return lambda: self.save(self.new())
         instances = await self.model.query.bulk_create(self.new())
@@ -211,7 +211,7 @@ class Aldis:
 
 
 class PlainSession:
-    """SQLAlchemy's unit of work, without aldis: what the signals of a session are measured against."""
+    """SQLAlchemy's unit of work, without aldis: the peer of a session's signals."""
 
     mixin: tuple[type[Any], ...] = ()
 
@@ -220,7 +220,7 @@ class PlainSession:
         self.engine, self.base, self.model = create_async_engine(url), Base, Row
 
     async def begin(self) -> None:
-        """Make the table, and flush some rows: what is done once is done."""
+        """Make the table, and flush some rows: the work that is done once is done."""
         async with self.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.create_all)
         await self.flush(ROWS)
@@ -291,7 +291,7 @@ class Edgy:
         await self.registry.create_all()
 
     async def rows(self, what: str) -> Lap:
-        """Return what is timed."""
+        """Return the part that is timed."""
 
         async def save() -> None:
             async with self.database.transaction():
@@ -340,7 +340,7 @@ class Tortoise:
         await self.orm.generate_schemas(safe=True)
 
     async def rows(self, what: str) -> Lap:
-        """Return what is timed."""
+        """Return the part that is timed."""
         from tortoise.transactions import in_transaction
 
         async def save() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 Figures = dict[tuple[str, str, str], float]
-"""Microseconds a row, by what was done, where, and by which library."""
+"""Microseconds a row, by operation, database and library."""
 
 PLAIN_AWAIT = 0.507
 """Microseconds of an await in a plain loop, on the machine that the aims in microseconds are from."""
@@ -15,7 +15,7 @@ TEN_IN_LOOPS = 2 * 2.286
 """Microseconds of two plain loops over five receivers there."""
 
 Row = tuple[str, float, str, float]
-"""What was asked, the ratio measured, the sense of the bound, and the bound."""
+"""The aim, the ratio measured, the sense of the bound, and the bound."""
 
 
 def read(path: str) -> Figures:
@@ -33,7 +33,7 @@ def read(path: str) -> Figures:
 
 
 def targets(figures: Figures) -> list[Row]:
-    """Return what was asked, and what was measured."""
+    """Return the aims, and the measured ratios."""
     rows: list[Row] = []
     for where in ("SQLite", "PostgreSQL, asyncpg"):
         for what in ("save", "update", "delete"):
@@ -63,7 +63,7 @@ def targets(figures: Figures) -> list[Row]:
 
 
 def in_both_units(figures: Figures, text: str, kind: str, where: str, peer: str, bound: float) -> list[Row]:
-    """Return what was asked in microseconds, and the same in awaits of a plain loop, measured in the same laps."""
+    """Return the aims in microseconds, and the same in awaits of a plain loop, measured in the same laps."""
     measured, awaits = (figures.get((each, where, peer)) for each in (kind, f"{kind}, in plain awaits"))
     if measured is None or awaits is None:
         return []
@@ -74,7 +74,7 @@ def in_both_units(figures: Figures, text: str, kind: str, where: str, peer: str,
 
 
 def bulk_targets(figures: Figures) -> list[Row]:
-    """Return what was asked of many rows at once."""
+    """Return the aims of many rows at once."""
     rows: list[Row] = []
     ours = "aldis, 1 + 1 receivers"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from saving import Aldis
 
 ROWS, WARM = 2_000_000, 20_000
-"""Rows of the load, and those after which the process is taken to have what it needs."""
+"""Rows of the load, and those after which the process is taken to have all its memory."""
 
 
 def resident() -> float:

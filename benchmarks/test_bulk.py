@@ -1,6 +1,6 @@
 """Many rows at once, in one transaction; microseconds a row are in the JSON's ``extra_info``.
 
-The peers take turns, lap by lap, and the fastest of each counts, so that what the machine does beside hits them alike.
+The peers take turns, lap by lap, and the fastest of each counts, so that other work of the machine hits them alike.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def peers(where: str, count: int) -> dict:
 
 
 def wait(runner: asyncio.Runner, done: object) -> None:
-    """Run what is async to its end; Django's is done by now."""
+    """Run a coroutine to its end; Django's call is done by now."""
     if inspect.iscoroutine(done):
         runner.run(done)
 

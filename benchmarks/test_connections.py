@@ -1,4 +1,4 @@
-"""Many connections: what one costs to make, and what a send costs among them."""
+"""Many connections: the time to make one, and the time of a send among them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_cost_of_receivers(benchmark, tmp_path, where) -> None:
     varies by from one moment to the next, and no two fastest laps show it. Nor do two models: their attributes have
     other places in CPython's cache of types' attributes, where two in one place cost each save microseconds.
 
-    The plain loop is what a signal cannot well be under: it awaits the same receivers where a save has just gone to the
+    A signal can hardly be faster than the plain loop: it awaits the same receivers where a save has just gone to the
     database and back, and nothing is any more in the processor's nearest caches.
     """
     with asyncio.Runner() as runner:
@@ -104,7 +104,7 @@ def test_flush(benchmark, tmp_path, where) -> None:
     The three take turns, and those of one turn are compared: what the collector and the machine add from one turn to
     the next differs by more than a receiver takes. The middle one of the turns' comparisons counts. The classes are
     other ones in each turn, so that it is not always the same attributes that share a place in CPython's cache of them.
-    On SQLite, where SQLAlchemy inserts row by row, a flush takes six times as long, and what is looked for is lost.
+    On SQLite, where SQLAlchemy inserts row by row, a flush takes six times as long, and the difference is lost in it.
     """
     url, took, awaits = URLS[where].format(folder=tmp_path, name="flush"), [], []
     orders = list(itertools.permutations(range(3)))
@@ -150,5 +150,5 @@ def test_memory_of_a_stream(benchmark, tmp_path) -> None:
 
 
 async def awaited(work) -> None:
-    """Await what a lap is."""
+    """Await the coroutine of a lap."""
     await work()

@@ -1,4 +1,4 @@
-"""What tracing costs: nothing before it is turned on and after it is off again, and what it costs while it is on."""
+"""The costs of tracing: none before it is turned on and after it is off again, and some while it is on."""
 
 from __future__ import annotations
 
