@@ -190,3 +190,35 @@ async def test_refresh_flush_tells_of_the_default_of_an_attribute_that_is_set_to
     page.text, page.edits = "c", CHOSEN
     await page.save()
     assert told == [(["edits"], 8)]
+
+
+@pytest.mark.parametrize("make", ["save", "bulk_create", "flush"])
+@pytest.mark.parametrize("write", ["save", "update", "bulk_update", "flush"])
+async def test_none_that_is_set_where_nothing_was_ever_set_is_a_change(page, make, write) -> None:
+    model = type(page)
+    database = model.database
+    new = model(text="new")
+    if make == "save":
+        await new.save()
+    elif make == "bulk_create":
+        await model.query.bulk_create([new, model(text="other", note="n")])
+    else:
+        async with AsyncSession(database.engine, expire_on_commit=False) as session:
+            session.add(new)
+            await session.commit()
+    assert new.note is None
+    assert not inspect(new).modified
+    if write == "update":
+        await new.update(note=None)
+    else:
+        new.note = None
+    if write == "save":
+        await new.save()
+    elif write == "bulk_update":
+        await model.query.bulk_update([new])
+    elif write == "flush":
+        async with AsyncSession(database.engine, expire_on_commit=False) as session:
+            session.add(new)
+            await session.commit()
+    assert await stored(new) == ("new", None, 1)
+    assert (new.note, new.edits) == (None, 1)

@@ -28,6 +28,7 @@ __all__ = [
     "expire_again",
     "fill_in",
     "loaded",
+    "never_set",
     "put_back",
     "renew",
     "settle_modified",
@@ -99,7 +100,10 @@ def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict
         column_values: The row's values, by column key.
     """
     values = state.dict
+    unset = never_set(mapping, values, column_values) if mapping.left_unset else ()
     values.update(column_values if mapping.is_named_alike else mapping.by_attribute(column_values))
+    for name in unset:
+        del values[name]
     if mapping.readonly or state.manager.dispatch.expire or state._deleted or "_pending_mutations" in state.__dict__:
         state.key = None
         make_transient_to_detached(state.obj())
@@ -109,6 +113,22 @@ def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict
         state.committed_state.clear()
         state.modified = state.expired = False
     state.expired_attributes.difference_update(mapping.keys)
+
+
+def never_set(mapping: TableMapping, values: Container[str], column_values: Mapping[str, Any]) -> list[str]:
+    """Return the attributes of a new instance that nobody has set, and whose columns are NULL.
+
+    A flush leaves these out of the instance's values: they read ``None``, and ``None`` that is set later is a change,
+    so that an UPDATE writes it. Where a column has an ``onupdate``, that shows in the row.
+
+    Args:
+        mapping: The mapping of its class.
+        values: The values of the instance.
+        column_values: The row's values, by column key.
+    """
+    return [
+        name for name, key in mapping.left_unset if name not in values and column_values.get(key, NO_VALUE) is None
+    ]
 
 
 def store(instance: object, values: dict[str, Any]) -> None:

@@ -97,6 +97,18 @@ class TableMapping:
     """How instances become rows, by the attributes that are set, see ``plan.py``."""
 
     @cached_property
+    def left_unset(self) -> tuple[tuple[str, str], ...]:
+        """The attributes, with their column's keys, that an INSERT leaves out of an instance that has not set them.
+
+        There are some only where an UPDATE sets further columns, since only there it shows in the row. A deferred
+        attribute would have to be read.
+        """
+        if not (self.onupdates or self.made_on_update):
+            return ()
+        named = [(self.attributes[key], key) for key in self.null_when_unset]
+        return tuple((name, key) for name, key in named if not self.mapper.column_attrs[name].deferred)
+
+    @cached_property
     def links(self) -> Mapping[str, Link]:
         """The many-to-many relationships that are written, by name."""
         return links_of(self.mapper)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
-from ..mapping.instance_state import Snapshot
+from ..mapping.instance_state import Snapshot, never_set
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
@@ -192,17 +192,23 @@ class NewRows:
         if self.skipped or not all(self.counts):
             places = [place for place in places if self.counts[place] and place not in self.skipped]
         states, plans = at(self.states, places), at(self.plans, places)
-        mapping = self.mapping
+        mapping, column_values = self.mapping, at(self.column_values, places)
+        unset: list[list[str]] = []
+        if mapping.left_unset:
+            unset = [never_set(mapping, state.dict, row) for state, row in zip(states, column_values, strict=True)]
         records = mark(
             at(self.instances, places),
             states,
-            at(self.column_values, places),
+            column_values,
             [len(plan.order) for plan in plans],
             None if mapping.is_named_alike else mapping.attributes,
             mapping.primary_key,
             mapping.identity_class,
             NO_VALUE,
         )
+        for state, names in zip(states, unset, strict=False):
+            for name in names:
+                del state.dict[name]
         self.committed = [None] * len(self)
         for place, record in zip(places, records, strict=True):
             self.committed[place] = record
