@@ -126,9 +126,7 @@ def never_set(mapping: TableMapping, values: Container[str], column_values: Mapp
         values: The values of the instance.
         column_values: The row's values, by column key.
     """
-    return [
-        name for name, key in mapping.left_unset if name not in values and column_values.get(key, NO_VALUE) is None
-    ]
+    return [name for name, key in mapping.left_unset if name not in values and column_values.get(key, NO_VALUE) is None]
 
 
 def store(instance: object, values: dict[str, Any]) -> None:

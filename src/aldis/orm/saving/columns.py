@@ -262,6 +262,15 @@ class NewRows:
     def __len__(self) -> int:
         return len(self.plans)
 
+    def passed_over(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return the rows that were not written, by their places, though no receiver has skipped them."""
+        both = enumerate(zip(self.counts, self.column_values, strict=True))
+        return [(place, row) for place, (count, row) in both if not count and place not in self.skipped]
+
+    def note(self, place: int, name: str) -> str:
+        """Return the note of an error on the row at a place; ``name`` is the operation's."""
+        return f"aldis: at row {self.numbers[place] + 1:,} of {name}"
+
     def saved(self) -> list[Any]:
         """Return the instances that were written."""
         if not self.skipped and all(self.counts):

@@ -14,7 +14,7 @@ from ..databases.outcome import is_conflict
 from ..databases.sqlite import whole
 from ..mapping.instance_state import renew, settle_modified
 from .attempts import Attempt
-from .gone import gone, no_longer_stored
+from .gone import dropped, gone, no_longer_stored
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
@@ -88,14 +88,6 @@ def refuse_keyless(mapping: TableMapping, column_values: dict[str, Any]) -> None
                 f"{mapping.table} gave a row no {key}: in the database that column is not one that gets its values "
                 "by itself. Give the key, or change the column's type (of SQLite: to INTEGER PRIMARY KEY)."
             )
-
-
-def dropped(mapping: TableMapping) -> RowMismatchError:
-    """Return the error of a row that was not stored."""
-    return RowMismatchError(
-        f"{mapping.table} stored no row, and told of no error: a trigger, a rule or an ON CONFLICT clause of the "
-        "table passed over it."
-    )
 
 
 async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""Guards of a flush of new rows, against rows that the database passes over, and keys in an order of its own.
+"""Guards of new rows, against rows that a trigger passes over, and keys in an order of its own.
 
 SQLAlchemy takes an INSERT without an error for a stored row, and sorts the keys of many rows that come back. Where a
-trigger has a say, that makes instances without a row, and instances with the keys of other rows.
+trigger has a say, that makes instances without a row, and instances with the keys of other rows. An INSERT that ignores
+conflicts does not say whether a row is in conflict, or was dropped by a trigger.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import FlushError
 
 from ..databases import MYSQL
+from ..databases.outcome import is_conflict
 from ..databases.sqlite import whole
-from .core_sql import dropped
+from .attempts import Attempt, naming
+from .core_sql import insert_row
+from .gone import dropped
 
 if TYPE_CHECKING:
+    from sqlalchemy import FromClause
+
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
+    from .attempts import RowNote
 
-__all__ = ["guarded"]
+__all__ = ["guarded", "refuse_dropped"]
 
 PAGE: Final = "insertmanyvalues_page_size"
 
@@ -37,6 +46,11 @@ MARIADB: Final = text(
     "AND event_object_table = :table)"
 )
 
+SQLITE: Final = (
+    "SELECT EXISTS (SELECT 1 FROM {0}sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) "
+    "UNION ALL SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table))"
+)
+
 
 @asynccontextmanager
 async def guarded(
@@ -50,7 +64,7 @@ async def guarded(
         rows: The rows, by column key.
 
     Raises:
-        RowMismatchError: The database passed over a row.
+        RowDroppedError: The database passed over a row.
     """
 
     def refuse_dropped(_connection: Any, cursor: Any, _sql: str, parameters: Any, context: Any, is_many: bool) -> None:
@@ -66,6 +80,10 @@ async def guarded(
         if is_single:
             await connection.execution_options(**{PAGE: 1})
         yield
+    except FlushError as error:
+        if "INSERT statement for" in str(error):  # "... did not produce the correct number of INSERTed rows"
+            raise dropped(mapping) from error
+        raise
     finally:
         event.remove(sync, "after_cursor_execute", refuse_dropped)
         if is_single:
@@ -74,17 +92,58 @@ async def guarded(
 
 async def has_a_say(transaction: Transaction, mapping: TableMapping, rows: Sequence[dict[str, Any]]) -> bool:
     """Tell whether the keys of many rows may come back in another order than that of the rows."""
-    dialect, connection = transaction.sync.dialect, transaction.connection
-    if all(row.keys() >= set(mapping.primary_key) for row in rows):
+    if all(row.keys() >= set(mapping.primary_key) for row in rows) or transaction.sync.dialect.name == "sqlite":
         return False
     for table in mapping.mapper.tables:
-        if dialect.name == "postgresql":
-            statement: Any = POSTGRESQL
-            values: dict[str, Any] = {"name": dialect.identifier_preparer.format_table(table)}
-        elif dialect.name in MYSQL and dialect.insert_returning:
-            statement, values = MARIADB, {"schema": table.schema, "table": table.name}
-        else:
-            return False
-        if await whole(connection, connection.scalar(statement, values)):
+        if await has_triggers(transaction, table):
             return True
     return False
+
+
+async def has_triggers(transaction: Transaction, table: FromClause) -> bool:
+    """Tell whether a trigger, or something else than the table, may change new rows or drop them."""
+    dialect, connection = transaction.sync.dialect, transaction.connection
+    schema = getattr(table, "schema", None)
+    values: dict[str, Any] = {"schema": schema, "table": getattr(table, "name", None)}
+    if dialect.name == "postgresql":
+        statement: Any = POSTGRESQL
+        values = {"name": dialect.identifier_preparer.format_table(table)}
+    elif dialect.name in MYSQL and dialect.insert_returning:
+        statement = MARIADB
+    elif dialect.name == "sqlite":
+        of_schema = "" if schema is None else f"{dialect.identifier_preparer.quote_schema(schema)}."
+        statement = text(SQLITE.format(of_schema))
+        del values["schema"]
+    else:
+        return False
+    return bool(await whole(connection, connection.scalar(statement, values)))
+
+
+async def refuse_dropped(
+    transaction: Transaction, mapping: TableMapping, rows: Sequence[tuple[int, dict[str, Any]]], note: RowNote
+) -> None:
+    """Refuse rows that an INSERT which ignores conflicts has passed over, though they are in conflict with no other.
+
+    Where the table has triggers, each is inserted once more without these words: only a conflict is an error then. That
+    INSERT is undone.
+
+    Args:
+        transaction: Where.
+        mapping: The mapping of their class.
+        rows: The rows that were passed over, by column key, each with its number.
+        note: The note of an error on the row of a number.
+
+    Raises:
+        RowDroppedError: A trigger has dropped a row.
+    """
+    if not rows or transaction.sync.dialect.name in MYSQL or not await has_triggers(transaction, mapping.table):
+        return
+    for number, row in rows:
+        async with Attempt(transaction) as attempt:
+            try:
+                with naming(note, number):
+                    await insert_row(transaction, mapping, row.copy())
+            except IntegrityError as error:
+                if not is_conflict(error):
+                    raise
+            await attempt.undo()

@@ -1,13 +1,13 @@
-"""The errors of a stored instance whose row is gone, or that is stored no longer."""
+"""The errors of an instance whose row is gone, or was dropped by the database, or that is stored no longer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.exc import FlushError, StaleDataError
 
-from ...errors import ObjectNotFound, TransactionEndedError
+from ...errors import ObjectNotFound, RowMismatchError, TransactionEndedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["RowGoneError", "first_gone", "gone", "no_longer_stored"]
+__all__ = ["RowDroppedError", "RowGoneError", "dropped", "first_gone", "gone", "no_longer_stored"]
 
 
 class RowGoneError(ObjectNotFound, StaleDataError):
@@ -25,6 +25,21 @@ class RowGoneError(ObjectNotFound, StaleDataError):
 
     It is a ``StaleDataError`` too, which is what SQLAlchemy's users catch.
     """
+
+
+class RowDroppedError(RowMismatchError, FlushError):
+    """The database has not stored a new row, and told of no error.
+
+    It is a ``FlushError`` too, which is what SQLAlchemy raises where it counts the rows.
+    """
+
+
+def dropped(mapping: TableMapping) -> RowDroppedError:
+    """Return the error of a row that was not stored."""
+    return RowDroppedError(
+        f"{mapping.table} stored no row, and told of no error: a trigger, a rule or an ON CONFLICT clause of the "
+        "table passed over it."
+    )
 
 
 def gone(state: InstanceState[Any]) -> RowGoneError:

@@ -26,6 +26,7 @@ from . import unit_of_work
 from .bulk_signals import BulkSignals
 from .columns import NewRows, Row, States
 from .firing import fire
+from .flush_guards import refuse_dropped
 from .raw_values import Rows, batches, readable_twice
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ class Bulk(BulkSignals):
         for number, column_values in enumerate(rows.column_values):
             if number not in rows.skipped:
                 rows.counts[number] = await writers.insert_unless_conflict(transaction, rows.mapping, column_values)
+        await refuse_dropped(transaction, rows.mapping, rows.passed_over(), lambda place: rows.note(place, self.name))
         return True
 
     async def insert_many(
@@ -207,7 +209,7 @@ class Bulk(BulkSignals):
             rows.mapping,
             to_write,
             alike,
-            lambda place: f"aldis: at row {rows.numbers[numbers[place]] + 1:,} of {self.name}",
+            lambda place: rows.note(numbers[place], self.name),
         )
 
     async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
