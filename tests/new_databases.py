@@ -49,4 +49,16 @@ def database_on(driver: str, *, with_force: bool = False) -> Iterator[str]:
             raise
         pytest.skip(f"no answer from {server.render_as_string()} ({variable}): {error}")
     yield server.set(database=name).render_as_string(hide_password=False)
-    asyncio.run(execute(server, f"DROP DATABASE {name}{' WITH (FORCE)' * with_force}"))
+    asyncio.run(drop(server, f"DROP DATABASE {name}{' WITH (FORCE)' * with_force}"))
+
+
+async def drop(server, statement: str) -> None:
+    """Drop a database; its last sessions may be about to end: PostgreSQL waits for them for five seconds each time."""
+    for last in [*[False] * 11, True]:
+        try:
+            await execute(server, statement)
+        except DBAPIError as error:
+            if last or "is being accessed by other users" not in str(error):
+                raise
+        else:
+            return

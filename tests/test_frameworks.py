@@ -20,9 +20,10 @@ import httpx
 import pytest
 
 import aldis
+from ports import free_port
 
 PAGES = Path(__file__).parent.parent / "docs/frameworks"
-SECONDS = 60
+SECONDS = 180
 
 
 def programs(page: str) -> dict[str, str]:
@@ -70,12 +71,6 @@ def wait_for(condition: Callable[[], bool], output: Callable[[], str]) -> None:
     while not condition():
         assert time.monotonic() < end, output()
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def answers(port: int) -> bool:

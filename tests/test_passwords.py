@@ -15,14 +15,9 @@ import pytest
 
 import aldis
 from aldis.masking import masked_text, masked_url
+from ports import refusing_port
 
 SECRET = "S3CRET"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +122,7 @@ def aldis_in(folder, *arguments: str) -> str:
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert found.returncode != 0
@@ -138,11 +133,12 @@ def aldis_in(folder, *arguments: str) -> str:
 def project(tmp_path):
     """Return a folder with models whose database is there, and one whose database is not."""
     sqlite = f"sqlite+aiosqlite:///{tmp_path}/app.db?password={SECRET}"
-    away = f"postgresql+asyncpg://postgres:{SECRET}@127.0.0.1:{free_port()}/x"
-    for name, url in (("near", sqlite), ("far", away)):
-        (tmp_path / f"{name}.py").write_text(MODELS.format(url=url))
-    subprocess.run([sys.executable, "-c", CREATE_TABLES], cwd=tmp_path, check=True, timeout=60)
-    return tmp_path
+    with refusing_port() as port:
+        away = f"postgresql+asyncpg://postgres:{SECRET}@127.0.0.1:{port}/x"
+        for name, url in (("near", sqlite), ("far", away)):
+            (tmp_path / f"{name}.py").write_text(MODELS.format(url=url))
+        subprocess.run([sys.executable, "-c", CREATE_TABLES], cwd=tmp_path, check=True, timeout=300)
+        yield tmp_path
 
 
 @pytest.mark.parametrize(
@@ -158,8 +154,9 @@ def project(tmp_path):
 )
 def test_command_line_shows_no_password_of_a_broker(project, action, broker, json) -> None:
     pytest.importorskip("faststream")
-    url = broker.format(SECRET, free_port())
-    written = aldis_in(project, "relay", action, "--app", "near:Base", "--broker", url, *json)
+    with refusing_port() as port:
+        url = broker.format(SECRET, port)
+        written = aldis_in(project, "relay", action, "--app", "near:Base", "--broker", url, *json)
     assert SECRET not in written
     assert "broker" in written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from datetime import datetime
 from decimal import Decimal
 
@@ -160,28 +161,28 @@ async def test_row_that_copy_refuses_is_named(database, way) -> None:
 
 
 async def test_user_without_rights_on_the_sequence_or_the_table_takes_the_insert(database, way) -> None:
+    role = f"copier_{uuid.uuid4().hex}"  # roles are the server's, and other runs have theirs
     await make(
         database,
         PLAIN.replace("serial", "int GENERATED ALWAYS AS IDENTITY"),
-        "DROP ROLE IF EXISTS aldis_copier",
-        "CREATE ROLE aldis_copier LOGIN",
-        "GRANT USAGE ON SCHEMA public TO aldis_copier",
-        "GRANT INSERT (n, v, at), SELECT ON kept TO aldis_copier",
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT INSERT (n, v, at), SELECT ON kept TO {role}",
     )
     Kept = model_on(database)
-    other = aldis.Database(database.engine.url.set(username="aldis_copier").render_as_string(hide_password=False))
+    other = aldis.Database(database.engine.url.set(username=role).render_as_string(hide_password=False))
     try:
         for _ in range(2):
             await Kept.query.using(other).bulk_create([Kept(**values(number)) for number in range(COUNT)])
             assert way() == "one INSERT over arrays"
-        await make(database, "GRANT INSERT ON kept TO aldis_copier")
+        await make(database, f"GRANT INSERT ON kept TO {role}")
         async with other.transaction() as connection:
             await connection.execute(text("SELECT 1"))
             await Kept.query.using(connection).bulk_create([Kept(**values(number)) for number in range(COUNT)])
         assert way() == "one INSERT over arrays"
     finally:
         await other.dispose()
-        await make(database, "DROP TABLE kept", "DROP OWNED BY aldis_copier", "DROP ROLE aldis_copier")
+        await make(database, "DROP TABLE kept", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 async def test_given_keys_are_copied(database, way) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Pending
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
+from ports import refusing_port
 
 LOST = (StatementError, PendingRollbackError, OSError, asyncpg.InternalClientError)
 """SQLAlchemy's errors when a connection is lost. It has no word for asyncpg's that a dying session left it half-way
@@ -79,11 +79,12 @@ async def names(models) -> list[str]:
 
 async def settled(models) -> None:
     """Wait until the pool has all of its connections back."""
-    for _ in range(200):
-        if models.database.engine.pool.checkedout() == 0:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{models.database.engine.pool.checkedout()} connections are still out")
+    try:
+        async with asyncio.timeout(60):
+            while models.database.engine.pool.checkedout():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"{models.database.engine.pool.checkedout()} connections are still out") from None
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -299,7 +300,7 @@ async def test_deadlock_undoes_one_of_the_two_as_a_whole(models) -> None:
             return error
         return None
 
-    results = await asyncio.wait_for(asyncio.gather(transfer(0, "a", "b"), transfer(1, "b", "a")), 20)
+    results = await asyncio.wait_for(asyncio.gather(transfer(0, "a", "b"), transfer(1, "b", "a")), 120)
     await settled(models)
     lost = [result for result in results if result is not None]
     assert len(lost) == 1
@@ -436,10 +437,7 @@ async def test_closed_database(models) -> None:
 
 
 async def test_no_database_to_connect_to() -> None:
-    class Base(aldis.Model, DeclarativeBase):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            database = aldis.Database(f"postgresql+asyncpg://nobody@127.0.0.1:{free.getsockname()[1]}/none")
+    class Base(aldis.Model, DeclarativeBase): ...
 
     class User(Base):
         __tablename__ = "user"
@@ -447,8 +445,10 @@ async def test_no_database_to_connect_to() -> None:
         name: Mapped[str] = mapped_column(String(10))
 
     user = User(name="ada")
-    with pytest.raises((OSError, DBAPIError)):
-        await user.save()
+    with refusing_port() as port:
+        Base.database = aldis.Database(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none")
+        with pytest.raises((OSError, DBAPIError)):
+            await user.save()
     assert (inspect(user).transient, User.database.engine.pool.checkedout()) == (True, 0)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
+from ports import free_port
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -34,16 +34,14 @@ def own_server(tmp_path_factory):
             each.chmod(0o755)  # the other user has to get there
     shutil.chown(folder, "postgres", "postgres")
     as_postgres = {"user": "postgres", "group": "postgres", "check": True, "capture_output": True, "cwd": folder}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     subprocess.run([bin_ / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"], **as_postgres)
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
 
     def start() -> None:
         # Who kills a server so has to say that it is gone: its process may not have been waited for by anybody.
         (data / "postmaster.pid").unlink(missing_ok=True)
-        command = [bin_ / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "-t", "30", "start"]
+        command = [bin_ / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "-t", "180", "start"]
         subprocess.run(command, **{**as_postgres, "capture_output": False, "stdout": subprocess.DEVNULL})
 
     def kill() -> None:
@@ -97,12 +95,13 @@ async def test_server_that_is_killed_in_mid_operation(own_server) -> None:
     assert dead == ["new"]
     assert (ada.name, [inspect(each).transient for each in new]) == ("ada", [True, True])
     await asyncio.to_thread(start)
-    for _ in range(100):
-        try:
-            found = await User.query.values("name")
-            break
-        except (OSError, DBAPIError):
-            await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                found = await User.query.values("name")
+                break
+            except (OSError, DBAPIError):
+                await asyncio.sleep(0.05)
     assert found == [{"name": "ada"}]
     assert Base.database.engine.pool.checkedout() == 0
     await User.query.bulk_create(new)

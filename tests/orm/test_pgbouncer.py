@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from users import models_on
 
 from new_databases import database_on
+from ports import free_port
 
 
 def named(url):
@@ -43,6 +44,11 @@ async def save_in_every_way(models) -> None:
         await asyncio.gather(*(one(number) for number in range(batch * 8, batch * 8 + 8)))
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def server():
     """Return the URL of a database on PostgreSQL."""
@@ -57,9 +63,7 @@ def bouncer(server, tmp_path):
     if program is None:
         pytest.skip("PgBouncer is not installed (ALDIS_TEST_PGBOUNCER)")
     url = make_url(server)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = tmp_path / "pgbouncer.ini"
     settings.write_text(
         f"[databases]\n{url.database} = host={url.host} port={url.port or 5432} user={url.username}\n"
@@ -72,15 +76,15 @@ def bouncer(server, tmp_path):
     readable = shutil.copy(settings, f"/tmp/aldis-{uuid4().hex}.ini")
     running = subprocess.Popen([program, "-q", *as_somebody, readable], start_new_session=True)
     try:
-        for _ in range(200):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        end = time.monotonic() + 60
+        while not answers(port):
+            assert running.poll() is None
+            assert time.monotonic() < end
             time.sleep(0.02)
         yield url.set(port=port).render_as_string(hide_password=False)
     finally:
         running.terminate()
-        running.wait(10)
+        running.wait(60)
         Path(readable).unlink()
 
 

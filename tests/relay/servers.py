@@ -18,12 +18,10 @@ from pathlib import Path
 import pytest
 
 import aldis
+from ports import free_port
 
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+SECONDS = 180
+"""That a program may take to start, on a machine that does much else."""
 
 
 def answers(host: str, port: int) -> bool:
@@ -59,11 +57,11 @@ class Process:
     def kill(self, number: int = signal.SIGKILL) -> int:
         assert self.process is not None
         os.killpg(self.process.pid, number)
-        return self.process.wait(60)
+        return self.process.wait(SECONDS)
 
     async def until_said(self, what: str) -> None:
         """Wait until it has written something."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS):
             while what not in self.log.read_text():
                 await asyncio.sleep(0.05)
 
@@ -113,7 +111,7 @@ class Server(Process):
 
     def start(self) -> None:
         super().start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + SECONDS
         while not self.is_ready():
             assert self.is_running(), self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
@@ -202,7 +200,7 @@ def postgresql(folder: Path, host: str, prefix: tuple[str, ...]) -> Iterator[tup
     options = f"-p {port} -c listen_addresses={host} -c unix_socket_directories={sockets} -c fsync=off"
     as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
     control = [*prefix, *as_postgres, str(bin_ / "pg_ctl"), "-D", str(data)]
-    subprocess.run([*control, "-o", options, "-l", str(own / "log"), "-w", "-t", "30", "start"], **quiet)
+    subprocess.run([*control, "-o", options, "-l", str(own / "log"), "-w", "-t", str(SECONDS), "start"], **quiet)
     try:
         yield port, sockets
     finally:
