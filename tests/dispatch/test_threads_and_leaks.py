@@ -230,7 +230,7 @@ def test_weak_death_in_another_thread_while_the_ledger_is_locked_is_settled(core
     with ledger:
         thread = threading.Thread(target=hold.clear)
         thread.start()
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive(), "the death of a receiver waited for the lock"
     assert not signal.receivers
     assert signal.send() == []
@@ -244,11 +244,11 @@ def test_fork_while_another_thread_holds_the_lock_leaves_the_child_a_free_one(co
     def hold() -> None:
         with ledger:
             entered.set()
-            done.wait(10)
+            done.wait(180)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    entered.wait(10)
+    assert entered.wait(120)
     child = os.fork()
     if child == 0:
         try:
@@ -256,7 +256,8 @@ def test_fork_while_another_thread_holds_the_lock_leaves_the_child_a_free_one(co
         finally:
             os._exit(0)
     try:
-        for _ in range(500):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
             finished, status = os.waitpid(child, os.WNOHANG)
             if finished:
                 break

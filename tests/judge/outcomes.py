@@ -239,7 +239,7 @@ async def outcome_of(play: Play, call: Any) -> Outcome:
     play.side.events.clear()
     outcome = Outcome()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             await call(play)
     except Exception as error:
         outcome.error = error

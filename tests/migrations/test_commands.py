@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from alembic import command
@@ -36,6 +38,20 @@ def project(request, sqlite, tmp_path):
     plain, async_ = sqlite.make()
     is_async = request.param.startswith("async")
     return make_project(tmp_path, async_ if is_async else plain, is_async), plain
+
+
+WAITS = (
+    "import waiting_revision; waiting_revision.begun.set(); assert waiting_revision.go_on.wait(60); "
+    "op.create_table('three', sa.Column('id', sa.Integer))"
+)
+
+
+@pytest.fixture
+def waiting_revision(monkeypatch):
+    """Return the module by which the revision ``WAITS`` says that it has begun, and is let go on."""
+    module = SimpleNamespace(begun=threading.Event(), go_on=threading.Event())
+    monkeypatch.setitem(sys.modules, "waiting_revision", module)
+    return module
 
 
 def recording(*, is_async: bool) -> list:
@@ -115,28 +131,22 @@ async def test_called_below_sqlalchemys_greenlet(project, is_async) -> None:
 
 
 @BOTH
-async def test_awaited_while_the_loop_goes_on(project, is_async) -> None:
+async def test_awaited_while_the_loop_goes_on(project, waiting_revision, is_async) -> None:
     config, url = project
     told = recording(is_async=is_async)
     REQUEST.set("task")
-    ticks = 0
 
     async def tick() -> None:
-        nonlocal ticks
-        while True:
+        ticks = 0
+        while ticks < 20:
             await asyncio.sleep(0)
-            ticks += 1
+            ticks += waiting_revision.begun.is_set()
+        waiting_revision.go_on.set()
 
     ticking = asyncio.create_task(tick())
-    add_revision(
-        _folder(config),
-        "c3",
-        "b2",
-        "import time; time.sleep(0.2); op.create_table('three', sa.Column('id', sa.Integer))",
-    )
+    add_revision(_folder(config), "c3", "b2", WAITS)
     await migrations.aupgrade(config, "head")
-    ticking.cancel()
-    assert ticks > 20
+    await ticking
     assert [each[:4] for each in told] == [
         ("pre_migrate", "upgrade", "task", True),
         ("post_migrate", "upgrade", "task", True),
@@ -415,19 +425,17 @@ def test_stamps_and_sql_apply_nothing(sqlite, tmp_path) -> None:
     assert [each[:2] for each in told] == [("pre_migrate", "upgrade"), ("post_migrate", "upgrade")]
 
 
-async def test_cancelled_task_waits_for_the_end_of_the_command(sqlite, tmp_path) -> None:
+async def test_cancelled_task_waits_for_the_end_of_the_command(sqlite, waiting_revision, tmp_path) -> None:
     plain, _ = sqlite.make()
     config = make_project(tmp_path, plain, False)
-    add_revision(
-        tmp_path, "c3", "b2", "import time; time.sleep(0.3); op.create_table('three', sa.Column('id', sa.Integer))"
-    )
+    add_revision(tmp_path, "c3", "b2", WAITS)
     told = recording(is_async=True)
     task = asyncio.create_task(migrations.aupgrade(config, "head"))
-    for _ in range(200):
-        await asyncio.sleep(0.01)
-        if "two" in tables_in(plain):
-            break
+    assert await asyncio.to_thread(waiting_revision.begun.wait, 60)
     task.cancel()
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    waiting_revision.go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert "three" in tables_in(plain), "the command went on to its end before the task did"

@@ -20,6 +20,7 @@ ROWS = {"sqlite": 200_000, "postgresql": 200_000, "mariadb": 50_000} if aldis.ba
 MODELS = """
 import json
 import resource
+import time
 from pathlib import Path
 
 import aldis
@@ -61,6 +62,8 @@ async def after(sender, instance, column_values, is_migration, row_count, operat
     assert (row_count, operation_skipped, is_migration) == (1, False, True)
     assert instance.email == column_values["email"] and instance.fills == 1
     seen["post"] += 1
+    while seen["post"] >= {late} * 8 and Path("kill me").exists():
+        time.sleep(0.01)
     if seen["post"] % 1000 == 0:
         seen["kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seen.setdefault("kib at first", seen["kib"] if seen["post"] >= {late} else None)
@@ -111,6 +114,7 @@ def test_killed_in_the_middle_and_run_again_every_row_is_filled_once(databases, 
     done = run(tmp_path, "aldis", "migrate", "-m", "mail", "--null-field", "User.email")
     assert done.returncode == 0, done.stderr
 
+    (tmp_path / "kill me").touch()
     with (tmp_path / "stderr").open("w") as stderr:
         upgrading = subprocess.Popen(
             [sys.executable, "-m", "aldis", "upgrade", "head", "--json"],
@@ -126,6 +130,7 @@ def test_killed_in_the_middle_and_run_again_every_row_is_filled_once(databases, 
             os.kill(upgrading.pid, signal.SIGKILL)
             break
     upgrading.stdout.close()
+    (tmp_path / "kill me").unlink()
     assert upgrading.wait() == -signal.SIGKILL, (tmp_path / "stderr").read_text()
     ((filled,),) = query(plain, f"SELECT count(*) FROM {user} WHERE email IS NOT NULL")
     assert count // 2 <= filled < count

@@ -62,11 +62,12 @@ def settled(models):
     pool = models.database.engine.pool
 
     async def wait() -> None:
-        for _ in range(200):
-            if pool.checkedout() == 0:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"{pool.checkedout()} connections are still out")
+        try:
+            async with asyncio.timeout(60):
+                while pool.checkedout():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{pool.checkedout()} connections are still out") from None
 
     return wait
 

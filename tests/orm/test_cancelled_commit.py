@@ -14,9 +14,9 @@ UNKNOWN = "nobody knows whether that was done"
 
 SLOW = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; {exception} END $$
+$$ BEGIN PERFORM pg_sleep(60); RETURN NULL; {exception} END $$
 """
-"""A check at the COMMIT that takes a second."""
+"""A check at the COMMIT that takes a minute, unless it is cancelled."""
 
 
 @pytest.fixture
@@ -149,11 +149,7 @@ async def until_ended(models) -> None:
 
 async def until_counted(models, count: int, condition: str) -> None:
     query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}"
-    async with models.database.engine.connect() as connection:
-        for _ in range(500):
-            found = await connection.exec_driver_sql(query)
-            if found.scalar() == count:
-                return
+    async with asyncio.timeout(45), models.database.engine.connect() as connection:
+        while (await connection.exec_driver_sql(query)).scalar() != count:
             await connection.rollback()
             await asyncio.sleep(0.01)
-    raise AssertionError("it never came")

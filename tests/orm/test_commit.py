@@ -88,14 +88,15 @@ async def test_all_of_them_are_called_though_one_raises(models, heard) -> None:
 
 
 async def test_they_are_called_when_one_is_cancelled(models, heard) -> None:
+    begun = asyncio.Event()
+
     @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, priority=1)
     async def slow(sender):
-        await asyncio.sleep(60)
+        begun.set()
+        await asyncio.sleep(3600)
 
     saving = asyncio.create_task(models.User.query.create(name="Ada"))
-    while not await models.User.query.count():
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0.01)
+    await begun.wait()
     saving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saving

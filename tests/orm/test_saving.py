@@ -261,13 +261,16 @@ async def test_task_that_outlives_a_transaction_has_one_of_its_own(models) -> No
 
 
 async def test_cancelled_save_leaves_nothing(models) -> None:
+    begun = asyncio.Event()
+
     @models.Base.meta.signals.post_save.connect_via(models.User)
     async def wait(sender):
-        await asyncio.sleep(60)
+        begun.set()
+        await asyncio.sleep(3600)
 
     user = models.User(name="Ada")
     task = asyncio.create_task(user.save())
-    await asyncio.sleep(0.1)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -93,7 +93,7 @@ async def test_wait_ends(times, seconds) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         await cancelled_while(work(), times, seconds)
     assert (told, caught.value.cancelled.args) == (["closed"], ("enough",))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 async def test_cancellation_before_there_is_a_future() -> None:
@@ -108,4 +108,4 @@ async def test_cancellation_before_there_is_a_future() -> None:
 
     begun = time.monotonic()
     await asyncio.create_task(run())
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30

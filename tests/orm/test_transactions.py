@@ -30,6 +30,13 @@ async def sqlite_models(tmp_path):
 
 
 @pytest.fixture
+async def patient_models(tmp_path):
+    """Return models on a file of SQLite's, whose driver waits long for a lock: nobody waits in vain."""
+    async with models_on(f"sqlite+aiosqlite:///{tmp_path}/test.db?timeout=60") as found:
+        yield found
+
+
+@pytest.fixture
 def told(models):
     """Return the names that a receiver which waits for the commit has been told."""
     names: list[str] = []
@@ -264,8 +271,8 @@ async def read_beside(models) -> int:
         return await models.User.query.count()
 
 
-async def test_deferred_transactions_begin_without_the_lock(sqlite_models) -> None:
-    models = sqlite_models
+async def test_deferred_transactions_begin_without_the_lock(patient_models) -> None:
+    models = patient_models
     aldis.Database(models.database.engine, begin="deferred")
     async with other_process_writes(models), models.database.transaction():
         assert await models.User.query.count() == 0
@@ -288,21 +295,21 @@ async def test_deferred_transactions_begin_without_the_lock(sqlite_models) -> No
 async def test_writers_of_two_threads_queue_for_the_file(sqlite_models) -> None:
     """Each thread has its own event loop and its own database object, and all write to one file."""
     models = sqlite_models
-    url = models.database.engine.url.update_query_dict({"timeout": "30"})
+    url = models.database.engine.url.update_query_dict({"timeout": "60"})
     order: list[str] = []
     holds, come = threading.Event(), threading.Event()
 
     async def first() -> None:
         async with aldis.Database(url) as database, database.transaction():
             holds.set()
-            await asyncio.to_thread(come.wait, 5)
+            await asyncio.to_thread(come.wait, 60)
             await asyncio.sleep(0.05)  # the other thread waits by now
             await models.User(name="first").save(using=database)
             order.append("first")
 
     async def second() -> None:
         async with aldis.Database(url) as database:
-            await asyncio.to_thread(holds.wait, 5)
+            await asyncio.to_thread(holds.wait, 60)
             asyncio.get_running_loop().call_later(0.02, come.set)
             await models.User(name="second").save(using=database)
             order.append("second")
@@ -311,7 +318,8 @@ async def test_writers_of_two_threads_queue_for_the_file(sqlite_models) -> None:
     assert (order, await names_in(models)) == (["first", "second"], ["first", "second"])
 
 
-async def test_writer_waits_no_longer_than_the_driver(sqlite_models) -> None:
+async def test_writer_waits_no_longer_than_the_driver(sqlite_models, monkeypatch) -> None:
+    monkeypatch.setattr("aldis.orm.transactions.writers_queue.DEFAULT_TIMEOUT", 100.0)
     models = sqlite_models
     async with models.database.transaction():
 
@@ -322,7 +330,7 @@ async def test_writer_waits_no_longer_than_the_driver(sqlite_models) -> None:
         begun = time.monotonic()
         with pytest.raises(OperationalError, match="locked"):
             await asyncio.create_task(write())
-        assert 0.15 < time.monotonic() - begun < 2
+        assert 0.15 < time.monotonic() - begun < 60
     await write()
     assert await names_in(models) == ["late"]
 

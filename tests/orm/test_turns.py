@@ -94,8 +94,10 @@ async def test_receiver_gathers_saves_of_its_own(models, names) -> None:
 async def test_awaited_sibling_times_out_by_name(models, names) -> None:
     """A receiver waits for a task of the block, which waits for the receiver's operation: nobody could go on."""
 
+    is_running = asyncio.Event()
+
     async def sibling():
-        await asyncio.sleep(0.01)
+        await is_running.wait()
         await models.User.query.create(name="sibling")
 
     begun = time.monotonic()
@@ -106,10 +108,11 @@ async def test_awaited_sibling_times_out_by_name(models, names) -> None:
             @models.Base.meta.signals.post_save.connect_via(models.User)
             async def wait(sender, model_instance):
                 if model_instance.name == "waits":
+                    is_running.set()
                     await task
 
             await models.User.query.create(name="waits")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
     message = str(caught.value)
     assert message.count("an operation on User") == 2
     assert f"its receiver {__name__}.{wait.__qualname__} is running" in message
@@ -157,28 +160,30 @@ async def test_batch_task_of_whoever_came_first(models, names) -> None:
 
 
 async def test_timeout_around_a_slow_child(models, names) -> None:
-    """A receiver starts a slow task that saves; the caller gives the whole save a tenth of a second."""
-    tasks = []
+    """A receiver starts a slow task that saves; the caller's time is over before the task's."""
+    tasks, is_slow, over = [], asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
         await models.Log.query.create(text="slow")
 
     @models.Base.meta.signals.post_save.connect_via(models.Log)
-    async def sleep(sender):
-        await asyncio.sleep(2)
+    async def wait(sender):
+        is_slow.set()
+        await over.wait()
 
     @models.Base.meta.signals.post_save.connect_via(models.User)
     async def receiver(sender):
         tasks.append(asyncio.create_task(slow()))
-        limit.reschedule(asyncio.get_running_loop().time() + 0.1)
-        await asyncio.sleep(10)
+        await is_slow.wait()
+        limit.reschedule(asyncio.get_running_loop().time())
+        await asyncio.sleep(3600)
 
     async with models.database.transaction():
-        begun = time.monotonic()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(5) as limit:
+            async with asyncio.timeout(60) as limit:
                 await models.User.query.create(name="a")
-        assert time.monotonic() - begun < 1.5
+        assert not tasks[0].done()
+        over.set()
     (answer,) = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answer, aldis.TransactionEndedError)
     assert (await names(), await models.stored(models.Log)) == ([], [])
@@ -425,19 +430,27 @@ async def test_operation_is_waited_for_at_the_end_of_the_block(models, names) ->
     assert await names() == ["a"]
 
 
-async def test_stopped_process_is_no_silence(models, names) -> None:
+async def test_stopped_process_is_no_silence(models, names, monkeypatch) -> None:
     """While nothing runs, an operation can send no statement: a timeout that went on would blame it for that."""
-    aldis.Database(models.database.engine, turn_timeout=1)
+    loop, is_running = asyncio.get_running_loop(), asyncio.Event()
+    clock, stopped = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + stopped)
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped += 45  # seconds; the timeout is 30
 
     @models.Base.meta.signals.pre_save.connect_via(models.User)
     async def slow(sender):
-        asyncio.get_running_loop().call_later(0.03, time.sleep, 1.2)
+        is_running.set()
+        loop.call_later(0.03, stop)
         await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # whoever waits has looked at the clock meanwhile
 
     async with models.database.transaction():
         task = asyncio.create_task(models.User(name="a").save())
-        await asyncio.sleep(0.01)
-    assert task.done()
+        await is_running.wait()
+    assert (task.done(), stopped) == (True, 45)
     assert await names() == ["a"]
 
 
