@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
 
@@ -20,6 +19,7 @@ from shops import effects_of
 
 import aldis
 from aldis import relay
+from ports import free_port, refusing_port
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def prepared(warehouse):
 
 
 async def until_received(
-    warehouse, count: int, seconds: float = 60, processes: tuple[servers.Process, ...] = ()
+    warehouse, count: int, seconds: float = 300, processes: tuple[servers.Process, ...] = ()
 ) -> None:
     try:
         async with asyncio.timeout(seconds):
@@ -62,7 +62,7 @@ async def told(*arguments: str, log, status: int = 0) -> str:
     process = servers.Aldis(*arguments, log=log)
     assert process.process is not None
     try:
-        assert await asyncio.to_thread(process.process.wait, 60) == status, log.read_text()
+        assert await asyncio.to_thread(process.process.wait, servers.SECONDS) == status, log.read_text()
     finally:
         process.end()
     return log.read_text()
@@ -112,11 +112,11 @@ async def test_command_line_tells_and_mends(imported, tmp_path, monkeypatch) -> 
     assert "aldis relay receive needs --broker; without a broker, aldis relay run calls the receivers." in said
     said = await told("run", "--receivers", "nowhere", log=tmp_path / "9", status=255)
     assert "--receivers nowhere: there is no module 'nowhere'" in said
-    port = str(servers.free_port())
-    said = await told("run", "--broker", f"nats://127.0.0.1:{port}", log=tmp_path / "10", status=255)
-    assert f"no broker answers at 127.0.0.1:{port}" in said
-    monkeypatch.setenv("WAREHOUSE_DATABASE", f"postgresql+asyncpg://127.0.0.1:{port}/nothing")
-    said = await told("status", log=tmp_path / "11", status=255)
+    with refusing_port() as port:
+        said = await told("run", "--broker", f"nats://127.0.0.1:{port}", log=tmp_path / "10", status=255)
+        assert f"no broker answers at 127.0.0.1:{port}" in said
+        monkeypatch.setenv("WAREHOUSE_DATABASE", f"postgresql+asyncpg://127.0.0.1:{port}/nothing")
+        said = await told("status", log=tmp_path / "11", status=255)
     assert "FAILED: the database does not serve us: " in said
     assert "Traceback" not in said
     await warehouse.Base.database.dispose()
@@ -159,7 +159,7 @@ async def test_broker_that_goes_away_while_a_receiver_subscribes_is_said(importe
 
 async def test_prometheus_reads_how_it_goes(imported, tmp_path) -> None:
     warehouse = await prepared(imported(f"sqlite+aiosqlite:///{tmp_path}/metrics.db"))
-    port = servers.free_port()
+    port = free_port()
     runner = servers.Aldis("run", "--metrics", str(port), log=tmp_path / "run")
 
     def read() -> str:
@@ -171,7 +171,7 @@ async def test_prometheus_reads_how_it_goes(imported, tmp_path) -> None:
 
     try:
         await warehouse.Item.query.bulk_create([{"id": number, "number": 0, "word": "x"} for number in range(20)])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(servers.SECONDS):
             while "aldis_relay_passed_total{aldis_sender=" not in (text := await asyncio.to_thread(read)):
                 await asyncio.sleep(0.2)
             while "aldis_relay_waiting" not in text or "aldis_relay_age" not in text:
@@ -264,18 +264,16 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
                 await process.until_said("started successfully")
             rows = [Item(id=number, number=0, word="new") for number in range(1000)]
             await Item.query.bulk_create(rows)
-            await until_received(warehouse, 200, 60, (*processes,))
+            await until_received(warehouse, 200, processes=(*processes,))
             assert all(each.is_running() for each in processes), [each.log.read_text() for each in processes]
             relay_host, receiver_host = network.hosts[0], network.hosts[3]
             for host in (relay_host, receiver_host):
                 network.cut(host, is_cut=True)
-            begun = time.monotonic()
             for row in rows:
                 row.number += 1
             await Item.query.bulk_update(rows, ["number"])
             # The others do without them: what the two had taken is given to somebody else.
-            await until_received(warehouse, 2000, 90, (*processes,))
-            assert time.monotonic() - begun < 90
+            await until_received(warehouse, 2000, processes=(*processes,))
             for host in (relay_host, receiver_host):
                 network.cut(host, is_cut=False)
             for row in rows:
@@ -284,7 +282,7 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
             # Those that came back do the work alone.
             for process in (*processes[1:3], *processes[4:]):
                 process.kill(signal.SIGTERM)
-            await until_received(warehouse, 3000, 120, (*processes,))
+            await until_received(warehouse, 3000, processes=(*processes,))
             found = await effects_of(warehouse)
             assert len(found) == 3000
             for number in range(1000):
@@ -318,11 +316,11 @@ async def test_receiver_that_is_cut_off_within_a_statement_keeps_no_event(networ
             for host in receivers:
                 await processes[host].until_said("started successfully")
             await warehouse.Item.query.create(id=1, number=0, word="prepared")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(servers.SECONDS):
                 while not (stopped := [host for host in receivers if "prepared" in processes[host].log.read_text()]):
                     await asyncio.sleep(0.05)
             network.cut(*stopped, is_cut=True)
-            await until_received(warehouse, 1, 60, (*processes.values(),))
+            await until_received(warehouse, 1, processes=(*processes.values(),))
             assert await effects_of(warehouse) == [(1, 0)]
         finally:
             for process in processes.values():

@@ -77,7 +77,7 @@ async def test_event_whose_answer_is_lost_comes_again_and_in_order(shop, name, i
         if not is_last:
             await user.update(points=1)
             await relay.Relay(shop.database, URL).pass_all()
-        await until(lambda: len(got) == 2 - is_last, 30)
+        await until(lambda: len(got) == 2 - is_last)
     assert got == ([0] if is_last else [0, 1])
 
 
@@ -106,5 +106,5 @@ async def test_event_does_not_overtake_one_that_was_given_out_and_has_not_arrive
         await client.xreadgroup(f"{name}_r", reader["name"], {stream: ">"}, count=1)
         await app.broker._connection.connection_pool.disconnect()
         go_on.set()
-        await until(lambda: len(got) == 3, 30)
+        await until(lambda: len(got) == 3)
     assert got == [0, 1, 2]

@@ -33,7 +33,7 @@ async def test_key_with_a_nul_has_its_effect(shop) -> None:
         got.append(key)
 
     inbox = inbox_of(shop, receive)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await inbox.take(event(0, "a\0b"))
         await inbox.take(event(0, "a\0b"))
         await inbox.take(event(1, "c"))
@@ -45,13 +45,14 @@ async def test_error_with_a_nul_and_line_breaks_can_be_noted(shop) -> None:
         raise LookupError("a\0b\nCRITICAL forged")
 
     inbox = inbox_of(shop, receive, retries=0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await inbox.take(event())
     (letter,) = await relay.dead_letters(shop.database)
     assert letter.error == r"LookupError: a\x00b\nCRITICAL forged"
 
 
-async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_comes(shop, caplog) -> None:
+async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_comes(shop, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("aldis.relay.inbox.PAUSE_SECONDS", 1000.0)  # of a database that serves nobody
     got = []
 
     def receive(sender, key):
@@ -67,11 +68,9 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
 
     inbox.record = refusing
     inbox.row = lambda event, *rest: {**row(event, *rest), "event": object()}  # it cannot be parked either
-    begun = time.monotonic()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*[inbox.take(each) for each in (event(1, "1"), event(2, "2", "refused"), event(3, "3"))])
         await inbox.take(event(4, "2"))
-    assert time.monotonic() - begun < 3
     assert sorted(got) == ["1", "2", "3"]
     assert "r passes over event refused, which the database refuses: IntegrityError: " in caplog.text or (
         "r passes over event refused, which the database refuses: OperationalError: " in caplog.text
@@ -106,12 +105,12 @@ async def test_event_that_is_locked_elsewhere_is_waited_for(shop, url, caplog, m
     async with other.connect() as holder:
         await inbox.record(holder, [event()])
         taking = asyncio.create_task(inbox.take(event()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while caplog.text.count("it is tried again") < 2:
                 await asyncio.sleep(0.02)
         assert (taking.done(), got) == (False, [])
         await holder.rollback()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await taking
     await other.dispose()
     assert got == ["7"]
@@ -132,7 +131,7 @@ async def test_event_whose_commit_is_refused_has_failed_and_is_tried_again(shop)
                 await connection.execute(text("INSERT INTO once VALUES (1)"))
 
     inbox = inbox_of(shop, receive, retries=1, backoff=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await inbox.take(event())
         assert await inbox.retry_one()
     async with shop.database.engine.connect() as connection:
@@ -153,7 +152,7 @@ async def test_event_is_not_repeated_for_an_error_after_its_commit(shop, caplog)
 
     shop.signals.post_save.connect(fail, shop.User, after_commit=True)
     inbox = inbox_of(shop, receive, retries=1, backoff=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await inbox.take(event())
         assert not await inbox.retry_one()
     assert (calls, await shop.User.query.count()) == (["7"], 1)
@@ -171,13 +170,13 @@ async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monke
     async with shop.database.engine.begin() as connection:
         await connection.run_sync(tables.inbox.drop)
     taking = asyncio.create_task(inbox.take(event()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while caplog.text.count("it is tried again") < 8:
             await asyncio.sleep(0.02)
     assert not taking.done()
     async with shop.database.engine.begin() as connection:
         await connection.run_sync(tables.inbox.create)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await taking
     assert got == ["7"]
 
@@ -231,7 +230,7 @@ async def test_parked_event_that_cannot_be_read_does_not_hold_up_the_others(shop
     async with shop.database.engine.begin() as connection:
         here = tables.parked.c.event_id == "e.1"
         await connection.execute(update(tables.parked).where(here).values(event=b"\xc1", next_at=0.0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await inbox.retry_one():
             pass
     assert got == ["2"]

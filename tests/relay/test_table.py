@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -276,7 +275,7 @@ async def test_event_that_comes_when_those_before_have_just_been_settled_is_not_
         await inbox.take(third)
 
     monkeypatch.setattr(inbox, "settle", settle)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for event in (first, second):
             tasks.create_task(inbox.take(event))
             await asyncio.sleep(0.01)
@@ -342,9 +341,9 @@ async def test_lane_that_cannot_be_read_does_not_hold_up_the_others(shop, monkey
     monkeypatch.setattr(Claim, "read", refused)
     runner = relay.Relay(shop.database, poll=0.1)
     running = asyncio.create_task(runner.run())
-    for points in range(1, 6):
+    for points in range(1, 8):  # pauses that doubled each time would be longer than that in the end
         await shop.User.query.bulk_update([{"id": users[0].id, "points": points}, {"id": other.id, "points": points}])
-        assert await asyncio.wait_for(heard.get(), 2) == other.id
+        assert await asyncio.wait_for(heard.get(), 10) == other.id
     runner.stop()
     await running
 
@@ -379,9 +378,7 @@ async def test_postgresql_wakes_the_relay(shop) -> None:
     runner = relay.Relay(shop.database, poll=1000)
     running = asyncio.create_task(runner.run())
     await asyncio.sleep(1)  # it has looked, and found nothing
-    begun = time.monotonic()
     await shop.User.query.create(name="Ada")
-    await asyncio.wait_for(arrived.wait(), 30)
-    assert time.monotonic() - begun < 30
+    await asyncio.wait_for(arrived.wait(), 120)
     runner.stop()
     await running
