@@ -30,6 +30,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -50,7 +51,7 @@ SETTLED: Final = 120.0
 """Seconds after which the process has its size."""
 
 LATE: Final = 2.0
-"""Seconds after which a COMMIT that was cut is no more on its way."""
+"""Seconds after which a call is held against its rows: a COMMIT that was cut may be on its way."""
 TOGETHER: Final = 10
 """Calls that are held against their rows at once."""
 
@@ -311,8 +312,22 @@ class Endurance:
 
     # What is held against the rows
 
+    async def until_ended(self) -> None:
+        """Wait until the server has ended the transactions that are older than the calls to be held."""
+        now = text("SELECT statement_timestamp()")
+        old = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND xact_start < :begun")
+        async with self.plain.connect() as connection:
+            begun = await connection.scalar(now) - timedelta(seconds=LATE)
+        count = 1
+        async with asyncio.timeout(120):
+            while count:
+                async with self.plain.connect() as connection:
+                    count = await connection.scalar(old, {"name": self.name, "begun": begun})
+                await asyncio.sleep(0.1 if count else 0)
+
     async def hold(self, units: list[tuple[Unit, str]]) -> None:
         """Hold what was told of calls against their rows."""
+        await self.until_ended()
         labels = [label for unit, _ in units for label in unit.instances]
         async with self.plain.connect() as connection:
             rows, audits = [
