@@ -11,7 +11,7 @@ import weakref
 from contextlib import asynccontextmanager, closing
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.util import await_only
@@ -352,3 +352,40 @@ async def test_event_loop_that_ended_while_it_waited_holds_nobody_up(sqlite_mode
     await models.User.query.create(name="next")
     assert await names_in(models) == ["next"]
     gc.collect()
+
+
+async def test_select_waits_for_no_release_of_a_savepoint(models) -> None:
+    seen: list[str] = []
+
+    def watch(_connection, _cursor, statement, *_) -> None:
+        seen.append(statement.split()[0])
+
+    async with models.database.transaction() as connection:
+        event.listen(connection.sync_connection, "before_cursor_execute", watch)
+        await models.User(name="Ada").save()
+        await models.User.query.filter(name="Ada").get()
+        await connection.scalar(select(func.count()).select_from(models.User))
+        await connection.execute(text("INSERT INTO log (text) VALUES ('mine')"))
+    assert [each for each in seen if each in {"SELECT", "RELEASE"}] == ["SELECT", "SELECT", "RELEASE"]
+    assert await names_in(models) == ["Ada"]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_select_that_fails_inside_a_savepoint_of_the_users(models, by_hand) -> None:
+    """PostgreSQL takes nothing but a rollback then: the release that was due before must not come ahead of it."""
+    kept, lost = models.User(name="kept"), models.User(name="lost")
+    async with models.database.transaction() as connection:
+        await kept.save()
+        if by_hand:
+            await connection.execute(text("SAVEPOINT mine"))
+        else:
+            nested = await connection.begin_nested()
+        await lost.save()
+        with pytest.raises(DBAPIError):
+            await connection.scalar(select(func.no_such_function()))
+        if by_hand:
+            await connection.execute(text("ROLLBACK TO SAVEPOINT mine"))
+        else:
+            await nested.rollback()
+        await models.User(name="later").save()
+    assert await names_in(models) == ["kept", "later"]

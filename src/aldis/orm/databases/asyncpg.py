@@ -2,8 +2,8 @@
 
 asyncpg speaks one query at a time, so a savepoint and an INSERT are two round trips, 110 microseconds each. The
 protocol has no such rule: messages are answered in the order in which they come ("Pipelining" in the chapter
-"Frontend/Backend Protocol" of its manual). A simple query for the savepoints is written to the connection's transport
-just before asyncpg writes the statement, and its answer is taken out of the incoming bytes before asyncpg sees it.
+"Frontend/Backend Protocol" of its manual). A simple query for the savepoints is written in front of the statement that
+asyncpg writes to the connection's transport, and its answer is taken out of the incoming bytes before asyncpg sees it.
 """
 
 from __future__ import annotations
@@ -61,17 +61,44 @@ class Ahead(asyncio.Protocol):
         """asyncpg's, which gets all that is not an answer to ours."""
         self.expected = 0
         """Answers that are still to come."""
+        self.unsent = b""
+        """Queries that go with what asyncpg writes next."""
         self.received = bytearray()
         self.error: dict[str, str] | None = None
         """The database's message on a query that failed, by its field codes."""
 
     def send(self, statements: str) -> None:
-        """Send a simple query, and stand between the transport and asyncpg until it is answered."""
+        """Send a simple query with what asyncpg writes next, and stand between the two until it is answered."""
         if not self.expected:
             self.transport.set_protocol(self)
         self.expected += 1
         text = statements.encode() + b"\0"
-        self.transport.write(b"Q" + (len(text) + 4).to_bytes(4, "big") + text)
+        self.unsent += b"Q" + (len(text) + 4).to_bytes(4, "big") + text
+        try:
+            self.transport.write = self.write  # type: ignore[method-assign]
+            self.transport.writelines = self.writelines  # type: ignore[method-assign]
+        except AttributeError:  # uvloop's has no attributes of its own
+            self.flush()
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Write what asyncpg writes, our queries in front of it: one packet, for which the server wakes once."""
+        self.transport.write(b"".join((self.take_unsent(), data)))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        """Write what asyncpg writes of many rows, our queries in front of it."""
+        self.transport.writelines([self.take_unsent(), *list_of_data])
+
+    def flush(self) -> None:
+        """Send our queries alone, where asyncpg has written nothing."""
+        if self.unsent:
+            self.transport.write(self.take_unsent())
+
+    def take_unsent(self) -> bytes:
+        """Return the queries that wait, and leave the transport's own methods in place."""
+        unsent, self.unsent = self.unsent, b""
+        for name in ("write", "writelines"):
+            getattr(self.transport, "__dict__", {}).pop(name, None)
+        return unsent
 
     def data_received(self, data: bytes) -> None:
         """Take out the answers to our own statements."""
@@ -299,6 +326,7 @@ class AsyncpgDriver:
 
     def cause_of(self, error: BaseException) -> BaseException:
         """Return the error of the statement that was sent ahead, if that is why this one failed."""
+        self.ahead.flush()
         fields, self.ahead.error = self.ahead.error, None
         if fields is None:
             return error

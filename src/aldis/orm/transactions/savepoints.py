@@ -148,7 +148,24 @@ class Transaction(WatchedConnection):
         """Take note that the statements of :meth:`control` have run."""
         self.begun, self.stale = self.depth, 0
 
-    def before_statement(self, connection: Connection, *_statement: Any) -> None:
+    def has_due(self, statement: tuple[Any, ...]) -> bool:
+        """Tell whether savepoints have to be begun or released before a statement of SQLAlchemy's.
+
+        A SELECT leaves the savepoint that is over to the next statement: a release would cost it a round trip. If it
+        fails, PostgreSQL refuses a release too; and what rolls back needs none.
+
+        Args:
+            statement: As SQLAlchemy's ``before_cursor_execute`` has it, the connection aside; empty for none.
+        """
+        if self.begun != self.depth:
+            return True
+        if not self.stale or not statement:
+            return self.stale > 0
+        if rolls_back(statement):
+            self.stale = 0  # it goes with the one around it
+        return self.stale > 0 and not is_select(statement)
+
+    def before_statement(self, connection: Connection, *statement: Any) -> None:
         """Take the turn, begin and release the savepoints that are due, before a statement on SQLAlchemy's own road.
 
         The statement itself follows with nothing in between: drivers send statements in the order that they get them.
@@ -166,18 +183,20 @@ class Transaction(WatchedConnection):
         if self.waiting:
             self.sent_at = scope.loop.time()
         if scope.busy is None:
-            if self.begun == self.depth and not self.stale:
+            if not self.has_due(statement):
                 return
             scope.busy = STATEMENT
         elif HOLDS_TURN.get() is self:
-            self.settle_on(connection, task)
+            if self.has_due(statement):
+                self.settle_on(connection, task)
             return
         elif scope.is_open:
             await_only(scope.statement())
         else:  # its own end
             return
         try:
-            self.settle_on(connection, task)
+            if self.has_due(statement):
+                self.settle_on(connection, task)
         finally:
             scope.give()
         if scope.is_undone:
@@ -185,8 +204,6 @@ class Transaction(WatchedConnection):
 
     def settle_on(self, connection: Connection, task: asyncio.Task[Any] | None) -> None:
         """Begin and release savepoints, through SQLAlchemy."""
-        if self.begun == self.depth and not self.stale:
-            return
         dialect = connection.dialect
         self.settling = task
         try:
@@ -332,3 +349,14 @@ class Transaction(WatchedConnection):
         if not self.is_given:
             return  # the connection is thrown away, its listeners with it: to remove them takes as long as a save
         self.unlisten()
+
+
+def is_select(statement: tuple[Any, ...]) -> bool:
+    """Tell whether ``before_cursor_execute`` is told of a SELECT that SQLAlchemy has made."""
+    return getattr(getattr(statement[3], "invoked_statement", None), "is_select", False)
+
+
+def rolls_back(statement: tuple[Any, ...]) -> bool:
+    """Tell whether ``before_cursor_execute`` is told of a rollback, to a savepoint or of all."""
+    sql: str = statement[1]
+    return sql.lstrip()[:8].upper() == "ROLLBACK"
