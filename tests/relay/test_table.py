@@ -325,10 +325,10 @@ async def test_lane_that_cannot_be_read_does_not_hold_up_the_others(shop, monkey
         pytest.skip("elsewhere it is the same, and PostgreSQL wakes the relay")
     read, heard = Claim.read, asyncio.Queue()
 
-    async def refused(claim):
+    async def refused(claim, *arguments):
         if claim.number == lane_of(users[0].id):
             raise LookupError("a row that cannot be read")
-        return await read(claim)
+        return await read(claim, *arguments)
 
     @relay.receiver(post_update, "User", database=shop.database)
     async def receive(sender, instance):

@@ -12,8 +12,8 @@ import math
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,7 @@ from sqlalchemy import Double, String, and_, bindparam, delete, exists, or_, sel
 from ..orm.databases.outcome import concerns_values
 from .background import cancelled
 from .event import LANES, Event
+from .lanes import writing
 from .log_text import error_line, printable
 from .receivers import LONGEST_DELAY_SECONDS
 from .silence import end_if_silent, ended_by_mariadb_if_silent, silence_values
@@ -63,6 +64,9 @@ QUICK_AT_ONCE: Final = 2
 
 SLOW_AT_ONCE: Final = LANES
 
+STUCK_SECONDS: Final = 0.25
+"""After which a transaction counts no more among those at once: one of its calls may hang."""
+
 pack: Final[Callable[[Event], bytes]] = msgspec.msgpack.Encoder().encode
 unpack: Final[Callable[[bytes], Event]] = msgspec.msgpack.Decoder(Event).decode
 
@@ -86,6 +90,8 @@ class Inbox:
         self.tasks: set[asyncio.Task[None]] = set()
         self.retries: set[asyncio.Task[bool]] = set()
         self.is_closing = False
+        self.stuck = 0
+        """Tasks that have taken long with the same events."""
         self.call_seconds = 0.0
         """How long the receiver takes, in seconds: the latest calls count most."""
 
@@ -96,10 +102,43 @@ class Inbox:
         """
         settled = asyncio.get_running_loop().create_future()
         self.waiting.append((event, settled))
-        if len(self.tasks) < (SLOW_AT_ONCE if self.is_slow() else QUICK_AT_ONCE):
-            task = asyncio.create_task(self.work())
-            self.tasks.add(task)
+        self.start_work()
         await settled
+
+    async def take_all(self, events: Sequence[Event]) -> None:
+        """Take several events of a lane, no two of one key: a quick receiver takes them in a transaction or two.
+
+        A slow receiver takes them one after the other.
+        """
+        if self.is_slow() or len(events) == 1:
+            for event in events:
+                await self.take(event)
+        else:
+            await asyncio.gather(*map(self.take, events))
+
+    def start_work(self) -> None:
+        """Let another task settle events, where some wait and there may be one more."""
+        most = SLOW_AT_ONCE if self.is_slow() else min(QUICK_AT_ONCE + self.stuck, SLOW_AT_ONCE)
+        if self.waiting and len(self.tasks) < most:
+            self.tasks.add(asyncio.create_task(self.work()))
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Let another task work where this one takes long with some events: a receiver that hangs is waited for."""
+        is_stuck = False
+
+        def go_on() -> None:
+            nonlocal is_stuck
+            is_stuck = True
+            self.stuck += 1
+            self.start_work()
+
+        timer = asyncio.get_running_loop().call_later(STUCK_SECONDS, go_on)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self.stuck -= is_stuck
 
     def is_slow(self) -> bool:
         """Tell whether the receiver takes so long that to share a transaction saves nothing."""
@@ -112,7 +151,8 @@ class Inbox:
                 count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
                 group = [self.waiting.popleft() for _ in range(min(count, LANES))]
                 try:
-                    await self.settle_for_sure([event for event, _ in group])
+                    with self.going_on():
+                        await self.settle_for_sure([event for event, _ in group])
                 except asyncio.CancelledError:
                     for _, settled in group:
                         settled.cancel()
@@ -215,6 +255,15 @@ class Inbox:
             is_guarded: Leave out an event whose key has a parked event that is not dead.
         """
         dialect = connection.dialect
+        if is_guarded and dialect.name in {"mysql", "mariadb"}:
+            # InnoDB locks what an INSERT reads in another table, and the gaps there: nothing could be parked until this
+            # transaction ends, though a receiver hangs in it.
+            keys = [key_of(event) for event in events]
+            here = (parked.c.receiver == self.receiver.name, parked.c.key.in_(keys), parked.c.dead_at.is_(None))
+            held = set(await connection.scalars(select(parked.c.key).where(*here)))
+            events, is_guarded = [event for event in events if key_of(event) not in held], False
+            if not events:
+                return set()
         values: dict[str, Any] = {"name": self.receiver.name, "at": time.time()}
         for number, event in enumerate(events):
             values[f"id_{number}"] = event.id
@@ -245,7 +294,7 @@ class Inbox:
         It may have been committed, and the error be one of what comes after: then there is nothing to park.
         """
         try:
-            async with self.database.open_engine.begin() as connection:
+            async with writing(self.database.open_engine) as connection:
                 if not await self.is_known(connection, event):
                     row = self.row(event, 1, *self.verdict(event.id, 1, error))
                     await connection.execute(insert_if_new(parked, connection.dialect.name), row)
@@ -335,7 +384,7 @@ class Inbox:
         attempts = row.attempts + 1
         next_at, text, dead_at = self.verdict(row.event_id, attempts, error)
         values = {"attempts": attempts, "next_at": next_at, "error": text, "dead_at": dead_at}
-        async with self.database.open_engine.begin() as connection:
+        async with writing(self.database.open_engine) as connection:
             await connection.execute(update(parked).where(parked.c.id == row.id).values(values))
 
     async def retry_row(self, row: Row[Any]) -> None:
@@ -360,7 +409,7 @@ class Inbox:
     async def prune(self) -> None:
         """Forget events that were received long ago."""
         old = (inbox.c.receiver == self.receiver.name, inbox.c.received_at < time.time() - KEPT_SECONDS)
-        async with self.database.open_engine.begin() as connection:
+        async with writing(self.database.open_engine) as connection:
             await connection.execute(delete(inbox).where(*old))
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ..errors import AldisError
+from ..orm.transactions.writers_queue import only_writer
 from .background import background
 from .event import LANES
 from .silence import end_if_silent, end_on_mariadb_if_silent, silence_values
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..orm.database import Database
 
-__all__ = ["LEASE_SECONDS", "Claim", "Lanes", "separate_engine"]
+__all__ = ["LEASE_SECONDS", "Claim", "Lanes", "separate_engine", "writing"]
 
 log: Final = logging.getLogger("aldis.relay")
 
@@ -37,7 +38,7 @@ ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
 
 
-def separate_engine(database: Database, connections: int) -> AsyncEngine:
+def separate_engine(database: Database, connections: int, more: int = 0) -> AsyncEngine:
     """Return an engine for the same database with connections of its own.
 
     A relay holds some for long. Of the application's pool they could be all that there are, and its receivers would
@@ -46,14 +47,26 @@ def separate_engine(database: Database, connections: int) -> AsyncEngine:
     Args:
         database: The database.
         connections: How many there may be.
+        more: How many more for a while.
     """
     sync = database.open_engine.sync_engine
     if sync.dialect.name == "sqlite":
         return database.open_engine
     pool = AsyncAdaptedQueuePool(
-        sync.pool._creator, pool_size=connections, max_overflow=0, dialect=sync.dialect, _dispatch=sync.pool.dispatch
+        sync.pool._creator, pool_size=connections, max_overflow=more, dialect=sync.dialect, _dispatch=sync.pool.dispatch
     )
     return AsyncEngine(Engine(pool, sync.dialect, sync.url))
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that writes; on SQLite the writers of this process wait in a queue before they begin.
+
+    SQLite serves nobody in order: of many that write at once some would wait until they are refused.
+    """
+    place = only_writer(engine.sync_engine) if engine.dialect.name == "sqlite" else nullcontext()
+    async with place, engine.begin() as connection:
+        yield connection
 
 
 class LostLane(AldisError):
@@ -88,7 +101,7 @@ class Lanes:
     async def prepare(self) -> None:
         """Make the lanes' rows, where they are missing."""
         rows = [{"receiver": self.receiver, "lane": number} for number in range(LANES)]
-        async with self.engine.begin() as connection:
+        async with writing(self.engine) as connection:
             await connection.execute(insert_if_new(lane, connection.dialect.name), rows)
 
     async def waiting(self) -> list[int]:
@@ -116,11 +129,12 @@ class Lanes:
                 async with background(claim.renew()):
                     yield claim
             return
-        now = time.time()
-        # A lease that ends further ahead than one is long was given before the clock went back: it is none.
-        is_free = or_(lane.c.until < now, lane.c.until > now + LEASE_SECONDS)
-        free = update(lane).where(*here, is_free).values(owner=self.owner, until=now + LEASE_SECONDS)
-        async with self.engine.begin() as connection:
+        async with writing(self.engine) as connection:
+            now = time.time()
+            # A lease that ends much further ahead than one is long was given before the clock went back: it is none.
+            # One that was given while this process waited for the lock ends a little further ahead.
+            is_free = or_(lane.c.until < now, lane.c.until > now + 2 * LEASE_SECONDS)
+            free = update(lane).where(*here, is_free).values(owner=self.owner, until=now + LEASE_SECONDS)
             got = (await connection.execute(free)).rowcount
         if not got:
             yield None
@@ -130,7 +144,7 @@ class Lanes:
             async with nullcontext() if isinstance(self.engine.pool, StaticPool) else background(claim.renew()):
                 yield claim
         finally:
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 await connection.execute(update(lane).where(*here, lane.c.owner == self.owner).values(until=0))
 
 
@@ -158,7 +172,7 @@ class Claim:
             return
         lanes = self.lanes
         mine = (lane.c.receiver == lanes.receiver, lane.c.lane == self.number, lane.c.owner == lanes.owner)
-        async with lanes.engine.begin() as connection:
+        async with writing(lanes.engine) as connection:
             renewed = update(lane).where(*mine).values(until=time.time() + LEASE_SECONDS)
             if not (await connection.execute(renewed)).rowcount:
                 raise LostLane(
@@ -177,22 +191,27 @@ class Claim:
             except Exception as error:
                 log.warning("cannot hold lane %d any longer: %s", self.number, error)
 
-    async def read(self) -> Sequence[Row[Any]]:
-        """Return rows that wait in the lane, the oldest first: some thousand events at most."""
+    async def read(self, most: int = EVENTS_AT_ONCE) -> tuple[Sequence[Row[Any]], bool]:
+        """Return rows that wait in the lane, the oldest first, and whether these are all.
+
+        Args:
+            most: How many events there may be in them, if there is more than one row.
+        """
         here = (outbox.c.lane == self.number, *self.lanes.wanted)
-        counts = select(outbox.c.id, outbox.c.count).where(*here).order_by(outbox.c.id).limit(ROWS_AT_ONCE)
+        limit = min(ROWS_AT_ONCE, most)
+        counts = select(outbox.c.id, outbox.c.count).where(*here).order_by(outbox.c.id).limit(limit)
         async with self.open() as connection:
             numbers: list[int] = []
-            room = EVENTS_AT_ONCE
-            for number, count in await connection.execute(counts):
-                if numbers and count > room:
+            found = (await connection.execute(counts)).all()
+            for number, count in found:
+                if numbers and count > most:
                     break
                 numbers.append(number)
-                room -= count
+                most -= count
             if not numbers:
-                return []
+                return [], True
             rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
-            return (await connection.execute(rows)).all()
+            return (await connection.execute(rows)).all(), len(numbers) == len(found) < limit
 
     async def set_aside(self, number: int) -> None:
         """Take a row out of its lane, which goes on; the row stays, with a lane below zero, until :func:`retry`."""

@@ -1,11 +1,13 @@
 """Deletes the rows of the outbox that every receiver has taken, where the table is the queue.
 
-The relay without a broker calls :meth:`Pruning.prune`. Rows are deleted some thousands at a time: a backlog may become
-free at once, when the last receiver that had not taken it is forgotten.
+The relay without a broker calls :meth:`Pruning.prune_when_due`. Rows are deleted some thousands at a time: a backlog
+may become free at once, when the last receiver that had not taken it is forgotten.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, delete, false, func, or_, select
 
+from .lanes import writing
+from .log_text import error_line
 from .tables import delivery, outbox
 from .tables import receiver as receivers
 
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["Pruning"]
+
+log: Final = logging.getLogger("aldis.relay")
+
+PAUSE_SECONDS: Final = 0.5
+"""Before it is asked again whether a look is due, or a database that has failed."""
 
 ROWS_AT_ONCE: Final = 5000
 """Rows of one transaction: asyncpg takes 32,767 parameters a statement, and on SQLite nobody else writes meanwhile."""
@@ -51,6 +60,16 @@ class Pruning:
     def is_due(self) -> bool:
         """Return whether the next look is due."""
         return time.monotonic() >= self.next_at
+
+    async def prune_when_due(self) -> None:
+        """Prune now and then; runs until it is cancelled."""
+        while True:
+            if self.is_due():
+                try:
+                    await self.prune()
+                except Exception as error:
+                    log.warning("cannot prune the outbox: %s; it is tried again", error_line(error))
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def prune(self) -> None:
         """Delete the events that every receiver has taken; now and then, old events without a known receiver."""
@@ -92,7 +111,7 @@ class Pruning:
                 .order_by(delivery.c.outbox_id)
                 .limit(ROWS_AT_ONCE)
             )
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 taken = list(await connection.scalars(numbers))
                 if not taken:
                     return
@@ -116,7 +135,7 @@ class Pruning:
         old = outbox.c.created_at < time.time() - UNWANTED_SECONDS
         numbers = select(outbox.c.id).where(old, ~or_(false(), *wanted)).limit(ROWS_AT_ONCE)
         while True:
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 found = list(await connection.scalars(numbers))
                 await self.delete_rows(connection, found)
             if len(found) < ROWS_AT_ONCE:

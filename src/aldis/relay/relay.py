@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,15 +15,16 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
 from .background import STOP_SECONDS, background, cancelled
-from .event import Event, UnsendableError, events_of
+from .event import LANES, Event, UnsendableError
 from .inbox import Inbox
-from .lanes import Lanes, separate_engine
+from .lanes import Lanes, separate_engine, writing
 from .log_text import error_line, printable
 from .metrics import Metrics
 from .pruning import Pruning
 from .receivers import RECEIVERS, Receiver
 from .tables import insert_if_new, outbox, require_tables
 from .tables import receiver as receivers
+from .turns import LENT, Consumer, Turns
 from .wake import wake_on_commit
 
 if TYPE_CHECKING:
@@ -38,14 +39,12 @@ WINDOW: Final = 256
 """Events of one lane that are on their way to the broker at once."""
 
 WORKERS: Final = 4
-"""Lanes that one relay passes on at once."""
+"""Lanes that one relay passes on at once, where each holds a connection."""
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
-SLOW_LANE_SECONDS: Final = 0.5
-"""After which the relay looks for events in other lanes, while the receiver of one is still working."""
-
-PassOn = Callable[[Sequence[Event]], Awaitable[None]]
+LOOK_SECONDS: Final = 0.25
+"""After which the relay looks for events in other lanes, while some are still passed on."""
 
 
 class Relay:
@@ -100,13 +99,11 @@ class Relay:
         self.woken = asyncio.Event()
         self.stopping = asyncio.Event()
         self.engine = database.engine
-        self.workers = WORKERS if database.engine.dialect.name != "sqlite" else 1
-        """Lanes that are passed on at once: on SQLite there is one writer at a time."""
         self.is_alone = isinstance(database.engine.pool, StaticPool)
         """The database is in memory, and has one connection."""
-        self.consumers: list[tuple[Lanes, PassOn]] = []
+        self.consumers: list[Consumer] = []
         self.inboxes: list[Inbox] = []
-        self.slots = asyncio.Semaphore(self.workers)
+        self.turns = self.new_turns()
         self.pruning: Pruning | None = None
         """Where there is no broker."""
         self.metrics = Metrics(database)
@@ -167,11 +164,11 @@ class Relay:
                 try:
                     await self.start_lanes(working)
                     # A database in memory has one connection: nobody looks while a lane works on it.
-                    await wait_for_some(working, None if self.is_alone else SLOW_LANE_SECONDS)
+                    await wait_for_some(working, None if self.is_alone else LOOK_SECONDS)
                     if self.is_alone:
                         await self.retry_some()
-                    if self.pruning is not None and self.pruning.is_due():
-                        await self.pruning.prune()
+                        if self.pruning is not None and self.pruning.is_due():
+                            await self.pruning.prune()
                     pause = 0.0
                 except Exception as error:
                     # Where other lanes go on, the one that failed does not hold them up for longer each time.
@@ -207,12 +204,12 @@ class Relay:
         """Be connected to the database and the broker, with the receivers registered, for a block."""
         await require_tables(self.database)
         async with AsyncExitStack() as stack:
-            self.engine = separate_engine(self.database, WORKERS + 2)
+            self.engine = separate_engine(self.database, WORKERS + 2, LENT)
             if self.engine is not self.database.engine:
                 stack.push_async_callback(self.engine.dispose)
             if self.transport is not None:
                 await stack.enter_async_context(self.transport.open())
-                self.consumers = [(Lanes(self.engine), self.publish)]
+                self.consumers = [Consumer(Lanes(self.engine), self.publish, merges=False)]
             else:
                 if not RECEIVERS:
                     raise ConfigurationError(
@@ -225,12 +222,28 @@ class Relay:
                 self.consumers = [self.consumer_of(each) for each in self.inboxes]
                 await self.register([each.receiver for each in self.inboxes])
                 self.pruning = Pruning(self.engine)
-            for lanes, _ in self.consumers:
-                await lanes.prepare()
+            for consumer in self.consumers:
+                await consumer.lanes.prepare()
+            self.turns = self.new_turns()
             yield
 
+    def new_turns(self) -> Turns:
+        """Return the turns of the lanes: on a file of SQLite's none holds a connection, and all are passed on at once.
+
+        Their events share transactions there, see :class:`~aldis.relay.inbox.Inbox`.
+        """
+        at_once = WORKERS
+        if self.engine.dialect.name == "sqlite":
+            at_once = 1 if self.is_alone else max(LANES * len(self.consumers), 1)
+        return Turns(at_once, self.source, self.stopping, self.note_passed, self.is_alone)
+
+    def note_passed(self, events: Sequence[Event]) -> None:
+        """Count the events of a row that was passed on."""
+        self.passed += len(events)
+        self.metrics.count(events, time.time())
+
     async def start_background(self, stack: AsyncExitStack) -> None:
-        """Start the tasks that wake the relay, watch it and retry parked events.
+        """Start the tasks that wake the relay, watch it, prune the outbox and retry parked events.
 
         A database in memory has one connection, and no task but the relay's may use it: :meth:`run` retries there.
         """
@@ -240,6 +253,8 @@ class Relay:
                 self.metrics.watch(),
                 *[each.retry() for each in self.inboxes],
             ]
+            if self.pruning is not None:
+                works.append(self.pruning.prune_when_due())
             for work in works:
                 await stack.enter_async_context(background(work))
 
@@ -249,16 +264,11 @@ class Relay:
             while await each.retry_one():
                 pass
 
-    def consumer_of(self, inbox: Inbox) -> tuple[Lanes, PassOn]:
-        """Return the lanes of a receiver, and the function that passes events on to it."""
+    def consumer_of(self, inbox: Inbox) -> Consumer:
+        """Return a receiver that takes events from the outbox."""
         receiver = inbox.receiver
-
-        async def take(events: Sequence[Event]) -> None:
-            for event in events:
-                await inbox.take(event)
-
         wanted = and_(outbox.c.sender == receiver.sender, outbox.c.signal.in_(receiver.signals))
-        return Lanes(self.engine, receiver.name, wanted), take
+        return Consumer(Lanes(self.engine, receiver.name, wanted), inbox.take_all, merges=True)
 
     async def register(self, known: Sequence[Receiver]) -> None:
         """Write the receivers into their table: an event is kept until all of its receivers have taken it.
@@ -269,13 +279,13 @@ class Relay:
         insert = insert_if_new(receivers, self.engine.dialect.name)
         for each in known:
             row = {"sender": each.sender, "signals": ",".join(each.signals)}
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 await connection.execute(insert, {"name": each.name, **row})
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 await connection.execute(update(receivers).where(receivers.c.name == each.name).values(row))
 
     async def pass_some(self) -> int:
-        """Pass on some of the events that wait, in each lane that has some; return how many."""
+        """Pass on the events that wait, in each lane that has some; return how many."""
         before, working = self.passed, dict[tuple[int, int], asyncio.Task[None]]()
         try:
             await self.start_lanes(working)
@@ -290,34 +300,11 @@ class Relay:
         Args:
             working: The tasks, by consumer and lane; those that are started are added.
         """
-        for number, (lanes, pass_on) in enumerate(self.consumers):
-            found = [each for each in await lanes.waiting() if (number, each) not in working]
+        for number, consumer in enumerate(self.consumers):
+            found = [each for each in await consumer.lanes.waiting() if (number, each) not in working]
             random.shuffle(found)
             for each in found:
-                working[number, each] = asyncio.create_task(self.pass_lane(lanes, each, pass_on))
-
-    async def pass_lane(self, lanes: Lanes, number: int, pass_on: PassOn) -> None:
-        """Pass on some of the events of a lane, unless another process does."""
-        async with self.slots, lanes.claimed(number) as claim:
-            if claim is None or self.is_stopping:
-                return
-            done: list[int] = []
-            try:
-                for row in await claim.read():
-                    try:
-                        events = events_of(row, self.source)
-                        await pass_on(events)
-                    except UnsendableError as error:
-                        await claim.set_aside(row.id)
-                        log.error("row %d of the outbox is set aside: %s", row.id, error_line(error))  # noqa: TRY400
-                        continue
-                    done.append(row.id)
-                    self.passed += len(events)
-                    self.metrics.count(events, time.time())
-                    if self.is_stopping:
-                        break
-            finally:
-                await claim.mark_passed(done)
+                working[number, each] = asyncio.create_task(self.turns.pass_lane(consumer, each))
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Publish events, many at once, those of one key one after the other.
