@@ -167,6 +167,12 @@ class TableMapping:
         return len(self.mapper.class_manager.dispatch.init) > 1
 
     @property
+    def watches_values(self) -> bool:
+        """Somebody listens to the ``set`` event of an attribute; a validator does, and a Mutable type."""
+        manager = self.mapper.class_manager
+        return any(manager[name].dispatch.set for name in self.keys)
+
+    @property
     def watches_updates(self) -> bool:
         """Somebody else than aldis listens to ``before_update``, and may set further attributes of an instance."""
         return len(self.mapper.dispatch.before_update) > self.own_listeners

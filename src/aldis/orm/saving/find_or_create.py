@@ -234,7 +234,9 @@ async def upsert(
         The instances; ``None`` if nothing was written, and a look at the stored rows has to go first.
     """
     _, update_params, _ = bulk.told
-    if update_params or not lookup.sees_all or bulk.mapping.watches_init or bulk.are_rows_heard():
+    if update_params or not lookup.sees_all or bulk.are_rows_heard():
+        return None
+    if bulk.mapping.watches_init or bulk.mapping.watches_values:  # of the instance that is found, if there is one
         return None
     if not lookup.are_hashable:
         return None
