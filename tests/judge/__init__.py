@@ -10,7 +10,7 @@ Each file has one subject:
 - ``columns.py``, ``classes.py``, ``tables.py``: the kinds of columns, classes and tables, as source text
 - ``calls.py``: the calls, as aldis makes them and as SQLAlchemy does
 - ``pairs.py``: a mapped class and its twin; the stock of pairs that the examples draw from
-- ``examples.py``: an example, and how Hypothesis draws one
+- ``examples.py``: an example, and how it is drawn
 - ``outcomes.py``: an example is performed, and the outcome is read
 - ``differences.py``, ``meant.py``: the comparison, and the six rules
 - ``running.py``, ``shrinking.py``, ``report.py``, ``__main__.py``: many examples, and the report on them

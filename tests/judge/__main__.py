@@ -15,8 +15,11 @@ from .differences import differences
 from .examples import Example, Row
 from .outcomes import Trial, perform
 from .pairs import Spec
-from .report import brief, report, summary
-from .running import bench_of, judge
+from .report import brief, coverage, report, summary
+from .running import ENOUGH, bench_of, judge
+
+ENOUGH_EXAMPLES = 3000
+"""So many examples can try all pairs often enough."""
 
 
 def replay(text: str) -> None:
@@ -54,7 +57,7 @@ def main() -> None:
     parser.add_argument("--replay", metavar="EXAMPLE")
     arguments = parser.parse_args()
     logging.getLogger("aldis").setLevel(logging.CRITICAL)
-    for name in ("asyncmy", "psycopg", "py.warnings"):
+    for name in ("asyncmy", "psycopg", "py.warnings", "sqlalchemy.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     if arguments.replay:
@@ -75,6 +78,9 @@ def main() -> None:
                 print(brief(tally))
             else:
                 print(report(bench, tally, limit=arguments.limit))
+            few = coverage(tally)
+            if few and not arguments.only and arguments.examples >= ENOUGH_EXAMPLES:
+                print(f"{few}\nthese pairs were tried fewer than {ENOUGH} times")
             print(summary(tally), flush=True)
             is_wrong |= bool(tally.findings)
     sys.exit(is_wrong)

@@ -1,18 +1,20 @@
-"""An example: a pair, rows, a call and receivers. All of it is text, so that its repr is how to write it down."""
+"""An example: a pair, rows, a call and receivers. All of it is text, so that its repr is how to write it down.
+
+The examples are drawn with Python's own random numbers: Hypothesis took a third of the judge's time, and the judge
+makes its examples smaller itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from random import Random
+from typing import Final
 
-from hypothesis import assume
-from hypothesis import strategies as st
-
-from .calls import CALLS
+from .calls import CALLS, Call
 from .columns import COLUMNS
 from .pairs import Spec
 
-__all__ = ["Example", "Row", "examples_of"]
+__all__ = ["Drawing", "Example", "Row"]
 
 Cells = dict[str, str]
 """Texts of values by attribute; an attribute that is not there is left unset."""
@@ -64,96 +66,117 @@ class Example:
         )
 
 
-@st.composite
-def cells_of(draw: Any, spec: Spec, is_new: bool, with_odd: bool, is_calm: bool) -> list[tuple[str, tuple[str, ...]]]:
-    """Draw the attributes of a kind of rows: for each, the values that such rows take in turn."""
-    cells = []
-    for kind in spec.kinds:
-        # An unset attribute of a column that must have a value fails the whole example: rarely.
-        must = is_new and "nullable=False" in kind.source and not kind.has_default
-        states = ["given"] * 12 + ["unset"] if must else ["given", "given", "unset", "unset", "None", "sql"]
-        if is_calm:
-            states = ["given"] if must else ["given", "given", "unset"]
-        state = draw(st.sampled_from(states))
-        if state == "sql" and not kind.sql:
-            state = "given"
-        if state == "unset":
-            continue
-        values = ("None",) if state == "None" else kind.sql if state == "sql" else kind.values
-        if state == "given" and kind.odd and with_odd and draw(st.integers(0, 9)) == 0:
-            values = kind.odd
-        start = draw(st.integers(0, len(values) - 1))
-        period = draw(st.sampled_from([1, 2]))
-        cells.append((kind.name, tuple(values[(start - step) % len(values)] for step in range(period))))
-    return cells
+SIZES: Final = [1] * 4 + [2] * 4 + [5] * 3 + [19, 20, 21, 25] * 2 + [40, 200]
+
+Templates = tuple[str, tuple[str, ...]]
+"""An attribute, and the values that the rows of a kind take in turn."""
 
 
-@st.composite
-def own_cells_of(
-    draw: Any, spec: Spec, model: str, is_new: bool, given_keys: bool
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Draw the attributes that the class kind itself has: each row takes the same one of their values."""
-    cells = []
-    for given in spec.classes.given:
-        if model not in given.models or (given.is_fixed and not is_new):
-            continue
-        is_key = given.name in spec.classes.generated
-        if given.is_always or (given_keys if is_key else draw(st.booleans())):
-            value = given.values[0] if given.is_fixed else draw(st.sampled_from(given.values))
-            cells.append((given.name, (value,)))
-    return cells
+class Drawing:
+    """Draws examples on a driver.
 
+    Args:
+        driver: The driver.
+        specs: The pairs that the examples are of.
+        seed: The same number draws the same examples.
+        only_calls: Names of calls; by default all.
+    """
 
-SIZES = [1] * 4 + [2] * 4 + [5] * 3 + [19, 20, 21, 25] * 2 + [40, 200]
+    def __init__(self, driver: str, specs: list[Spec], seed: int, only_calls: tuple[str, ...] = ()) -> None:
+        self.driver = driver
+        self.chance = Random(f"{driver} {seed}")
+        self.plain = [spec for spec in specs if spec.table_kind == "plain"]
+        # A table that is altered is made for each example, which takes as long as five others.
+        self.odd = [
+            spec
+            for spec in specs
+            if spec.table_kind != "plain"
+            for _ in range(1 if spec.tables.alter is not None else 4)
+        ]
+        names = [call for call in CALLS.values() if not only_calls or call.name in only_calls]
+        self.calls = {spec: [call for call in names if call.only(spec) for _ in range(call.weight)] for spec in specs}
 
+    def any(self) -> Example:
+        """Draw an example; half of them are on the odd tables."""
+        spec = self.chance.choice((self.odd if self.chance.random() < 1 / 2 else self.plain) or self.odd or self.plain)
+        return self.of(spec, self.chance.choice(self.calls[spec]))
 
-@st.composite
-def examples_of(draw: Any, driver: str, specs: list[Spec], only_calls: tuple[str, ...] = ()) -> Example:
-    """Draw an example."""
-    # Half of the examples are on the odd tables.
-    is_odd = draw(st.booleans())
-    spec = draw(st.sampled_from([spec for spec in specs if (spec.table_kind != "plain") == is_odd] or specs))
-    calls = [
-        call
-        for call in CALLS.values()
-        if call.only(spec) and (not only_calls or call.name in only_calls)
-        for _ in range(call.weight)
-    ]
-    call = draw(st.sampled_from(calls))
-    size = draw(st.sampled_from([1, 1, 2, 3] if call.is_one_by_one else SIZES))
-    # Half of the examples are calm: values alone, and the same attributes in each row, as the fast ways like them.
-    is_calm = draw(st.booleans())
-    given_keys = draw(st.integers(0, 3)) == 0
-    templates = []
-    for _ in range(draw(st.sampled_from([1, 1, 2, 3])) if size > 1 and not is_calm else 1):
-        model = draw(st.sampled_from(spec.classes.models))
-        new = draw(cells_of(spec, True, call.stored == "none", is_calm)) + draw(
-            own_cells_of(spec, model, True, given_keys)
-        )
-        changes = draw(cells_of(spec, False, True, is_calm)) if call.changes else []
-        if call.changes and not call.is_statement:
-            changes += draw(own_cells_of(spec, model, False, False))
-        assume(changes or call.name != "query.update")  # without an argument it is a TypeError, as any function's
-        templates.append((new, changes, model))
-    rows = []
-    for number in range(size):
-        new, changes, model = templates[number % len(templates)]
-        rows.append(
-            Row(
-                {name: values[number % len(values)] for name, values in new},
-                {name: values[number % len(values)] for name, values in changes},
-                model,
+    def of(self, spec: Spec, call: Call) -> Example:
+        """Draw an example of a pair and a call."""
+        chance = self.chance
+        size = chance.choice([1, 1, 2, 3] if call.is_one_by_one else SIZES)
+        # Half of the examples are calm: values alone, and the same attributes in each row, as the fast ways like them.
+        is_calm = chance.random() < 1 / 2
+        given_keys = chance.random() < 1 / 4
+        templates = [
+            self.template(spec, call, given_keys, is_calm)
+            for _ in range(chance.choice([1, 1, 2, 3]) if size > 1 and not is_calm else 1)
+        ]
+        rows = []
+        for number in range(size):
+            new, changes, model = templates[number % len(templates)]
+            rows.append(
+                Row(
+                    {name: values[number % len(values)] for name, values in new},
+                    {name: values[number % len(values)] for name, values in changes},
+                    model,
+                )
             )
-        )
-    receivers, set_to = draw(st.sampled_from(["", *call.receivers])), "None"
-    if receivers == "set":
-        kind = draw(st.sampled_from(spec.kinds))
-        receivers, set_to = f"set {kind.name}", draw(st.sampled_from(kind.values))
-    batch_size = (size + 1) // 2 if size > 1 and draw(st.integers(0, 4)) == 0 else None
-    lookup = draw(st.sampled_from(["tag", "tag", *lookups(rows)])) if call.stored == "half" else "tag"
-    if call.name == "bulk_update_or_create":  # Which of two rows of one key comes last is asked of nobody.
-        lookup = "tag"
-    return Example(driver, call.name, tuple(rows), spec, receivers, set_to, batch_size, lookup)
+        receivers, set_to = chance.choice(["", *call.receivers]), "None"
+        if receivers == "set":
+            kind = chance.choice(spec.kinds)
+            receivers, set_to = f"set {kind.name}", chance.choice(kind.values)
+        batch_size = (size + 1) // 2 if size > 1 and chance.random() < 1 / 5 else None
+        lookup = chance.choice(["tag", "tag", *lookups(rows)]) if call.stored == "half" else "tag"
+        if call.name == "bulk_update_or_create":  # Which of two rows of one key comes last is asked of nobody.
+            lookup = "tag"
+        return Example(self.driver, call.name, tuple(rows), spec, receivers, set_to, batch_size, lookup)
+
+    def template(
+        self, spec: Spec, call: Call, given_keys: bool, is_calm: bool
+    ) -> tuple[list[Templates], list[Templates], str]:
+        """Draw a kind of rows: the attributes of the new ones, the changes of stored ones, and the class."""
+        model = self.chance.choice(spec.classes.models)
+        new = self.cells(spec, True, call.stored == "none", is_calm) + self.own_cells(spec, model, True, given_keys)
+        while True:
+            changes = self.cells(spec, False, True, is_calm) if call.changes else []
+            if call.changes and not call.is_statement:
+                changes += self.own_cells(spec, model, False, False)
+            if changes or call.name != "query.update":  # without an argument it is a TypeError, as any function's
+                return new, changes, model
+
+    def cells(self, spec: Spec, is_new: bool, with_odd: bool, is_calm: bool) -> list[Templates]:
+        """Draw the attributes of a kind of rows: for each, the values that such rows take in turn."""
+        chance, cells = self.chance, []
+        for kind in spec.kinds:
+            # An unset attribute of a column that must have a value fails the whole example: rarely.
+            must = is_new and "nullable=False" in kind.source and not kind.has_default
+            states = ["given"] * 12 + ["unset"] if must else ["given", "given", "unset", "unset", "None", "sql"]
+            if is_calm:
+                states = ["given"] if must else ["given", "given", "unset"]
+            state = chance.choice(states)
+            if state == "sql" and not kind.sql:
+                state = "given"
+            if state == "unset":
+                continue
+            values = ("None",) if state == "None" else kind.sql if state == "sql" else kind.values
+            if state == "given" and kind.odd and with_odd and chance.random() < 1 / 10:
+                values = kind.odd
+            start, period = chance.randrange(len(values)), chance.choice([1, 2])
+            cells.append((kind.name, tuple(values[(start - step) % len(values)] for step in range(period))))
+        return cells
+
+    def own_cells(self, spec: Spec, model: str, is_new: bool, given_keys: bool) -> list[Templates]:
+        """Draw the attributes that the class kind itself has: each row takes the same one of their values."""
+        cells = []
+        for given in spec.classes.given:
+            if model not in given.models or (given.is_fixed and not is_new):
+                continue
+            is_key = given.name in spec.classes.generated
+            if given.is_always or (given_keys if is_key else self.chance.random() < 1 / 2):
+                value = given.values[0] if given.is_fixed else self.chance.choice(given.values)
+                cells.append((given.name, (value,)))
+        return cells
 
 
 def lookups(rows: list[Row]) -> list[str]:

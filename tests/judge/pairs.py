@@ -131,8 +131,7 @@ class Court:
 
     def __init__(self, driver: str, url: str) -> None:
         self.driver = driver
-        self.owner: AsyncEngine = create_async_engine(url)
-        """Makes, alters and empties the tables, and reads the stored rows."""
+        self.owners: AsyncEngine = create_async_engine(url, isolation_level="AUTOCOMMIT")
         self.dialect = make_url(url).get_dialect()()
         role = make_url(url)
         if self.dialect.name == "postgresql":
@@ -144,27 +143,34 @@ class Court:
         """SQLAlchemy's own, for the plain sessions."""
         if self.dialect.name == "sqlite":
             begin_as_documented(self.plain)
+        self.owner: AsyncConnection
+        """The connection that makes, alters and empties the tables, and reads the stored rows; open from the beginning
+        to the end, and each statement of it is committed."""
         self.pairs: dict[Spec, Pair] = {}
         self.numbers = itertools.count()
 
     async def begin(self) -> None:
-        """Make the role and the types that the tables need."""
+        """Open the owner's connection, and make the role and the types that the tables need."""
+        self.owner = await self.owners.connect()
         if self.dialect.name == "postgresql":
-            password = self.owner.url.password
+            password, database = self.owners.url.password, self.owners.url.database
             is_secret = f" PASSWORD '{password}'" if password else ""
-            async with self.owner.begin() as connection:
-                for statement in (f"CREATE ROLE {self.role} LOGIN{is_secret}", *PREPARED_ON_POSTGRESQL):
-                    await connection.exec_driver_sql(statement)
+            for statement in (
+                f"CREATE ROLE {self.role} LOGIN{is_secret}",
+                f"ALTER DATABASE {database} SET synchronous_commit = off",
+                *PREPARED_ON_POSTGRESQL,
+            ):
+                await self.owner.exec_driver_sql(statement)
 
     async def end(self) -> None:
         """Close the connections, and drop the role."""
         await self.database.dispose()
         await self.plain.dispose()
         if self.dialect.name == "postgresql":
-            async with self.owner.begin() as connection:
-                for statement in (f"DROP OWNED BY {self.role}", f"DROP ROLE {self.role}"):
-                    await connection.exec_driver_sql(statement)
-        await self.owner.dispose()
+            for statement in (f"DROP OWNED BY {self.role}", f"DROP ROLE {self.role}"):
+                await self.owner.exec_driver_sql(statement)
+        await self.owner.close()
+        await self.owners.dispose()
 
     async def pair(self, spec: Spec) -> Pair:
         """Return the pair of a spec, made and created when it is first asked for."""
@@ -194,45 +200,42 @@ class Court:
 
         ours, theirs = f"ours_{number}", f"theirs_{number}"
         pair = Pair(spec, make_side(spec, ours, Ours), make_side(spec, ours, Shadow), make_side(spec, theirs, Theirs))
-        async with self.owner.begin() as connection:
-            for side in (pair.shadow, pair.theirs):
-                await self.create(connection, spec, side)
+        for side in (pair.shadow, pair.theirs):
+            await self.create(spec, side)
         return pair
 
-    async def create(self, connection: AsyncConnection, spec: Spec, side: Side) -> None:
+    async def create(self, spec: Spec, side: Side) -> None:
         for table in side.tables:
             create = str(CreateTable(table).compile(dialect=self.dialect)).strip()
             for statement in spec.tables.ddl(create, table.name) if table is side.base.__table__ else [create]:
-                await self.run(connection, statement)
+                await self.run(statement)
             if self.dialect.name == "postgresql":
-                await self.run(connection, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {self.role}")
+                await self.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {self.role}")
         if self.dialect.name == "postgresql" and spec.table_kind != "table_rights_only":
-            await self.run(connection, f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {self.role}")
+            await self.run(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {self.role}")
 
-    async def run(self, connection: AsyncConnection, statement: str) -> None:
+    async def run(self, statement: str) -> None:
         is_sqlite = self.dialect.name == "sqlite"
-        await connection.exec_driver_sql(
+        await self.owner.exec_driver_sql(
             statement if is_sqlite or self.driver == "asyncpg" else statement.replace("%", "%%")
         )
 
     async def alter(self, pair: Pair) -> None:
         """Do as a migration of another process."""
         if pair.spec.tables.alter is not None:
-            async with self.owner.begin() as connection:
-                for side in (pair.shadow, pair.theirs):
-                    for statement in pair.spec.tables.alter(side.base.__table__.name):
-                        await self.run(connection, statement)
+            for side in (pair.shadow, pair.theirs):
+                for statement in pair.spec.tables.alter(side.base.__table__.name):
+                    await self.run(statement)
         # The plain sessions begin anew, as if SQLAlchemy's program were started again.
         await self.plain.dispose()
 
     async def empty(self, pair: Pair) -> None:
         """Delete all rows of both sides."""
-        async with self.owner.begin() as connection:
-            for side in (pair.shadow, pair.theirs):
-                for table in reversed(side.tables):
-                    await connection.exec_driver_sql(f"DELETE FROM {table.name}")
-                for statement in pair.spec.tables.when_empty(side.base.__table__.name):
-                    await connection.exec_driver_sql(statement)
+        for side in (pair.shadow, pair.theirs):
+            for table in reversed(side.tables):
+                await self.owner.exec_driver_sql(f"DELETE FROM {table.name}")
+            for statement in pair.spec.tables.when_empty(side.base.__table__.name):
+                await self.owner.exec_driver_sql(statement)
 
     async def stored(self, side: Side) -> dict[int, dict[str, str | None]]:
         """Return the rows as text, by tag, as another connection reads them."""
@@ -248,11 +251,10 @@ class Court:
             if table is not first
         )
         chosen = ", ".join(sql for _, sql in labels)
-        async with self.owner.connect() as connection:
-            found = await connection.execute(
-                text(f"SELECT {first.name}.tag, {chosen} FROM {first.name}{joins} WHERE {first.name}.tag >= 0")
-            )
-            return {row[0]: dict(zip([label for label, _ in labels], row[1:], strict=True)) for row in found}
+        found = await self.owner.execute(
+            text(f"SELECT {first.name}.tag, {chosen} FROM {first.name}{joins} WHERE {first.name}.tag >= 0")
+        )
+        return {row[0]: dict(zip([label for label, _ in labels], row[1:], strict=True)) for row in found}
 
     def as_text(self, table: Table, column: str) -> str:
         quote = self.dialect.identifier_preparer.quote

@@ -5,10 +5,10 @@ from __future__ import annotations
 from .differences import Difference
 from .examples import Example, Row
 from .pairs import Spec
-from .running import Bench, Finding, Tally
+from .running import ENOUGH, Bench, Finding, Tally
 from .shrinking import shrink
 
-__all__ = ["literal", "report", "summary"]
+__all__ = ["brief", "coverage", "literal", "report", "summary"]
 
 
 def literal(example: Example) -> str:
@@ -70,7 +70,7 @@ def summary(tally: Tally) -> str:
         f"{tally.tried} examples in {tally.seconds:.0f} s",
         f"{tally.differing} with a difference",
         f"{tally.unprepared} could not be prepared",
-        f"{len(tally.covered)} pairs of a call and a kind covered, the least {least} times",
+        f"{len(tally.covered)} pairs of a call and a kind, the least tried {least} times",
         f"{len(tally.findings)} groups of differences",
     ]
     return f"{tally.driver}: {', '.join(figures)}"
@@ -117,6 +117,11 @@ def brief(tally: Tally) -> str:
 
 
 def coverage(tally: Tally) -> str:
-    """Return the kinds that a call was tried with fewer than five times."""
-    few = [f"{call} x {what} {kind}: {count}" for (call, what, kind), count in tally.covered.items() if count < 5]
+    """Return the pairs of a call and a kind, and the kinds of columns, that were tried fewer than five times."""
+    columns: dict[str, int] = {}
+    for (_, what, kind), count in tally.covered.items():
+        if what == "column":
+            columns[kind] = columns.get(kind, 0) + count
+    few = [f"{call} x {what} {kind}: {count}" for (call, what, kind), count in tally.covered.items() if count < ENOUGH]
+    few += [f"column {kind} x {tally.driver}: {count}" for kind, count in columns.items() if count < ENOUGH]
     return "\n".join(few)

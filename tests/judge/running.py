@@ -1,4 +1,4 @@
-"""Many examples: drawn by Hypothesis, performed, and their differences gathered by group."""
+"""Many examples: drawn, performed, and their differences gathered by group."""
 
 from __future__ import annotations
 
@@ -10,17 +10,28 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
-from .calls import CALLS
+from .calls import CALLS, Call
 from .differences import Difference, differences
-from .examples import Example, examples_of
+from .examples import Drawing, Example
 from .outcomes import perform
-from .pairs import Court, stock, url_of
+from .pairs import Court, Spec, stock, url_of
 
-__all__ = ["Bench", "Finding", "Tally", "bench_of", "judge"]
+__all__ = ["ENOUGH", "Bench", "Finding", "Tally", "bench_of", "judge"]
+
+ENOUGH: Final = 5
+"""So many examples has each pair of a call and a kind, if there is time for them."""
+
+IN_VAIN: Final = 20
+"""So many examples are drawn for a pair whose rows cannot be prepared."""
+
+MEMORY: Final = Path("/dev/shm")
+"""Files in memory, where there is such a folder: a commit of SQLite's waits for the disk else."""
+
+Covered = tuple[str, str, str]
+"""A call; "column", "class" or "table"; and a kind."""
 
 
 @dataclass
@@ -41,7 +52,7 @@ def bench_of(driver: str) -> Iterator[Bench]:
     """Make a database on a driver, for as long as the block runs."""
     with (
         elsewhere(),
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
         url_of(driver, folder) as url,
         asyncio.Runner() as runner,
     ):
@@ -90,18 +101,15 @@ class Tally:
     unprepared: int = 0
     seconds: float = 0.0
     findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
-    covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """How many examples had (call, "column" or "class" or "table", kind)."""
+    covered: Counter[Covered] = field(default_factory=Counter)
+    """How many examples had a call and a kind; 0 of those that can be together, and were not."""
 
     def add(self, example: Example, found: list[Difference] | None) -> None:
         if found is None:
             self.unprepared += 1
             return
         self.tried += 1
-        spec = example.spec
-        self.covered[example.call, "class", spec.class_kind] += 1
-        self.covered[example.call, "table", spec.table_kind] += 1
-        self.covered.update((example.call, "column", column) for column in spec.columns)
+        self.covered.update(pairs_of(example.call, example.spec))
         self.differing += bool(found)
         for difference in found:
             group = group_of(example, difference)
@@ -109,6 +117,45 @@ class Tally:
                 self.findings[group].count += 1
             else:
                 self.findings[group] = Finding(example, difference, self.tried)
+
+
+def pairs_of(call: str, spec: Spec) -> list[Covered]:
+    """Return the pairs of the call and a kind that an example has."""
+    columns = [(call, "column", column) for column in spec.columns]
+    return [(call, "class", spec.class_kind), (call, "table", spec.table_kind), *columns]
+
+
+class Thin:
+    """The pairs of a call and a kind that have had too few examples.
+
+    Args:
+        calls: The calls that each spec can have.
+        tally: What was tried.
+    """
+
+    def __init__(self, calls: dict[Spec, list[Call]], tally: Tally) -> None:
+        self.tally = tally
+        self.specs: dict[Covered, list[tuple[Spec, Call]]] = {}
+        for spec, fitting in calls.items():
+            for call in dict.fromkeys(fitting):
+                for pair in pairs_of(call.name, spec):
+                    self.specs.setdefault(pair, []).append((spec, call))
+        tally.covered.update(dict.fromkeys(self.specs, 0))
+        self.left = list(self.specs)
+        self.drawn: Counter[Covered] = Counter()
+
+    def draw(self, drawing: Drawing) -> Example | None:
+        """Draw an example of a thin pair; none where there is none left."""
+        while self.left:
+            place = drawing.chance.randrange(len(self.left))
+            pair = self.left[place]
+            if self.tally.covered[pair] >= ENOUGH or self.drawn[pair] >= IN_VAIN:
+                self.left[place] = self.left[-1]
+                self.left.pop()
+                continue
+            self.drawn[pair] += 1
+            return drawing.of(*drawing.chance.choice(self.specs[pair]))
+        return None
 
 
 def group_of(example: Example, difference: Difference) -> tuple[str, ...]:
@@ -149,18 +196,10 @@ def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False,
     specs = [spec for spec in specs if any(CALLS[name].only(spec) for name in calls or CALLS)]
     began = time.monotonic()
 
-    @seed(number)
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(examples_of(driver, specs, calls))
-    def each(example: Example) -> None:
+    drawing = Drawing(driver, specs, number, calls)
+    thin = Thin(drawing.calls, tally)
+    for each in range(count):
+        example = (thin.draw(drawing) if each % 2 else None) or drawing.any()
         tally.add(example, bench.differences(example, is_self_check=is_self_check))
-
-    each()
     tally.seconds = time.monotonic() - began
     return tally

@@ -41,6 +41,8 @@ class TableKind:
     """The table makes other keys than its sequence gives: their order is its own."""
     drops_rows: bool = False
     """It drops some of the rows."""
+    has_other_types: bool = False
+    """Its columns have other types than the class says."""
     columns: tuple[str, ...] = ()
     """Kinds of columns that it is about: they are there always."""
     pairs: int = 2
@@ -186,12 +188,31 @@ TABLES = {
             alter=altering("ALTER TABLE TABLE_ ADD COLUMN added INTEGER DEFAULT 3"),
         ),
         # PostgreSQL
-        TableKind("wider_types", replacing(*WIDER), drivers=POSTGRESQL, classes=("plain",), columns=ODD_TYPES, pairs=6),
         TableKind(
-            "other_types", replacing(*OTHER), drivers=POSTGRESQL, classes=("plain",), columns=ODD_TYPES, pairs=10
+            "wider_types",
+            replacing(*WIDER),
+            drivers=POSTGRESQL,
+            classes=("plain",),
+            has_other_types=True,
+            columns=ODD_TYPES,
+            pairs=6,
         ),
         TableKind(
-            "uuid_as_text", replacing((r"\bUUID\b", "TEXT")), drivers=POSTGRESQL, classes=("plain",), columns=("uuid_",)
+            "other_types",
+            replacing(*OTHER),
+            drivers=POSTGRESQL,
+            classes=("plain",),
+            has_other_types=True,
+            columns=ODD_TYPES,
+            pairs=10,
+        ),
+        TableKind(
+            "uuid_as_text",
+            replacing((r"\bUUID\b", "TEXT")),
+            drivers=POSTGRESQL,
+            classes=("plain",),
+            has_other_types=True,
+            columns=("uuid_",),
         ),
         TableKind(
             "descending_keys",
@@ -234,6 +255,7 @@ TABLES = {
             ),
             drivers=POSTGRESQL,
             classes=("plain",),
+            has_other_types=True,
             columns=("big_integer", "integer", "float_", "string"),
         ),
         # MariaDB
