@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import pytest_asyncio
 from sqlalchemy import String, bindparam, event, insert, inspect, text, update
 from sqlalchemy.exc import CompileError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column, synonym, validates
+from sqlalchemy.orm import Mapped, composite, mapped_column, synonym, validates
 from users import models_on
 
 import aldis
@@ -223,3 +225,38 @@ async def test_names_that_are_no_columns(pets, is_heard) -> None:
     with pytest.raises(CompileError, match="loud"):
         await execute(pets, insert(pets).values([{"name": "d", "loud": "X"}]))
     assert await stored(pets) == [("a", "none", "cat"), ("b", "none", "cat"), ("c", "X", "cat")]
+
+
+async def test_composite_that_is_none_is_refused_heard_or_not(pets) -> None:
+    @dataclass
+    class Point:
+        x: int
+        y: int
+
+    class Place(pets.__base__):
+        __tablename__ = "place"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        x: Mapped[int | None]
+        y: Mapped[int | None]
+        point = composite(Point, "x", "y")
+
+    async with pets.database.engine.begin() as connection:
+        await connection.run_sync(Place.__table__.create)
+    told = []
+
+    async def insert_both() -> None:
+        async with pets.database.session() as session:
+            await session.execute(insert(Place), [{"point": Point(1, 2)}, {"point": None}])
+
+    with pytest.raises(AttributeError) as plain:
+        await insert_both()
+    Place.meta.signals.pre_save.connect(lambda sender, model_instance: told.append(model_instance), Place, weak=False)
+    with pytest.raises(AttributeError) as heard:
+        await insert_both()
+    assert str(heard.value) == str(plain.value)
+    assert told == []
+    async with pets.database.session() as session:
+        await session.execute(insert(Place), [{"point": Point(1, 2)}])
+        await session.commit()
+    assert [place.point for place in told] == [Point(1, 2)]
+    assert [place.point for place in await Place.query.all()] == [Point(1, 2)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import ARRAY, CHAR, Float, Integer, Numeric, String, TypeDecorator, func
+from sqlalchemy import ARRAY, CHAR, Enum, Float, Integer, Numeric, String, TypeDecorator, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
@@ -115,3 +116,28 @@ async def test_unique_values_that_python_cannot_hash(models) -> None:
     finally:
         async with models.Base.database.engine.begin() as connection:
             await connection.run_sync(Road.__table__.drop)
+
+
+class Suit(enum.Enum):
+    hearts = 1
+    spades = 2
+
+
+@pytest.mark.parametrize("names", [[Suit.hearts, "hearts"], ["hearts", Suit.hearts]])
+async def test_stored_row_is_found_by_each_of_the_values_that_are_bound_alike(models, names) -> None:
+    class Deck(models.Base):
+        __tablename__ = "deck"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        suit = mapped_column(Enum(Suit, native_enum=False))
+
+    async with models.Base.database.engine.begin() as connection:
+        await connection.run_sync(Deck.__table__.create)
+    try:
+        deck = await Deck.query.create(suit=Suit.hearts)
+        rows = [{"suit": name} for name in [*names, "spades"]]
+        found = await Deck.query.bulk_get_or_create(rows, unique_fields=["suit"])
+        assert [each.id for each in found[:2]] == [deck.id] * 2
+        assert await Deck.query.count() == 2
+    finally:
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Deck.__table__.drop)

@@ -13,8 +13,11 @@ from sqlalchemy.orm.attributes import instance_state
 from ...errors import ConfigurationError, MultipleObjectsReturned
 from ..databases.sqlite import whole
 from .operation import check_fields
+from .prepared import writer
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
     from ..transactions.savepoints import Transaction
     from .operation import Bulk
 
@@ -152,10 +155,41 @@ class Lookup:
                 if key in found and instance_state(found[key]).key != instance_state(instance).key:
                     raise self.several(key)
                 found[key] = instance
+        if found and len(found) < len(wanted):
+            found |= self.bound_alike(transaction.sync.dialect, [key for key in wanted if key not in found], found)
         others = [instance for key, instance in found.items() if key not in wanted]
         if others:
             found |= await self.ask(transaction, [key for key in wanted if key not in found], others)
         return found
+
+    def bound_alike(
+        self, dialect: Dialect, keys: list[tuple[Any, ...]], found: Mapping[Any, Any]
+    ) -> dict[tuple[Any, ...], Any]:
+        """Return the instances of unique values that Python takes for others, and whose parameters are the same.
+
+        The name of an Enum's member is such a value, beside the member itself.
+
+        Args:
+            dialect: The database's.
+            keys: The unique values.
+            found: The stored instances, by their unique values.
+        """
+        processors = [writer(dialect, column.type) for column in self.columns]
+        if not any(processors):
+            return {}
+
+        def bound(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            (values,) = self.values([key])
+            try:
+                both = zip(processors, values, strict=True)
+                return self.hashable(tuple(value if process is None else process(value) for process, value in both))
+            except Exception:  # whoever writes the row says what is wrong with the value
+                return None
+
+        stored = {bound(key): instance for key, instance in found.items()}
+        stored.pop(None, None)
+        parameters = {key: bound(key) for key in keys}
+        return {key: stored[each] for key, each in parameters.items() if each in stored}
 
     def parts(self, values: list[Any]) -> Iterator[list[Any]]:
         """Yield unique values in parts, each for one SELECT; SQLAlchemy gives the list of an IN its first value's type.

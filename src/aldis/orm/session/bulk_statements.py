@@ -139,9 +139,15 @@ class BulkInsert(BulkStatement):
             self.batch_size = max(len(rows), 1)
 
     def has_columns(self) -> bool:
-        """Tell whether each name in ``values()`` is one that SQLAlchemy has a column for; it refuses others."""
-        known = {*self.mapping.keys, *self.mapping.mapper.composites}
-        return bool(self.state.parameters) or all(known.issuperset(values) for values in self.rows)
+        """Tell whether each name in ``values()`` is one that SQLAlchemy has a column for; it refuses others.
+
+        Of rows that are parameters, it refuses a composite attribute that is ``None``.
+        """
+        composites = [each.key for each in self.mapping.mapper.composites]
+        if self.state.parameters:
+            return not any(values.get(name, ()) is None for name in composites for values in self.rows)
+        known = {*self.mapping.keys, *composites}
+        return all(known.issuperset(values) for values in self.rows)
 
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Insert a batch of rows with their signals."""
