@@ -60,12 +60,26 @@ async def save(play: Play) -> None:
         await play.new(tag).save()
 
 
+def new_in_part(play: Play, tag: int) -> dict[str, Any]:
+    """Make the instance of a row with every other value; return the rest."""
+    values = play.values(tag)
+    later = {name: values.pop(name) for name in list(values)[1::2]}
+    play.instances[tag] = play.model(tag)(**values)
+    return later
+
+
 async def save_with_values(play: Play) -> None:
     for tag in play.tags:
-        values = play.values(tag)
-        later = {name: values.pop(name) for name in list(values)[1::2]}
-        play.instances[tag] = instance = play.model(tag)(**values)
-        await instance.save(values=later)
+        later = new_in_part(play, tag)
+        await play.instances[tag].save(values=later)
+
+
+async def add_with_values(play: Play) -> None:
+    for tag in play.tags:
+        later = new_in_part(play, tag)
+        for name, value in later.items():
+            setattr(play.instances[tag], name, value)
+        await play.add([play.instances[tag]])
 
 
 async def save_in_transaction(play: Play) -> None:
@@ -393,7 +407,7 @@ CALLS = {
     for call in [
         Call("create", create, add_each, is_one_by_one=True, weight=2),
         Call("save", save, add_each, is_one_by_one=True, weight=2),
-        Call("save_with_values", save_with_values, add_each, is_one_by_one=True, receivers=TWICE),
+        Call("save_with_values", save_with_values, add_with_values, is_one_by_one=True, receivers=TWICE),
         Call("save_in_transaction", save_in_transaction, add_in_turn),
         Call("bulk_create", bulk_create, add_all, weight=4),
         Call("bulk_create_mappings", bulk_create_mappings, add_all, only=is_one_class),

@@ -83,7 +83,7 @@ def as_dataclass(table: str, columns: Sequence[ColumnKind]) -> str:
     for kind in columns:
         source = re.sub(r"\bdefault=", "insert_default=", kind.source)[:-1]
         default = "default_factory=lambda: None" if "insert_default" in source else "default=None"
-        lines.append(f"    {kind.name}: Mapped[Any] = {source}, {default})")
+        lines.append(f"    {kind.name}: Mapped[Optional[Any]] = {source}, {default})")
     return "\n".join(
         [
             "class Thing(MappedAsDataclass, Base, kw_only=True):",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 import aldis
 
@@ -72,7 +72,10 @@ def is_meant_error(trial: Trial) -> bool:
     is_told = isinstance(ours, aldis.AldisError)
     if kind.makes_keys and is_told:
         return True  # rule 1
-    if kind.drops_rows and is_told:
+    # A session's flush is SQLAlchemy's own work: on SQLite it gives a dropped row the key of another one, and refuses
+    # to read a row whose place in the session that one has taken.
+    is_displaced = isinstance(ours, InvalidRequestError) and trial.example.call.startswith("session")
+    if kind.drops_rows and (is_told or is_displaced):
         return True  # rule 2
     if kind.alter is not None and isinstance(ours, DBAPIError):
         return True  # a statement that was prepared before a type was altered may fail; no row may be wrong
