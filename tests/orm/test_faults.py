@@ -352,6 +352,16 @@ async def test_constraint_that_is_checked_at_the_commit(models) -> None:
             await seat.save()
             await Seat.query.create(number=2)
     assert (inspect(seat).transient, len(await models.stored(Seat))) == (True, 1)
+    for rolls_back in (False, True):  # the block commits itself, and goes on
+        async with models.database.transaction() as connection:
+            await seat.save()
+            with pytest.raises(IntegrityError):
+                await connection.commit()
+            if rolls_back:
+                await connection.rollback()
+            with pytest.raises(aldis.TransactionEndedError, match="was rolled back on its connection"):
+                await Seat.query.create(number=2)
+        assert (inspect(seat).transient, len(await models.stored(Seat))) == (True, 1)
     await settled(models)
 
 

@@ -183,7 +183,7 @@ async def test_load_finds_out_whether_a_commit_was_done(models, told, arrives, c
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-@pytest.mark.parametrize("whose", ["save", "block", "user", "user, caught"])
+@pytest.mark.parametrize("whose", ["save", "block", "user", "user, caught", "user, caught and rolled back"])
 async def test_commit_that_readers_hold_up_is_rolled_back(sqlite_models, whose) -> None:
     """SQLite keeps a transaction open whose COMMIT failed: whoever gets the connection next would commit it."""
     models, ada = sqlite_models, sqlite_models.User(name="Ada")
@@ -197,14 +197,16 @@ async def test_commit_that_readers_hold_up_is_rolled_back(sqlite_models, whose) 
             await ada.save()
             if whose == "user":
                 await connection.commit()
-            elif whose == "user, caught":
+            elif whose.startswith("user, caught"):
                 with pytest.raises(OperationalError):
                     await connection.commit()
+                if whose.endswith("rolled back"):
+                    await connection.rollback()
 
     with closing(sqlite3.connect(models.database.engine.url.database)) as other:
         other.execute("BEGIN")
         other.execute("SELECT name FROM user").fetchall()  # it has a lock to read until it ends
-        if whose == "user, caught":
+        if whose.startswith("user, caught"):
             await work()
         else:
             with pytest.raises(OperationalError, match="database is locked"):

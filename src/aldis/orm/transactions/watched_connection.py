@@ -13,6 +13,7 @@ from .settings import is_autocommit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.engine import ExceptionContext
 
     from .scope import Scope
 
@@ -20,6 +21,9 @@ __all__ = ["BEFORE_STATEMENT", "WatchedConnection"]
 
 BEFORE_STATEMENT: Final = "before_cursor_execute"
 """SQLAlchemy's event of a connection before each statement."""
+
+REFUSED: Final = "handle_error"
+"""SQLAlchemy's event of an engine when the database raises; a connection has none."""
 
 
 class WatchedConnection:
@@ -30,7 +34,17 @@ class WatchedConnection:
         top: The outermost scope of the transaction.
     """
 
-    __slots__ = ("__weakref__", "broken", "is_committing", "keeps_autocommit", "listeners", "root", "sync", "top")
+    __slots__ = (
+        "__weakref__",
+        "broken",
+        "is_committing",
+        "is_refused",
+        "keeps_autocommit",
+        "listeners",
+        "root",
+        "sync",
+        "top",
+    )
 
     def __init__(self, sync: Connection, top: Scope) -> None:
         self.sync = sync
@@ -42,6 +56,8 @@ class WatchedConnection:
         """Why the database's transaction is in another state than this one, if it is."""
         self.is_committing = False
         """The connection was told to commit by somebody else."""
+        self.is_refused = False
+        """The database has refused that."""
         self.listeners: dict[str, Callable[..., None]] = {}
         """The listeners to events of the connection."""
 
@@ -67,6 +83,8 @@ class WatchedConnection:
         for name, function in self.listeners.items():
             event.remove(self.sync, name, function)
         self.listeners.clear()
+        if self.is_committing:
+            event.remove(self.sync.engine, REFUSED, self.note_refusal)
         if getattr(self.sync, "_has_events", False) is self:
             self.sync._has_events = True  # somebody else may listen by now
 
@@ -92,9 +110,13 @@ class WatchedConnection:
             ) from self.broken
 
     def was_committed(self) -> bool:
-        """Tell whether somebody else has committed the transaction: SQLAlchemy keeps one whose COMMIT failed."""
+        """Tell whether somebody else has committed the transaction: SQLAlchemy keeps one whose COMMIT failed.
+
+        It does so until somebody rolls back; that it was refused is kept here.
+        """
         sync = self.sync
-        return self.is_committing and not sync.invalidated and sync.get_transaction() is not self.root
+        is_asked = self.is_committing and not self.is_refused
+        return is_asked and not sync.invalidated and sync.get_transaction() is not self.root
 
     def has_lost_commit(self) -> bool:
         """Tell whether the COMMIT of somebody else was cancelled or not answered: SQLAlchemy gave up the connection."""
@@ -109,9 +131,16 @@ class WatchedConnection:
         """Take note of a commit that somebody else asks for; nothing may be added to the transaction any more."""
         if not self.top.is_open:
             return  # its own
-        self.is_committing = True
+        if not self.is_committing:
+            self.is_committing = True
+            event.listen(self.sync.engine, REFUSED, self.note_refusal)
         if BEFORE_STATEMENT not in self.listeners:
             self.listen(BEFORE_STATEMENT, self.before_statement)
+
+    def note_refusal(self, context: ExceptionContext) -> None:
+        """Take note that the database has refused the COMMIT of somebody else."""
+        if context.connection is self.sync and self.sync.get_transaction() is self.root:
+            self.is_refused = True
 
     def refuse_ended(self) -> None:
         """Refuse to go on in a transaction that was committed or rolled back on its connection.
