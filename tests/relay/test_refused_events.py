@@ -275,6 +275,7 @@ async def test_row_that_can_never_be_passed_on_does_not_hold_up_its_lane(shop, c
     assert got == ["32", "64"]
     assert "row 1 of the outbox is set aside: UnsendableError: its keys or its events cannot be read" in caplog.text
     assert "set aside: UnsendableError: the broker does not take event " in caplog.text
+    assert await relay.status(shop.database) == relay.Status(waiting=0, age=0.0, aside=0, dead=3, receivers={})
     Small.refusals = ()
     async with shop.database.engine.begin() as connection:
         await connection.execute(update(tables.outbox).where(tables.outbox.c.id > 1).values(payload=b"[{},{}]"))

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import case, delete, func, select, update
 
 from ..errors import ConfigurationError
+from .event import LANES
 from .inbox import unpack
 from .tables import delivery, lane, outbox, parked, receiver, require_tables
 
@@ -27,13 +28,13 @@ class Status(msgspec.Struct, frozen=True):
     """
 
     waiting: int
-    """Events in the outbox."""
+    """Events in the outbox that are to be passed on."""
     age: float
     """How long the oldest of them has waited, in seconds; 0 where there is none."""
     aside: int
     """Events that a receiver has raised on and that are tried again, with those behind them."""
     dead: int
-    """Events that were given up."""
+    """Events that were given up, by a receiver or with a row of the outbox that was set aside."""
     receivers: dict[str, dict[str, int]]
     """``aside`` and ``dead`` of each receiver that has some, and ``waiting`` where it takes from the table."""
 
@@ -79,10 +80,12 @@ async def status(database: Database) -> Status:
 async def look(database: Database) -> Status:
     """Return how the relay is doing in a database that has its tables."""
     alive = func.sum(case((parked.c.dead_at.is_(None), 1), else_=0))
+    events, is_in_lane = func.coalesce(func.sum(outbox.c.count), 0), outbox.c.lane.between(0, LANES - 1)
     async with database.open_engine.connect() as connection:
         waiting, oldest = (
-            await connection.execute(select(func.coalesce(func.sum(outbox.c.count), 0), func.min(outbox.c.created_at)))
+            await connection.execute(select(events, func.min(outbox.c.created_at)).where(is_in_lane))
         ).one()
+        set_aside = await connection.scalar(select(events).where(~is_in_lane))
         found = select(parked.c.receiver, alive, func.count()).group_by(parked.c.receiver)
         known = {
             name: {"aside": int(aside), "dead": int(total - aside)}
@@ -90,7 +93,8 @@ async def look(database: Database) -> Status:
         }
         for each in (await connection.execute(select(receiver))).all():
             taken = select(delivery.c.outbox_id).where(delivery.c.receiver == each.name)
-            left = select(func.coalesce(func.sum(outbox.c.count), 0)).where(
+            left = select(events).where(
+                is_in_lane,
                 outbox.c.sender == each.sender,
                 outbox.c.signal.in_(each.signals.split(",")),
                 outbox.c.id.not_in(taken),
@@ -101,7 +105,7 @@ async def look(database: Database) -> Status:
         waiting=int(waiting),
         age=0.0 if oldest is None else max(time.time() - oldest, 0.0),
         aside=sum(each["aside"] for each in known.values()),
-        dead=sum(each["dead"] for each in known.values()),
+        dead=sum(each["dead"] for each in known.values()) + int(set_aside or 0),
         receivers=known,
     )
 
