@@ -36,7 +36,7 @@ READ: dict[str, dict[str, str]] = {
     },
     "orm/databases/asyncpg.py": {
         "_default_name_func _execute_mutex _prepared_statement_name_func _protocol _start_transaction _state "
-        "_transaction _transport": ASYNCPG
+        "_stmt_cache _transaction _transport": ASYNCPG
     },
     "orm/databases/outcome.py": {"_handle_dbapi_exception _handle_exception": f"sqlalchemy.engine.base {ASYNCPG}"},
     "orm/databases/psycopg.py": {"_prepared _start_query": "psycopg._connection_base"},

@@ -31,6 +31,15 @@ HEADER = 5
 """Bytes before a message's content: its kind, and its length (which counts itself and the content)."""
 
 
+LIFETIME: Final = 300
+"""Seconds for which asyncpg keeps a prepared statement, by default: here it keeps them as long as the connection lives.
+
+A timer for each statement ends that, and keeps the context in which the statement was prepared, for all these seconds,
+though the connection is closed: with it a transaction that is over, and what it wrote. SQLAlchemy's own have no such
+end. A connection keeps a hundred at most.
+"""
+
+
 def driver_for(connection: Connection) -> AsyncpgDriver | None:
     """Return the driver of an asyncpg connection."""
     if connection.dialect.driver != "asyncpg":
@@ -45,6 +54,9 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
     transport, protocol = getattr(driver, "_transport", None), getattr(driver, "_protocol", None)
     if transport is None or protocol is None or transport.get_protocol() is not protocol:
         return None  # another asyncpg than this was written for
+    statements = getattr(driver, "_stmt_cache", None)
+    if statements is not None and statements.get_max_lifetime() == LIFETIME:
+        statements.set_max_lifetime(0)
     return AsyncpgDriver(adapter, driver, Ahead(transport, protocol))
 
 
