@@ -15,7 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import ConfigurationError
 from .background import STOP_SECONDS, background, cancelled
-from .event import LANES, Event, UnsendableError
+from .event import Event, UnsendableError
 from .inbox import Inbox
 from .lanes import Lanes, separate_engine, writing
 from .log_text import error_line, printable
@@ -228,14 +228,8 @@ class Relay:
             yield
 
     def new_turns(self) -> Turns:
-        """Return the turns of the lanes: on a file of SQLite's none holds a connection, and all are passed on at once.
-
-        Their events share transactions there, see :class:`~aldis.relay.inbox.Inbox`.
-        """
-        at_once = WORKERS
-        if self.engine.dialect.name == "sqlite":
-            at_once = 1 if self.is_alone else max(LANES * len(self.consumers), 1)
-        return Turns(at_once, self.source, self.stopping, self.note_passed, self.is_alone)
+        """Return the turns of the lanes."""
+        return Turns(1 if self.is_alone else WORKERS, self.source, self.stopping, self.note_passed, self.is_alone)
 
     def note_passed(self, events: Sequence[Event]) -> None:
         """Count the events of a row that was passed on."""

@@ -12,9 +12,9 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .event import LANES, Event, UnsendableError, events_of
 from .lanes import EVENTS_AT_ONCE, Claim, Lanes
@@ -93,15 +93,32 @@ class Turns:
         self.waiting += 1
         try:
             while not self.stopping.is_set():
-                place = Place(self)
-                async with place, consumer.lanes.claimed(number) as claim:
-                    if claim is None or self.stopping.is_set():
+                async with AsyncExitStack() as held:
+                    if await self.pass_claimed(consumer, number, held) or self.is_alone:
                         return
-                    is_empty = await Turn(self, consumer, claim, place).run()
-                if is_empty or self.is_alone:
-                    return
         finally:
             self.waiting -= 1
+
+    async def pass_claimed(self, consumer: Consumer, number: int, held: AsyncExitStack) -> bool:
+        """Claim a lane and pass on its events, for one turn where a claim holds a connection; tell if that is all.
+
+        Args:
+            consumer: Who takes them.
+            number: The lane.
+            held: Keeps the claim. It is a lease on SQLite, and costs a transaction: the lane keeps it over its turns.
+        """
+        claim: Claim | None = None
+        while not self.stopping.is_set():
+            async with Place(self) as place:
+                if claim is None:
+                    claim = await held.enter_async_context(consumer.lanes.claimed(number))
+                    if claim is None or self.stopping.is_set():
+                        return True
+                is_empty = await Turn(self, consumer, claim, place).run()
+                if is_empty or consumer.lanes.locks or self.is_alone:
+                    await held.aclose()
+                    return is_empty
+        return True
 
     def seconds(self) -> float:
         """Return how long a turn may take; as long as it likes where no lane waits for it."""
@@ -117,8 +134,9 @@ class Place:
         self.turns = turns
         self.is_lent = False
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         await self.turns.places.acquire()
+        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self.is_lent:
