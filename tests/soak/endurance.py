@@ -11,13 +11,15 @@ the server terminate some of its backends. All the while, each task holds its ro
 - A call whose COMMIT nobody answered, as a note of its error says: nobody was told, and ``load()`` finds out.
 
 At the end there are as many rows as were told of, and as many audit rows; those aside whose COMMIT was not answered. No
-task's error is left unretrieved, and the process has grown by two hundredths at most since its second minute.
+task's error is left unretrieved, and the process has grown by two hundredths at most since its second minute; garbage
+is collected, and free memory given back, before each look.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -421,6 +423,7 @@ class Endurance:
         begun = time.monotonic()
         while True:
             gc.collect()
+            trim()
             self.figures.sizes.append((time.monotonic() - begun, size()))
             await asyncio.sleep(2)
 
@@ -429,6 +432,17 @@ def size() -> int:
     """Return the resident size of the process, in bytes; 0 where there is no /proc."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def trim() -> None:
+    """Give what is free back to the system, where the C library is glibc.
+
+    It keeps what was freed between what is in use, more of it each minute, and a process that allocates nothing more
+    would seem to grow: in ten minutes by 3 of 72 MiB, while what was in use stayed the same to a tenth of a MiB.
+    """
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if give_back is not None:
+        give_back(0)
 
 
 def is_unknown(error: BaseException) -> bool:
