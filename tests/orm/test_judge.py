@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from judge.columns import DRIVERS
+from judge.examples import Drawing
 from judge.meant import table
+from judge.pairs import stock
 from judge.report import report, summary
-from judge.running import bench_of, judge
+from judge.running import ENOUGH, Tally, Thin, bench_of, judge
 
 EXAMPLES = int(os.environ.get("ALDIS_JUDGE_EXAMPLES", "200"))
 SEED = int(os.environ.get("ALDIS_JUDGE_SEED", "1"))
@@ -39,6 +41,17 @@ def test_rows_are_written_as_sqlalchemy_writes_them(bench):
     tally = judge(bench, EXAMPLES, SEED)
     assert tally.tried > EXAMPLES * 0.6
     assert not tally.findings, f"{report(bench, tally, limit=5)}\n{summary(tally)}"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_each_pair_of_a_call_and_a_kind_is_drawn_often_enough(driver):
+    tally = Tally(driver)
+    drawing = Drawing(driver, stock(driver), SEED)
+    thin = Thin(drawing.calls, tally)
+    while (example := thin.draw(drawing)) is not None:
+        tally.add(example, [])
+    assert min(tally.covered.values()) >= ENOUGH
+    assert tally.tried < len(tally.covered) * ENOUGH / 2  # most examples serve several pairs
 
 
 def test_documentation_has_the_rules_that_are_meant():
