@@ -265,13 +265,15 @@ async def test_update_that_comes_when_the_block_of_the_save_ends(models, names, 
 
     The update is part of the block around it, which goes on; where there is none, it has a transaction of its own.
     """
-    is_ending = asyncio.Event()
+    is_ending, go_on = asyncio.Event(), asyncio.Event()
     user = models.User(name="a")
+    # SQLite lets it write when the block is over; another connection of a server's does not see the block's row.
+    is_late = is_inner or models.database.engine.dialect.name == "sqlite"
 
     @models.Base.meta.signals.post_save.connect_via(models.Log)
     async def slow(sender):
         is_ending.set()
-        await asyncio.sleep(0.3)
+        await go_on.wait()
 
     async def update() -> None:
         await is_ending.wait()
@@ -289,14 +291,33 @@ async def test_update_that_comes_when_the_block_of_the_save_ends(models, names, 
     async with models.database.transaction() if is_inner else nullcontext():
         ending = asyncio.create_task(block())
         await is_ending.wait()
-        await asyncio.sleep(0.1)
+        if is_late:
+            await asyncio.sleep(0.1)
+        elif models.database.engine.dialect.name == "postgresql":
+            await asyncio.wait([tasks[0]])
+        else:
+            await until_one_waits_for_a_lock(models)
         ending.cancel()
+        await asyncio.sleep(0.05)
+        go_on.set()
         answers = await asyncio.gather(ending, *tasks, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
-    # SQLite lets it write when the block is over; another connection of a server's does not see the block's row.
-    is_late = is_inner or models.database.engine.dialect.name == "sqlite"
     assert isinstance(answers[1], aldis.TransactionEndedError if is_late else aldis.ObjectNotFound)
     assert (inspect(user).key, user.name, await names()) == (None, "a", [])
+
+
+async def until_one_waits_for_a_lock(models) -> None:
+    """Wait until a statement waits on MariaDB for a row that another transaction has written."""
+    waiting = text(
+        "SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist "
+        "ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()"
+    )
+    count = 0
+    async with asyncio.timeout(45):
+        while not count:
+            async with models.database.engine.connect() as connection:
+                count = await connection.scalar(waiting)
+            await asyncio.sleep(0.05)
 
 
 async def test_refused_once(models, names) -> None:
