@@ -39,6 +39,12 @@ def receivers(monkeypatch):
     relay.RECEIVERS.clear()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Wait for what is cancelled, however late it ends: what was left alone would keep a connection."""
+    monkeypatch.setattr("aldis.relay.background.END_SECONDS", 60.0)
+
+
 @pytest.fixture
 def name():
     """Return a name that no other test has: brokers are shared."""

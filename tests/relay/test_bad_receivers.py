@@ -125,7 +125,8 @@ async def test_stopping_waits_for_a_hanging_receiver_a_bounded_time(shop) -> Non
     assert (await relay.status(shop.database)).waiting == 1
 
 
-async def test_receiver_that_ignores_its_cancellation_does_not_hold_up_the_end(shop, caplog) -> None:
+async def test_receiver_that_ignores_its_cancellation_does_not_hold_up_the_end(shop, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("aldis.relay.background.END_SECONDS", 0.5)
     begun, released = asyncio.Event(), asyncio.Event()
 
     @relay.receiver(post_save, "User", name="r")
