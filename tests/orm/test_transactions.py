@@ -74,6 +74,26 @@ async def test_block_that_commits_itself_is_committed(models, told, raises) -> N
     assert await names_in(models) == ["Eve"]
 
 
+async def test_block_that_commits_itself_leaves_no_listener(models) -> None:
+    """Whoever listens to an engine has all statements go through SQLAlchemy, which takes longer."""
+    dialect, heard = models.database.engine.sync_engine.dialect, []
+
+    async def commit_by_hand(name: str) -> None:
+        async with models.database.transaction() as connection:
+            await models.User.query.create(name=name)
+            await connection.commit()
+
+    marked = bool(dialect._has_events)
+    await asyncio.gather(*map(commit_by_hand, ("Ada", "Bob", "Eve")))
+    assert (list(dialect.dispatch.handle_error), bool(dialect._has_events)) == ([], marked)
+    event.listen(models.database.engine.sync_engine, "handle_error", heard.append)
+    await commit_by_hand("Zoe")
+    with pytest.raises(DBAPIError):
+        async with models.database.engine.connect() as connection:
+            await connection.execute(text("SELECT no_such_column"))
+    assert len(heard) == 1
+
+
 async def test_transaction_that_is_over_keeps_nobody_alive(models, told) -> None:
     async def work(name: str) -> weakref.WeakSet:
         async with models.database.transaction() as connection:

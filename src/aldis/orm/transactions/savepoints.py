@@ -346,6 +346,7 @@ class Transaction(WatchedConnection):
     def close(self) -> None:
         """Take note that the transaction is over."""
         self.queue.close()
+        self.unlisten_for_refusal()
         if not self.is_given:
             return  # the connection is thrown away, its listeners with it: to remove them takes as long as a save
         self.unlisten()

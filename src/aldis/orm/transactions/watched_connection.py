@@ -25,6 +25,9 @@ BEFORE_STATEMENT: Final = "before_cursor_execute"
 REFUSED: Final = "handle_error"
 """SQLAlchemy's event of an engine when the database raises; a connection has none."""
 
+OWN_MARK: Final = "aldis"
+"""Marks a dialect that nobody but aldis listens to."""
+
 
 class WatchedConnection:
     """SQLAlchemy's connection of a transaction, and the listeners to its events.
@@ -83,8 +86,6 @@ class WatchedConnection:
         for name, function in self.listeners.items():
             event.remove(self.sync, name, function)
         self.listeners.clear()
-        if self.is_committing:
-            event.remove(self.sync.engine, REFUSED, self.note_refusal)
         if getattr(self.sync, "_has_events", False) is self:
             self.sync._has_events = True  # somebody else may listen by now
 
@@ -133,7 +134,7 @@ class WatchedConnection:
             return  # its own
         if not self.is_committing:
             self.is_committing = True
-            event.listen(self.sync.engine, REFUSED, self.note_refusal)
+            self.listen_for_refusal()
         if BEFORE_STATEMENT not in self.listeners:
             self.listen(BEFORE_STATEMENT, self.before_statement)
 
@@ -141,6 +142,27 @@ class WatchedConnection:
         """Take note that the database has refused the COMMIT of somebody else."""
         if context.connection is self.sync and self.sync.get_transaction() is self.root:
             self.is_refused = True
+
+    def listen_for_refusal(self) -> None:
+        """Listen to errors of the database until the transaction is closed.
+
+        SQLAlchemy marks a dialect that has listeners, for good. This mark is another, so that it can be taken back:
+        aldis asks SQLAlchemy for each statement while somebody listens.
+        """
+        dialect = self.sync.dialect
+        is_alone = getattr(dialect, "_has_events", True) in {False, OWN_MARK}
+        event.listen(self.sync.engine, REFUSED, self.note_refusal)
+        if is_alone:
+            dialect._has_events = OWN_MARK  # type: ignore[assignment]
+
+    def unlisten_for_refusal(self) -> None:
+        """Remove that listener, and the mark with the last of its kind."""
+        if not self.is_committing:
+            return
+        dialect = self.sync.dialect
+        event.remove(self.sync.engine, REFUSED, self.note_refusal)
+        if getattr(dialect, "_has_events", True) == OWN_MARK and not dialect.dispatch.handle_error:
+            del dialect._has_events
 
     def refuse_ended(self) -> None:
         """Refuse to go on in a transaction that was committed or rolled back on its connection.
