@@ -296,7 +296,7 @@ async def test_update_that_comes_when_the_block_of_the_save_ends(models, names, 
         elif models.database.engine.dialect.name == "postgresql":
             await asyncio.wait([tasks[0]])
         else:
-            await until_one_waits_for_a_lock(models)
+            await until_an_update_is_under_way(models)
         ending.cancel()
         await asyncio.sleep(0.05)
         go_on.set()
@@ -306,17 +306,17 @@ async def test_update_that_comes_when_the_block_of_the_save_ends(models, names, 
     assert (inspect(user).key, user.name, await names()) == (None, "a", [])
 
 
-async def until_one_waits_for_a_lock(models) -> None:
-    """Wait until a statement waits on MariaDB for a row that another transaction has written."""
-    waiting = text(
-        "SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist "
-        "ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()"
-    )
+async def until_an_update_is_under_way(models) -> None:
+    """Wait until MariaDB runs an UPDATE, which cannot end while another transaction has the lock of its row.
+
+    Not by ``information_schema.innodb_trx``, which is not renewed while somebody reads it every tenth of a second.
+    """
+    running = text("SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'UPDATE%'")
     count = 0
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(25):
         while not count:
             async with models.database.engine.connect() as connection:
-                count = await connection.scalar(waiting)
+                count = await connection.scalar(running)
             await asyncio.sleep(0.05)
 
 
