@@ -151,8 +151,8 @@ class Transaction(WatchedConnection):
     def has_due(self, statement: tuple[Any, ...]) -> bool:
         """Tell whether savepoints have to be begun or released before a statement of SQLAlchemy's.
 
-        A SELECT leaves the savepoint that is over to the next statement: a release would cost it a round trip. If it
-        fails, PostgreSQL refuses a release too; and what rolls back needs none.
+        A SELECT leaves the savepoint that is over to the next statement: a release would cost it a round trip. If the
+        SELECT fails, PostgreSQL refuses a release too. A rollback takes that savepoint with it, which is forgotten.
 
         Args:
             statement: As SQLAlchemy's ``before_cursor_execute`` has it, the connection aside; empty for none.
@@ -162,7 +162,7 @@ class Transaction(WatchedConnection):
         if not self.stale or not statement:
             return self.stale > 0
         if rolls_back(statement):
-            self.stale = 0  # it goes with the one around it
+            self.stale = 0
         return self.stale > 0 and not is_select(statement)
 
     def before_statement(self, connection: Connection, *statement: Any) -> None:
@@ -187,23 +187,23 @@ class Transaction(WatchedConnection):
                 return
             scope.busy = STATEMENT
         elif HOLDS_TURN.get() is self:
-            if self.has_due(statement):
-                self.settle_on(connection, task)
+            self.settle_on(connection, task, statement)
             return
         elif scope.is_open:
             await_only(scope.statement())
         else:  # its own end
             return
         try:
-            if self.has_due(statement):
-                self.settle_on(connection, task)
+            self.settle_on(connection, task, statement)
         finally:
             scope.give()
         if scope.is_undone:
             raise scope.ended(STATEMENT)
 
-    def settle_on(self, connection: Connection, task: asyncio.Task[Any] | None) -> None:
-        """Begin and release savepoints, through SQLAlchemy."""
+    def settle_on(self, connection: Connection, task: asyncio.Task[Any] | None, statement: tuple[Any, ...]) -> None:
+        """Begin and release the savepoints that are due before a statement, through SQLAlchemy."""
+        if not self.has_due(statement):
+            return
         dialect = connection.dialect
         self.settling = task
         try:
