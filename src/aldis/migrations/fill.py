@@ -36,7 +36,7 @@ BATCH_SIZE: Final = 1000
 """Rows of one transaction, if the caller does not say."""
 
 Defaults: TypeAlias = Mapping[str, Any]
-"""What fields are filled with, by name: a value, or a function of the instance."""
+"""The new values of fields, by name: a value, or a function of the instance."""
 
 
 async def apply_default_force_nullable_fields(
@@ -50,16 +50,16 @@ async def apply_default_force_nullable_fields(
     """Give a value to fields of stored rows that are NULL, as after a NOT NULL column was added nullable.
 
     Each row is read as an instance, ``pre_update`` and ``post_update`` fire for it with ``is_migration=True``, and it
-    is written. A field gets what a receiver puts into ``column_values``, else what ``model_defaults`` says, else the
-    column's default. A row for which a receiver raises :class:`SkipOperation` stays as it is. A chunk is one
+    is written. A field gets its value from a receiver, by ``column_values``, else from ``model_defaults``, else from
+    the column's default. A row for which a receiver raises :class:`SkipOperation` stays as it is. A chunk is one
     transaction; after a failure, or a crash, the next call goes on with the rows that are still NULL.
 
     Args:
         null_fields: ``"User.email"``, or ``":email"`` for every model that has the field.
-        model_defaults: What fields get, by model name and field name: a value, or a function of the instance.
+        model_defaults: Their new values, by model name and field name: a value, or a function of the instance.
         using: Where the rows are, instead of each model's own database.
         batch_size: The rows of one transaction.
-        progress: ``True`` for a bar, or what is called after each chunk with the rows done and their number.
+        progress: ``True`` for a bar, or a function, called after each chunk with the rows done and their number.
 
     Returns:
         The number of rows that were updated.
@@ -140,7 +140,7 @@ async def fill_columns(
     Args:
         model: The model.
         names: Its fields.
-        defaults: What they get, by name.
+        defaults: Their new values, by name.
         using: Where the rows are.
         batch_size: The rows of one transaction.
         tell: Called after each with the number of rows seen so far.
@@ -214,7 +214,7 @@ class Fill(Bulk):
     Args:
         model: The class of the instances.
         names: The fields.
-        defaults: What they get, by name.
+        defaults: Their new values, by name.
         there: The columns that the tables have.
     """
 
@@ -237,7 +237,7 @@ class Fill(Bulk):
         return instances
 
     def context_of(self, instances: list[Any], named: list[frozenset[str]]) -> Told:
-        """Return what tells receivers, through the context, which row it is, and what of it the caller named."""
+        """Return the context of receivers: which row it is, and which attributes of it the caller named."""
         return context_of_rows(instances, instances, named)
 
     async def go(self, transaction: Transaction, instances: list[Any], first: int) -> int:
@@ -248,7 +248,7 @@ class Fill(Bulk):
         return self.updated
 
     def row(self, instance: Any, number: int) -> Row:
-        """Return the row of an instance, with what its fields get."""
+        """Return the row of an instance, with the new values of its fields."""
         state = instance_state(instance)
         values: dict[str, Any] = {}
         column_values: dict[str, Any] = {}

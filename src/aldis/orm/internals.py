@@ -56,7 +56,7 @@ W = TypeVar("W", "Update", "Delete")
 def new_instances(session: Session) -> Mapping[InstanceState[Any], Any]:
     """Return the new instances of a session by their states.
 
-    Not ``session.new``, which makes a set of them: a tenth of what a receiver takes.
+    Not ``session.new``, which makes a set of them: a tenth of a receiver's time.
     """
     try:
         return session._new
@@ -87,7 +87,7 @@ def is_flushing(session: Session) -> bool:
 
 @contextmanager
 def without_flush(session: Session) -> Iterator[None]:
-    """Begin or end a savepoint in a block, and leave what is pending: ``begin_nested()`` and its commit write it."""
+    """Begin or end a savepoint in a block, and leave pending instances alone, which ``begin_nested()`` writes."""
     was_flushing = is_flushing(session)
     session._flushing = True
     try:
@@ -97,9 +97,9 @@ def without_flush(session: Session) -> Iterator[None]:
 
 
 def flush_again(session: Session) -> bool:
-    """Flush what was given to a session in its flush, and tell whether that could be done.
+    """Flush the instances that a session was given in its flush, and tell whether that could be done.
 
-    ``session.flush()`` refuses it. The next flush, which a commit begins, writes it all the same.
+    ``session.flush()`` refuses to. The next flush, which a commit begins, writes them all the same.
     """
     flush = getattr(session, "_flush", None)
     if flush is None:
@@ -109,7 +109,7 @@ def flush_again(session: Session) -> bool:
 
 
 def note_altered(session: Session, state: InstanceState[Any], names: Iterable[str]) -> None:
-    """Let a rollback, to a savepoint too, expire an instance that shows what the transaction has written.
+    """Let a rollback, to a savepoint too, expire an instance with values that the transaction has written.
 
     Args:
         session: The session.
@@ -139,7 +139,7 @@ def reverses(relationship: RelationshipProperty[Any]) -> list[RelationshipProper
 
 
 def sort_key(state: InstanceState[Any]) -> Any:
-    """Return what a flush sorts the stored instances of a class by."""
+    """Return the key by which a flush sorts the stored instances of a class."""
     assert state.key is not None
     try:
         return state.mapper._persistent_sortkey_fn(state.key[1])

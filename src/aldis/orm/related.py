@@ -93,7 +93,7 @@ class Relation(Generic[T]):
             yield each
 
     async def _change(self) -> RelationChange:
-        """Return what writes; what waits in the instance's session to be written goes first."""
+        """Return the change to write; pending changes of the instance's session are written first."""
         if instance_state(self._instance).session_id is None:
             return RelationChange(self._instance, self._link, self._using, None)
         session = session_of(self._instance)
@@ -147,7 +147,7 @@ class Relation(Generic[T]):
             return await change.remove(transaction, found)
 
     async def set(self, related: Iterable[T]) -> int:
-        """Link these instances and no others, with the signals of what is removed, and then of what is added.
+        """Link these instances and no others, with the signals of the removal, and then of the addition.
 
         Args:
             related: The instances.

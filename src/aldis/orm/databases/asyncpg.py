@@ -30,7 +30,6 @@ __all__ = ["AsyncpgDriver", "driver_for"]
 HEADER = 5
 """Bytes before a message's content: its kind, and its length (which counts itself and the content)."""
 
-
 LIFETIME: Final = 300
 """Seconds for which asyncpg keeps a prepared statement, by default: here it keeps them as long as the connection lives.
 
@@ -74,13 +73,13 @@ class Ahead(asyncio.Protocol):
         self.expected = 0
         """Answers that are still to come."""
         self.unsent = b""
-        """Queries that go with what asyncpg writes next."""
+        """Queries that go in front of asyncpg's next message."""
         self.received = bytearray()
         self.error: dict[str, str] | None = None
         """The database's message on a query that failed, by its field codes."""
 
     def send(self, statements: str) -> None:
-        """Send a simple query with what asyncpg writes next, and stand between the two until it is answered."""
+        """Send a simple query with asyncpg's next message, and stand between the two until it is answered."""
         if not self.expected:
             self.transport.set_protocol(self)
         self.expected += 1
@@ -93,11 +92,11 @@ class Ahead(asyncio.Protocol):
             self.flush()
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Write what asyncpg writes, our queries in front of it: one packet, for which the server wakes once."""
+        """Write asyncpg's message, our queries in front of it: one packet, for which the server wakes once."""
         self.transport.write(b"".join((self.take_unsent(), data)))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
-        """Write what asyncpg writes of many rows, our queries in front of it."""
+        """Write asyncpg's messages for many rows, our queries in front of them."""
         self.transport.writelines([self.take_unsent(), *list_of_data])
 
     def flush(self) -> None:

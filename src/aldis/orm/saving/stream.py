@@ -43,10 +43,10 @@ def bulk_create_stream(
 
 
 class Stream:
-    """One load: what was read, saved and committed of it.
+    """One load, with the counts of rows that were read, saved and committed.
 
     A context manager around the iterator, since the transaction is ambient: an iterator alone, left by ``break``, would
-    keep it open for whatever comes after.
+    keep it open for all statements after it.
     """
 
     def __init__(self, bulk: Bulk, rows: Rows, commit_every: int | None, using: Using | None) -> None:
@@ -84,7 +84,7 @@ class Stream:
             raise
 
     def refuse_transaction(self) -> None:
-        """Refuse to commit what somebody else has begun.
+        """Refuse to commit a transaction that somebody else has begun.
 
         Raises:
             ConfigurationError: A transaction is open.
@@ -143,7 +143,7 @@ class Stream:
 
 
 async def thrown_into(generator: AsyncGenerator[Any, None], error: BaseException) -> None:
-    """Let an exception of the caller's undo what the generator is in the middle of."""
+    """Let an exception of the caller's undo the batch that the generator is writing."""
     try:
         await generator.athrow(error)
     except StopAsyncIteration:

@@ -1,7 +1,7 @@
 """The rows of a secondary table that a class is mapped to, in a flush: told of as instances of that class.
 
-SQLAlchemy writes these rows itself, by the keys alone. ``Links`` has them told of here, and what receivers of the
-class's ``pre_save`` make of them goes into SQLAlchemy's INSERT.
+SQLAlchemy writes these rows itself, by the keys alone. ``Links`` has them told of here. The values that receivers of
+the class's ``pre_save`` set go into SQLAlchemy's INSERT.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class LinkedRows:
         return [*link.own.keys, *link.others.keys]
 
     async def watch(self, there: Sequence[bool]) -> None:
-        """Let the INSERT statements of SQLAlchemy's flush have what is told of their rows.
+        """Give the INSERT statements of SQLAlchemy's flush the values that receivers have set.
 
         Args:
             there: Of each row, whether it is still to be inserted.
@@ -115,7 +115,7 @@ class LinkedRows:
                 event.listen(connection, "before_execute", self.before_execute, retval=True)
 
     def unwatch(self) -> None:
-        """End what :meth:`watch` has begun."""
+        """Remove the listeners of :meth:`watch`."""
         while self.watched:
             event.remove(self.watched.pop(), "before_execute", self.before_execute)
 
@@ -147,7 +147,7 @@ class LinkedRows:
         return id(link.secondary), *(values.get(key) for key in sorted(self.keys_of(link)))
 
     async def after(self) -> None:
-        """Give the instances what their rows have, and hand the rows over to the signals after."""
+        """Give the instances the values of their rows, and hand the rows over to the signals after."""
         self.unwatch()
         for row, state, link, other in self.inserted:
             row.column_values.update(link.own.known(state))
@@ -158,7 +158,7 @@ class LinkedRows:
         self.flush.done += self.deleted
 
     async def complete(self, row: Row, link: Link) -> None:
-        """Read what the database has filled in.
+        """Read the values that the database has filled in.
 
         Raises:
             ConfigurationError: The row is not there.

@@ -38,7 +38,7 @@ EMITTERS: Final[dict[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
 }
 
 NONE: Final[tuple[Pairs, set[int], set[int]]] = (Pairs([], [], False), set(), set())
-"""What a flush changes of most collections."""
+"""The changes of most collections in a flush: none."""
 
 Pair = tuple[RelationshipProperty[Any], InstanceState[Any], InstanceState[Any], bool]
 """Two instances, by the first relationship of the two that link them, and whether they are linked from now on."""
@@ -77,7 +77,7 @@ def heard_links(flush: Flush, model: type[Any], mapping: TableMapping) -> HeardL
 
 
 class LinkChange:
-    """What a flush changes of one relation of one instance: one signal before, and one after."""
+    """The changes of one relation of one instance in a flush: one signal before, and one after."""
 
     __slots__ = ("heard", "instance", "is_of_deleted", "is_skipped", "kind", "link", "related", "state")
 
@@ -136,7 +136,7 @@ class Links:
         return bool(calls)
 
     async def fresh(self) -> list[LinkChange]:
-        """Return the changes of which nothing was told yet; what is removed goes first, as in the flush."""
+        """Return the changes of which nothing was told yet; removals go first, as in the flush."""
         self.known = {}
         found: list[LinkChange] = []
         for state in self.states():
@@ -155,7 +155,7 @@ class Links:
         """Take those of the pairs of which nothing was told yet, and of which this end tells.
 
         Args:
-            change: What they are part of.
+            change: The change that they are part of.
             related: The instances at the other end.
             is_loaded: They are changes of a collection that is there.
         """
@@ -195,7 +195,7 @@ class Links:
         return is_to_be_deleted(self.session, state) or (state.key is not None and is_orphan(state))
 
     async def pairs(self, state: InstanceState[Any], name: str) -> tuple[Pairs, set[int], set[int]]:
-        """Return what the flush changes of a collection, and the ids of those that it adds and removes."""
+        """Return the pairs of a collection that the flush changes, and the ids of those that it adds and removes."""
         known = self.known.get((state, name))
         if known is None:
             if not self.is_deleted(state):
@@ -225,7 +225,7 @@ class Links:
         """Fire the signal before a change; one that a receiver skips is taken out of the collections.
 
         Raises:
-            ConfigurationError: A receiver skips what is part of a deletion.
+            ConfigurationError: A receiver skips a part of a deletion.
         """
         signal = change.heard.pre.get(change.kind)
         try:
@@ -245,7 +245,7 @@ class Links:
         """Fire the signals before, of the rows of a class that is mapped to the secondary table.
 
         Raises:
-            ConfigurationError: A receiver skips what is part of a deletion.
+            ConfigurationError: A receiver skips a part of a deletion.
         """
         left: list[Any]
         if change.kind == "add":
@@ -259,7 +259,7 @@ class Links:
         change.related = [each for each in change.related if not any(each is other for other in left)]
 
     async def settle(self) -> None:
-        """Leave out what receivers have taken out of the collections since it was told."""
+        """Leave out instances that receivers have taken out of the collections since they were told of."""
         self.known = {}
         has_called = self.has_called or any(heard is not None and heard.pre for heard in self.flush.heard.values())
         for change in self.changes if has_called else ():
