@@ -8,8 +8,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import JSON, DateTime, Double, LargeBinary, Numeric, String, Text, event, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Double,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
@@ -150,6 +163,36 @@ async def test_error_names_its_row_and_nothing_is_written(models, Kept) -> None:
     assert "aldis: at row 112 of bulk_update" in caught.value.__notes__
     assert "new 3" not in str(caught.value)
     assert {row["word"][0] for row in (await rows_of(Kept)).values()} == {"w"}
+
+
+@pytest.mark.parametrize("error", [KeyError, AttributeError, ZeroDivisionError, UnicodeError, RuntimeError])
+async def test_any_error_of_a_type_is_sqlalchemys_and_names_its_row(models, error) -> None:
+    class Checked(TypeDecorator):
+        impl = String(10)
+        cache_ok = True
+
+        def process_bind_param(self, value, dialect):
+            if value == "bad":
+                raise error("as told")
+            return value
+
+    class Coded(models.Base):
+        __tablename__ = "coded"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        code: Mapped[str] = mapped_column(Checked)
+
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(Coded.__table__.create)
+    rows = await Coded.query.bulk_create([Coded(code=word) for word in "abc"])
+    rows[0].code, rows[1].code, rows[2].code = "z", "bad", "y"
+    new = [Coded(code=word) for word in ("z", "bad", "y")]
+    for call, given in ((Coded.query.bulk_update, rows), (Coded.query.bulk_create, new)):
+        with pytest.raises(StatementError) as raised:
+            await call(given)
+        assert type(raised.value) is StatementError
+        assert type(raised.value.orig) is error
+        assert f"aldis: at row 2 of {call.__name__}" in raised.value.__notes__
+    assert [row.code for row in await Coded.query.order_by(Coded.id)] == ["a", "b", "c"]
 
 
 async def test_long_texts_are_stored_whole_or_refused(models, Kept) -> None:

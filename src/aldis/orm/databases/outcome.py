@@ -84,7 +84,7 @@ def _raise(
             raise error  # noqa: TRY301 - SQLAlchemy reads it from where it is handled
         except Exception as failure:
             translate = getattr(connection.connection.dbapi_connection, "_handle_exception", None)
-            if translate is not None:  # psycopg's errors need no translation
+            if is_of_driver and translate is not None:  # psycopg's errors need no translation
                 translate(failure)
             raise
     except BaseException as failure:
