@@ -226,8 +226,10 @@ class Court:
             for side in (pair.shadow, pair.theirs):
                 for statement in pair.spec.tables.alter(side.base.__table__.name):
                     await self.run(statement)
-        # The plain sessions begin anew, as if SQLAlchemy's program were started again.
+        # The plain sessions begin anew, as if SQLAlchemy's program were started again: it remembers with a statement
+        # which types its result had.
         await self.plain.dispose()
+        self.plain.sync_engine.clear_compiled_cache()
 
     async def empty(self, pair: Pair) -> None:
         """Delete all rows of both sides."""

@@ -102,7 +102,7 @@ class Endurance:
 
     Args:
         url: A PostgreSQL database that nobody else uses, to be reached by asyncpg.
-        seconds: How long it runs.
+        seconds: How long it runs; longer, where no row is told of by then.
         seed: Draws the calls, the times and the bytes; the interleavings are the machine's.
     """
 
@@ -211,7 +211,7 @@ class Endurance:
         loop = asyncio.get_running_loop()
         made = 0
         units: deque[tuple[float, Unit, str]] = deque()
-        while loop.time() < self.end:
+        while loop.time() < self.end or not self.counts["told"]:
             made += 1
             unit, outcome = await self.attempt(f"t{number}.{made}")
             units.append((loop.time(), unit, outcome))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -29,6 +30,7 @@ def quiet():
 
 
 async def test_rows_are_as_told_though_connections_are_killed_and_cut(url) -> None:
-    figures = await Endurance(url, 3).run()
+    async with asyncio.timeout(300):
+        figures = await Endurance(url, 3).run()
     assert (figures.wrong, dict(figures.complaints)) == ([], {})
     assert figures.counts["rows"]
