@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import ForeignKey, bindparam, create_engine, delete, event, func, inspect, literal, select, update
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    func,
+    inspect,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 from told_of_rows import Told, accounts_on, refill, stored
@@ -534,6 +549,56 @@ async def test_session_refuses_too(memory) -> None:
         ):
             with pytest.raises(aldis.RefusedError, match=rf"^(update|delete)\(Account\) is refused.* that {reason}"):
                 await session.execute(statement)
+
+
+async def test_column_without_an_attribute_is_written_or_refused(memory) -> None:
+    class Shy(memory.Base):
+        __table__ = Table(
+            "shy",
+            memory.Base.metadata,
+            Column("id", Integer, primary_key=True),
+            Column("open", Integer, default=0),
+            Column("hidden", Integer),
+        )
+        __mapper_args__ = {"exclude_properties": ["hidden"]}  # noqa: RUF012
+
+    async def hidden() -> list:
+        async with memory.database.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(select(Shy.__table__))]
+
+    async with memory.database.engine.begin() as connection:
+        await connection.run_sync(Shy.__table__.create)
+    await Shy.query.create(open=1)
+    column = Shy.__table__.c.hidden
+    heard = []
+
+    def hear(sender, column_values) -> None:
+        heard.append(dict(column_values))
+
+    Shy.meta.signals.pre_update.connect(hear, Shy)
+    async with memory.database.session() as session:
+        await session.execute(update(Shy).values({column: 5}))
+        await session.execute(update(Shy).values({column: 6, Shy.open: 2}))
+        await session.commit()
+    assert (heard, await hidden()) == ([{}, {"open": 2}], [(1, 2, 6)])
+    Shy.meta.signals.post_update.connect(lambda sender, instance: None, Shy, rows=True, weak=False)
+    for values in ({column: 7}, {column: 7, Shy.open: 3}):
+        async with memory.database.session() as session:
+            with pytest.raises(
+                aldis.RefusedError, match=r"that sets a column without an attribute \(hidden\)\. Instead"
+            ):
+                await session.execute(update(Shy).values(values))
+    assert await hidden() == [(1, 2, 6)]
+
+
+@pytest.mark.parametrize("rows", [False, True])
+async def test_update_that_sets_nothing_is_sqlalchemys_error(memory, rows) -> None:
+    Account = memory.Account
+    await refill(memory, Account, [{"id": 1, "holder": "u1", "balance": 1, "note": None}])
+    Account.meta.signals.pre_update.connect(lambda sender: None, Account, rows=rows, weak=False)
+    async with memory.database.session() as session:
+        with pytest.raises(OperationalError, match="syntax error"):
+            await session.execute(update(Account).where(Account.id == 1))
 
 
 async def test_correlated_subquery_is_told(memory) -> None:

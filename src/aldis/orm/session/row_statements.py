@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Alias, false, tuple_
+from sqlalchemy import Alias, ColumnElement, false, tuple_
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
-from ..internals import is_flushing, returned_by, where_of, without_flush, without_values, without_where
+from ..internals import is_flushing, returned_by, set_by, where_of, without_flush, without_values, without_where
 from ..mapping.table import mapping_of
 from ..saving.row_batches import Key, Parameters, RowBatches, Rows, take_write_lock
 from ..saving.row_refusals import heard_classes, reason_against, refuse, refuse_key
@@ -52,6 +52,10 @@ def classes_to_tell(
         reason = reason_against(asked, classes, mapping, values)
         if reason is None and isinstance(asked.table, Alias):
             reason = "is on an alias"
+        if reason is None and kind == "update":
+            columns = [each.key for each in set_by(asked) if isinstance(each, ColumnElement)]
+            unmapped = [str(key) for key in columns if key not in mapping.attributes]
+            reason = f"sets a column without an attribute ({', '.join(unmapped)})" if unmapped else None
         if reason is not None:
             refuse(call, kind, classes, reason)
     return classes

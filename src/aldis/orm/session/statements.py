@@ -205,7 +205,7 @@ def update(self: Statement) -> Result[Any]:
     column_values = {mapping.keys[name]: value for name, value in values.items() if name in mapping.keys}
     mapping.complete(column_values, mapping.onupdates)
     classes = classes_to_tell(self, "update", values, column_values) if LISTENED_TO else ()
-    if classes:
+    if classes and column_values:
         return update_told_rows(self, classes, values, column_values)
     told = (queryset, None, values, column_values, True, False)
     asked = dict(column_values)
@@ -219,8 +219,10 @@ def update(self: Statement) -> Result[Any]:
         await fire(self.signals, "post_update", self.model, *told, row_count, skipped, None)
 
     self.wait_for(before, queryset, tuple(values))
-    if skipped or not column_values:
+    if skipped or (asked and not column_values):
         result = skipped_result()
+    elif not column_values:  # SQLAlchemy has a word on an UPDATE that sets nothing, or no column of the mapping
+        result = self.state.invoke_statement(statement)
     elif column_values.keys() >= asked.keys():
         result = self.state.invoke_statement(statement.values(by_attribute(self.model, mapping, column_values)))
     else:
