@@ -422,10 +422,10 @@ class Endurance:
         """Look at the size of the process now and then."""
         begun = time.monotonic()
         while True:
+            await asyncio.sleep(2)
             gc.collect()
             trim()
             self.figures.sizes.append((time.monotonic() - begun, size()))
-            await asyncio.sleep(2)
 
 
 def size() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 
 import pytest
@@ -20,15 +19,6 @@ def url(tmp_path):
     logging.getLogger("aldis").setLevel(logging.CRITICAL)
     yield f"sqlite+aiosqlite:///{tmp_path}/soak.db"
     logging.getLogger("aldis").setLevel(logging.NOTSET)
-
-
-@pytest.fixture(autouse=True)
-def frozen():
-    """Let each run's own collection pass over the thousands of tests that are in memory."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
