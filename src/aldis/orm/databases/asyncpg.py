@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
-from .copying import DRAW, LOOK
+from .copying import DRAW, LOOK, TYPES
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
@@ -58,6 +58,12 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
         statements.set_max_lifetime(0)
     return AsyncpgDriver(adapter, driver, Ahead(transport, protocol))
 
+
+OIDS: Final = tuple(dict.fromkeys(TYPES.values()))
+"""The types of plain values, which arrays, literals of arrays and COPY are written in."""
+
+USUAL_CODECS: Final[list[Any]] = []
+"""asyncpg's own codecs of these types, when a connection has told them."""
 
 USUAL_ANSWER: Final = b"C\0\0\0\x0cRELEASE\0C\0\0\0\x0eSAVEPOINT\0Z\0\0\0\x05T"
 """The messages that answer a RELEASE and a SAVEPOINT: nearly all are these, and are looked at in one go."""
@@ -197,7 +203,6 @@ class AsyncpgDriver:
 
     placeholder = "${}"
     """A parameter of a statement over arrays, with its number."""
-    kinds = staticmethod(kinds_of)
 
     def __init__(self, adapter: Any, driver: Any, ahead: Ahead) -> None:
         self.adapter = adapter
@@ -231,6 +236,23 @@ class AsyncpgDriver:
                 await raise_as_sqlalchemy(
                     transaction.connection, self.cause_of(error), prepared.sql, parameters, is_of_driver=True
                 )
+
+    def has_own_codecs(self) -> bool:
+        """Tell whether the program has set a codec of its own for a type of plain values (``set_type_codec``)."""
+        codec_of = self.driver._protocol.get_settings().get_data_codec
+        if not USUAL_CODECS:
+            USUAL_CODECS[:] = [codec_of(oid, ignore_custom_codec=True) for oid in OIDS]
+        return [codec_of(oid) for oid in OIDS] != USUAL_CODECS
+
+    def kinds(self, columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
+        """Return the SQL type of the elements of each array; see :func:`kinds_of`.
+
+        Raises:
+            NotForArrays: Some of the values cannot go as an array, a literal or by COPY.
+        """
+        if self.has_own_codecs():
+            raise NotForArrays("the program has set a codec of its own for a type of plain values")
+        return kinds_of(columns, arrays)
 
     async def run_arrays(
         self, transaction: Transaction, sql: str, arrays: Sequence[list[Any] | str], returns: bool

@@ -17,34 +17,32 @@ if TYPE_CHECKING:
 
     from .postgresql import ArrayStatement
 
-__all__ = ["DRAW", "FEWEST", "LOOK", "Copying", "copying_of"]
+__all__ = ["DRAW", "FEWEST", "LOOK", "TYPES", "Copying", "copying_of"]
 
 FEWEST: Final = 1000
 """Rows from which on it is faster: it takes four round trips."""
 
-TYPES: Final = frozenset(
-    {
-        "BIGINT",
-        "BOOLEAN",
-        "BYTEA",
-        "DATE",
-        "DOUBLE PRECISION",
-        "FLOAT",
-        "INTEGER",
-        "INTERVAL",
-        "NUMERIC",
-        "REAL",
-        "SMALLINT",
-        "TEXT",
-        "TIME WITHOUT TIME ZONE",
-        "TIMESTAMP WITH TIME ZONE",
-        "TIMESTAMP WITHOUT TIME ZONE",
-        "UUID",
-        "VARCHAR",
-    }
-)
-"""The types that SQLAlchemy casts to and asyncpg writes in the binary format: those without a length or a precision,
-to which an INSERT would round first."""
+TYPES: Final = {
+    "BIGINT": 20,
+    "BOOLEAN": 16,
+    "BYTEA": 17,
+    "DATE": 1082,
+    "DOUBLE PRECISION": 701,
+    "FLOAT": 701,
+    "INTEGER": 23,
+    "INTERVAL": 1186,
+    "NUMERIC": 1700,
+    "REAL": 700,
+    "SMALLINT": 21,
+    "TEXT": 25,
+    "TIME WITHOUT TIME ZONE": 1083,
+    "TIMESTAMP WITH TIME ZONE": 1184,
+    "TIMESTAMP WITHOUT TIME ZONE": 1114,
+    "UUID": 2950,
+    "VARCHAR": 1043,
+}
+"""The types that SQLAlchemy casts to and asyncpg writes in the binary format, with their OIDs (``pg_type`` of any
+PostgreSQL): those without a length or a precision, to which an INSERT would round first."""
 
 LOOK: Final = """
     SELECT
@@ -123,7 +121,7 @@ def copying_of(
     values = [] if selected is None else selected[1].split(", ")
     is_plain = all(re.fullmatch(rf"aldis_rows\.c{number} AS \w+", value) for number, value in enumerate(values))
     types = [column.cast for column in statement.columns]
-    if not is_plain or len(values) != len(names) or not TYPES.issuperset(types):
+    if not is_plain or len(values) != len(names) or not TYPES.keys() >= set(types):
         return None
     quote = dialect.identifier_preparer.quote
     name = dialect.identifier_preparer.format_table(table)

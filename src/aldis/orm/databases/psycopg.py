@@ -19,6 +19,7 @@ from .postgresql import NotForArrays
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from psycopg.adapt import AdaptersMap
     from sqlalchemy import Connection
 
     from ..saving.prepared import Prepared
@@ -68,14 +69,17 @@ PLAIN: Final = frozenset({*KINDS_OF_TYPES, UUID, date, datetime, str, time})
 """Types that psycopg takes in an array as it takes them alone."""
 
 
-def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
+def kinds_of(
+    columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]], adapters: AdaptersMap
+) -> tuple[str | None, ...]:
     """Return the SQL type of the elements of each array; ``None`` of one that is nothing but NULL, and has no type.
 
     psycopg writes an array by the type of one element. Of naive and aware times together it would make other instants.
 
     Raises:
         NotForArrays: The values of an array are not all of one type, or of one that is not known to be the same in an
-            array, or PostgreSQL is to give them the type of the table's column.
+            array, or the program writes it in a way of its own, or PostgreSQL is to give them the type of the table's
+            column.
     """
     kinds: list[str | None] = []
     for column, values in zip(columns, arrays, strict=True):
@@ -84,6 +88,8 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
         if len(types) > 1:
             raise NotForArrays(f"values of {column.name} are of several types: {', '.join(sorted(map(repr, types)))}")
         kind = types.pop() if types else None
+        if kind is not None and has_own_dumper(adapters, kind):
+            raise NotForArrays(f"the program has set a dumper of its own for values of {kind!r}")
         if column.cast is None:
             of_type = "bytea" if kind is not None and is_binary(kind) else KINDS_OF_TYPES.get(kind)
             if kind is int:
@@ -98,6 +104,17 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
             raise NotForArrays(f"values of {column.name} are naive and aware")
         kinds.append(column.cast)
     return tuple(kinds)
+
+
+def has_own_dumper(adapters: AdaptersMap, kind: type[Any]) -> bool:
+    """Tell whether the program has set a dumper of its own for a type (``register_dumper``)."""
+    from psycopg import ProgrammingError
+    from psycopg.adapt import PyFormat
+
+    try:
+        return not adapters.get_dumper(kind, PyFormat.AUTO).__module__.startswith("psycopg")
+    except ProgrammingError:  # which the statement will raise
+        return False
 
 
 def kind_of_integers(column: ArrayColumn, values: Sequence[int | None]) -> str:
@@ -150,11 +167,18 @@ class PsycopgDriver:
 
     placeholder = "%b"
     """A parameter of a statement over arrays, in the binary format."""
-    kinds = staticmethod(kinds_of)
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
         self.trip = trip_class(driver)
+
+    def kinds(self, columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
+        """Return the SQL type of the elements of each array; see :func:`kinds_of`.
+
+        Raises:
+            NotForArrays: Some of the values cannot go as an array.
+        """
+        return kinds_of(columns, arrays, self.driver.adapters)
 
     def is_ready(self) -> bool:
         """Tell whether the transaction has begun in the database: psycopg begins it with its first statement."""
