@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy.exc import StatementError
 
@@ -12,7 +12,7 @@ from ...errors import RowMismatchError
 if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
-__all__ = ["REFUSALS", "Attempt", "Refused", "RowNote", "bound", "naming"]
+__all__ = ["REFUSALS", "Attempt", "Refused", "RowNote", "naming"]
 
 REFUSALS: Final = (StatementError, TypeError, ValueError, ArithmeticError)
 """Errors of a statement that may be those of a row; psycopg's own, of values that it cannot write, come as they are."""
@@ -23,22 +23,6 @@ RowNote = Callable[[int], str]
 
 class Refused(Exception):
     """Rows that cannot go in one statement; it says why."""
-
-
-def bound(bind: Callable[[Sequence[dict[str, Any]]], list[Any]], rows: Sequence[dict[str, Any]]) -> list[Any]:
-    """Return the driver's values of rows.
-
-    Args:
-        bind: Makes them, by the types of the columns.
-        rows: Values by column key.
-
-    Raises:
-        Refused: A type refused a value. It may say so by any error, as a TypeDecorator's methods are the program's own.
-    """
-    try:
-        return bind(rows)
-    except Exception as error:
-        raise Refused(f"a type refused a value: {error!r}") from error
 
 
 class Attempt:

@@ -22,7 +22,7 @@ from ..databases.outcome import concerns_values, lacks_rights
 from ..databases.postgresql import NotForArrays, insert_over_arrays, with_literals
 from ..databases.psycopg import PsycopgDriver
 from ..databases.sqlite import whole
-from .attempts import REFUSALS, Attempt, Refused, RowNote, bound, naming
+from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
 from .core_sql import insert_row, take_outcome
 from .prepared import Prepared, PreparedArrays, Unprepared, cached, plain_insert, prepared_insert
 from .proof import Proof, proof_of
@@ -223,7 +223,7 @@ async def insert_arrays(
 ) -> str:
     """Insert rows on PostgreSQL, each column as an array."""
     prepared: PreparedArrays = together.prepared
-    arrays = bound(prepared.arrays, rows)
+    arrays = prepared.arrays(rows)
     try:
         kinds = driver.kinds(prepared.statement.columns, arrays)
     except NotForArrays as error:
@@ -278,7 +278,7 @@ async def insert_values(
 ) -> str:
     """Insert rows on MariaDB, as the values of one statement, or of several where one would be too long."""
     prepared: Prepared = together.prepared
-    parameters = bound(prepared.all_parameters, rows)
+    parameters = prepared.all_parameters(rows)
     await attempted(transaction, together, lambda: driver.insert_values(transaction, prepared, parameters), rows)
     return "INSERT with the values of many rows"
 
@@ -293,7 +293,7 @@ async def insert_numbered(
     """Insert rows on SQLite by executemany, and prove afterwards which keys they have."""
     prepared: Prepared = together.prepared
     key = mapping.rowid if mapping.rowid is not None and mapping.rowid.key not in rows[0] else None
-    parameters = bound(prepared.all_parameters, rows)
+    parameters = prepared.all_parameters(rows)
     async with Attempt(transaction) as attempt:
         try:
             keys, version = await driver.insert_numbered(

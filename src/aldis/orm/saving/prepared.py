@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from ..mapping.rowwise import iso
+from .attempts import Refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Dialect, FromClause, Insert, Select, Update
@@ -110,9 +111,16 @@ class Prepared:
         return tuple([values[name] if process is None else process(values[name]) for name, process in self.binds])
 
     def all_parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-        """Return the driver's parameters of many rows."""
+        """Return the driver's parameters of many rows.
+
+        Raises:
+            Refused: A type refused a value.
+        """
         if self.constants:
-            return [self.parameters(values) for values in rows]
+            try:
+                return [self.parameters(values) for values in rows]
+            except Exception as error:
+                raise Refused(f"a type refused a value: {error!r}") from error
         if not self.binds:
             return [()] * len(rows)
         return list(zip(*arrays(rows, self.binds), strict=True))
@@ -164,8 +172,15 @@ class PreparedArrays:
 
 
 def arrays(rows: Sequence[Mapping[str, Any]], binds: Sequence[tuple[str, Processor | None]]) -> list[list[Any]]:
-    """Return the driver's values of rows, a list for each bind."""
-    return [processed([values[name] for values in rows], process) for name, process in binds]
+    """Return the driver's values of rows, a list for each bind.
+
+    Raises:
+        Refused: A type refused a value. It may say so by any error, as a TypeDecorator's methods are the program's own.
+    """
+    try:
+        return [processed([values[name] for values in rows], process) for name, process in binds]
+    except Exception as error:
+        raise Refused(f"a type refused a value: {error!r}") from error
 
 
 def positional(dialect: Dialect) -> Dialect:

@@ -23,7 +23,7 @@ from ..databases.postgresql import NotForArrays, update_over_arrays, with_litera
 from ..databases.psycopg import PsycopgDriver
 from ..databases.sqlite import whole
 from ..mapping.instance_state import renew
-from .attempts import REFUSALS, Attempt, Refused, RowNote, bound, naming
+from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
 from .core_sql import take_row, update_row
 from .gone import gone, no_longer_stored
 from .prepared import (
@@ -197,9 +197,7 @@ async def update_prepared(
     prepared = None if missing else prepared_update(transaction.sync.dialect, mapping, keys)
     if prepared is None:
         raise Refused("the database fills in columns")
-    parameters = bound(
-        prepared.all_parameters, [{**column_values, **key_values(state)} for state, column_values in rows]
-    )
+    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
     async with transaction.turn():
         count = await driver.update_many(transaction, prepared, parameters)
     if count != len(rows):
@@ -232,7 +230,7 @@ async def update_arrays(
     prepared = cached(dialect, mapping, ("update many", keys), make)
     if not isinstance(prepared, PreparedArrays):
         raise Refused(str(prepared))
-    arrays = bound(prepared.arrays, parameters_of(rows))
+    arrays = prepared.arrays(parameters_of(rows))
     try:
         kinds, parameters = with_literals(driver.kinds(prepared.statement.columns, arrays), arrays)
     except NotForArrays as error:
@@ -273,9 +271,7 @@ async def update_cases(
     prepared = prepared_case_update(transaction, mapping, keys)
     if prepared is None:
         raise Refused("the key has several columns, or the statement needs more of SQLAlchemy than its SQL")
-    parameters = bound(
-        prepared.all_parameters, [{**column_values, **key_values(state)} for state, column_values in rows]
-    )
+    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
     reason = driver.reason_against_cases(parameters)
     if reason is not None:
         raise Refused(reason)
