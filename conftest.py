@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
@@ -22,6 +25,15 @@ pytest_collect_file = Sybil(
     excludes=["docs/tutorial.md", "docs/frameworks/*.md"],
     setup=prepare,
 ).pytest()
+
+
+@pytest.fixture
+def short_collections() -> Iterator[None]:
+    """Let full collections pass over the objects of the whole suite: with these, one takes half a second and more."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

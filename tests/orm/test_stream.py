@@ -147,15 +147,8 @@ async def test_bad_input(models) -> None:
     assert await stored_names(models) == []
 
 
-@pytest.fixture
-def short_collections():
-    """Full collections that pass over what is there by now: with the whole suite loaded, one takes half a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-async def test_nothing_is_kept_of_the_batches_that_were_handed_over(models, short_collections) -> None:
+@pytest.mark.usefixtures("short_collections")
+async def test_nothing_is_kept_of_the_batches_that_were_handed_over(models) -> None:
     alive, most = [], 0
     source = ({"name": str(number)} for number in range(3000))
     async with models.User.query.bulk_create_stream(source, batch_size=100) as batches:

@@ -10,6 +10,8 @@ from endurance import Endurance
 
 from new_databases import database_on
 
+pytestmark = pytest.mark.usefixtures("short_collections")
+
 
 @pytest.fixture(scope="module")
 def url():

@@ -10,6 +10,8 @@ from seeded_loop import SeededLoop
 
 from soak import Run
 
+pytestmark = pytest.mark.usefixtures("short_collections")
+
 FIRST = 1000
 
 
