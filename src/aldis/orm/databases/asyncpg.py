@@ -51,7 +51,8 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
         # server's connections: asyncpg's own names would be those of another's statements there.
         return None
     transport, protocol = getattr(driver, "_transport", None), getattr(driver, "_protocol", None)
-    if transport is None or protocol is None or transport.get_protocol() is not protocol:
+    has_settings = hasattr(protocol, "get_settings")
+    if transport is None or not has_settings or transport.get_protocol() is not protocol:
         return None  # another asyncpg than this was written for
     statements = getattr(driver, "_stmt_cache", None)
     if statements is not None and statements.get_max_lifetime() == LIFETIME:
@@ -59,11 +60,14 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
     return AsyncpgDriver(adapter, driver, Ahead(transport, protocol))
 
 
-OIDS: Final = tuple(dict.fromkeys(TYPES.values()))
-"""The types of plain values, which arrays, literals of arrays and COPY are written in."""
+ALWAYS: Final = {TYPES["BIGINT"], TYPES["TEXT"]}
+"""The types, by OID, that each statement over arrays needs: the rows' numbers come back, and a literal is a text."""
 
-USUAL_CODECS: Final[list[Any]] = []
-"""asyncpg's own codecs of these types, when a connection has told them."""
+KEYS: Final = {TYPES["BIGINT"], TYPES["INTEGER"], TYPES["SMALLINT"]}
+"""The types of the keys that a sequence makes."""
+
+USUAL_CODECS: Final[dict[int, Any]] = {}
+"""asyncpg's own codecs of types, by OID, as connections have told them."""
 
 USUAL_ANSWER: Final = b"C\0\0\0\x0cRELEASE\0C\0\0\0\x0eSAVEPOINT\0Z\0\0\0\x05T"
 """The messages that answer a RELEASE and a SAVEPOINT: nearly all are these, and are looked at in one go."""
@@ -237,12 +241,15 @@ class AsyncpgDriver:
                     transaction.connection, self.cause_of(error), prepared.sql, parameters, is_of_driver=True
                 )
 
-    def has_own_codecs(self) -> bool:
-        """Tell whether the program has set a codec of its own for a type of plain values (``set_type_codec``)."""
+    def has_own_codec(self, oids: set[int]) -> bool:
+        """Tell whether the program has set a codec of its own for one of some types (``set_type_codec``)."""
         codec_of = self.driver._protocol.get_settings().get_data_codec
-        if not USUAL_CODECS:
-            USUAL_CODECS[:] = [codec_of(oid, ignore_custom_codec=True) for oid in OIDS]
-        return [codec_of(oid) for oid in OIDS] != USUAL_CODECS
+        for oid in oids:
+            if oid not in USUAL_CODECS:
+                USUAL_CODECS[oid] = codec_of(oid, ignore_custom_codec=True)
+            if codec_of(oid) is not USUAL_CODECS[oid]:
+                return True
+        return False
 
     def kinds(self, columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
         """Return the SQL type of the elements of each array; see :func:`kinds_of`.
@@ -250,8 +257,8 @@ class AsyncpgDriver:
         Raises:
             NotForArrays: Some of the values cannot go as an array, a literal or by COPY.
         """
-        if self.has_own_codecs():
-            raise NotForArrays("the program has set a codec of its own for a type of plain values")
+        if self.has_own_codec(ALWAYS.union(TYPES[column.cast] for column in columns if column.cast in TYPES)):
+            raise NotForArrays("the program has set a codec of its own for a type of these values")
         return kinds_of(columns, arrays)
 
     async def run_arrays(
@@ -299,6 +306,8 @@ class AsyncpgDriver:
         driver = self.driver
         copy_in = getattr(driver._protocol, "copy_in", None)
         if copy_in is None:  # a later asyncpg, rebuilt
+            return None
+        if copying.key is not None and self.has_own_codec(KEYS):
             return None
         async with self.adapter._execute_mutex:
             try:

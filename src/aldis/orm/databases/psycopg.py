@@ -65,6 +65,9 @@ KINDS_OF_TYPES: Final[dict[type[Any] | None, str]] = {
 LIMITS: Final = (2**15, 2**31, 2**63)
 """The limits of integers of two, four and eight bytes."""
 
+OF_PSYCOPG: Final = frozenset({"psycopg", "psycopg_binary", "psycopg_c"})
+"""The packages that psycopg's own dumpers are in."""
+
 PLAIN: Final = frozenset({*KINDS_OF_TYPES, UUID, date, datetime, str, time})
 """Types that psycopg takes in an array as it takes them alone."""
 
@@ -108,13 +111,13 @@ def kinds_of(
 
 def has_own_dumper(adapters: AdaptersMap, kind: type[Any]) -> bool:
     """Tell whether the program has set a dumper of its own for a type (``register_dumper``)."""
-    from psycopg import ProgrammingError
-    from psycopg.adapt import PyFormat
+    import psycopg
 
     try:
-        return not adapters.get_dumper(kind, PyFormat.AUTO).__module__.startswith("psycopg")
-    except ProgrammingError:  # which the statement will raise
+        dumper = adapters.get_dumper(kind, psycopg.adapt.PyFormat.AUTO)
+    except psycopg.ProgrammingError:  # which the statement will raise
         return False
+    return dumper.__module__.partition(".")[0] not in OF_PSYCOPG
 
 
 def kind_of_integers(column: ArrayColumn, values: Sequence[int | None]) -> str:

@@ -334,7 +334,7 @@ async def insert_each(
         return False
     try:
         parameters = prepared.all_parameters(rows)
-    except Exception:
+    except Refused:
         return False  # the error is that of one row, which has its turn
     async with Attempt(transaction) as attempt:
         try:

@@ -117,10 +117,7 @@ class Prepared:
             Refused: A type refused a value.
         """
         if self.constants:
-            try:
-                return [self.parameters(values) for values in rows]
-            except Exception as error:
-                raise Refused(f"a type refused a value: {error!r}") from error
+            rows = [{**self.constants, **values} for values in rows]
         if not self.binds:
             return [()] * len(rows)
         return list(zip(*arrays(rows, self.binds), strict=True))
