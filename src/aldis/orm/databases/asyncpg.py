@@ -51,9 +51,10 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
         # server's connections: asyncpg's own names would be those of another's statements there.
         return None
     transport, protocol = getattr(driver, "_transport", None), getattr(driver, "_protocol", None)
-    has_settings = hasattr(protocol, "get_settings")
-    if transport is None or not has_settings or transport.get_protocol() is not protocol:
+    if transport is None or protocol is None or transport.get_protocol() is not protocol:
         return None  # another asyncpg than this was written for
+    if not hasattr(protocol, "get_settings"):
+        return None
     statements = getattr(driver, "_stmt_cache", None)
     if statements is not None and statements.get_max_lifetime() == LIFETIME:
         statements.set_max_lifetime(0)

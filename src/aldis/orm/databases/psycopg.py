@@ -111,7 +111,7 @@ def kinds_of(
 
 def has_own_dumper(adapters: AdaptersMap, kind: type[Any]) -> bool:
     """Tell whether the program has set a dumper of its own for a type (``register_dumper``)."""
-    import psycopg
+    import psycopg.adapt
 
     try:
         dumper = adapters.get_dumper(kind, psycopg.adapt.PyFormat.AUTO)
