@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import Column
@@ -48,14 +48,14 @@ def nullary(default: Callable[[Any], Any]) -> Callable[[], Any] | None:
 
 
 def clients_defaults(
-    columns: Iterable[Column[Any]], which: Callable[[Column[Any]], Any]
+    key_of: Mapping[Column[Any], str], which: Callable[[Column[Any]], Any]
 ) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """Return the keys of the columns that have a default made in Python, each with what makes it."""
+    """Return, of columns with their keys, those that have a default made in Python, by key with what makes it."""
     found: list[tuple[str, Callable[[Any], Any]]] = []
-    for column in columns:
+    for column, key in key_of.items():
         default = which(column)
         if isinstance(default, ScalarElementColumnDefault):
-            found.append((column.key, Constant(default.arg)))
+            found.append((key, Constant(default.arg)))
         elif isinstance(default, CallableColumnDefault):
-            found.append((column.key, cast("Callable[[Any], Any]", default.arg)))
+            found.append((key, cast("Callable[[Any], Any]", default.arg)))
     return tuple(found)

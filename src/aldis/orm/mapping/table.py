@@ -10,14 +10,15 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Integer, Table, UniqueConstraint, inspect
+from sqlalchemy import Column, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
-from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
+from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql.schema import ColumnElementColumnDefault
 
 from ...errors import ConfigurationError, UnknownAttributeError
 from ...suggestions import did_you_mean
 from .defaults import DefaultContext, clients_defaults
+from .facts import keys_of, may_delete_or_change, referenced_keys, rowid_of
 from .many_to_many import Link, links_of
 
 if TYPE_CHECKING:
@@ -65,8 +66,12 @@ class TableMapping:
     """The attributes that are relationships to write."""
     has_dependents: bool
     """A delete may concern other rows."""
+    referenced: frozenset[str]
+    """The keys of the columns that related rows refer to: an UPDATE of one may concern these rows."""
     columns: tuple[tuple[str, str], ...]
     """The attribute's name and the column's key, of each column that is mapped."""
+    key_of: Mapping[Column[Any], str]
+    """The key of each column that is mapped: its own; where two tables have one of the same key, see ``keys_of()``."""
     attributes: Mapping[str, str]
     """The attribute's name by the column's key."""
     keys: Mapping[str, str]
@@ -334,44 +339,43 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
         else None
     )
     related = [each for each in mapper.relationships if not each.viewonly]
-    columns = tuple(
-        (attribute.key, attribute.columns[0].key)
-        for attribute in mapper.column_attrs
-        if isinstance(attribute.columns[0], Column)
-    )
-    mapped = [mapper.columns[name] for name, _ in columns]
-    primary_key = tuple(dict(columns)[mapper.get_property_by_column(column).key] for column in mapper.primary_key)
-    defaults = clients_defaults(mapped, lambda column: column.default)
+    named = {each.key: each.columns[0] for each in mapper.column_attrs if isinstance(each.columns[0], Column)}
+    key_of = keys_of(mapper, named.values())
+    columns = tuple((name, key_of[column]) for name, column in named.items())
+    primary_key = tuple(key_of[named[mapper.get_property_by_column(column).key]] for column in mapper.primary_key)
+    defaults = clients_defaults(key_of, lambda column: column.default)
     made = {key for key, _ in defaults}
     return TableMapping(
         mapper=mapper,
         table=table,
         reason=reason,
         relationships=frozenset(each.key for each in related),
-        has_dependents=any(each.direction is not RelationshipDirection.MANYTOONE for each in related),
+        has_dependents=any(may_delete_or_change(each) for each in related),
+        referenced=frozenset(key for each in related for key in referenced_keys(each, key_of)),
         columns=columns,
+        key_of=key_of,
         attributes={key: name for name, key in columns},
         keys=dict(columns),
         defaults=defaults,
-        onupdates=clients_defaults(mapped, lambda column: column.onupdate),
+        onupdates=clients_defaults(key_of, lambda column: column.onupdate),
         primary_key=primary_key,
         null_when_unset=tuple(
-            column.key
-            for column in mapped
+            key
+            for column, key in key_of.items()
             if not (column.primary_key or column.server_default or column.default or column.type.should_evaluate_none)
         ),
         left_out_when_none=frozenset(
-            column.key
-            for column in mapped
+            key
+            for column, key in key_of.items()
             if (column.primary_key or column.server_default or column.default) and not column.type.should_evaluate_none
         ),
         readonly=frozenset(attribute.key for attribute in mapper.column_attrs).difference(name for name, _ in columns),
         made_on_insert=tuple(
             column
-            for column in mapped
+            for column, key in key_of.items()
             if column.server_default is not None
-            or (column.default is not None and column.key not in made)
-            or column.key in primary_key
+            or (column.default is not None and key not in made)
+            or key in primary_key
         ),
         expired_when_written=tuple(
             attribute.key
@@ -380,16 +384,8 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
         ),
         made_on_update=tuple(
             column
-            for column in mapped
+            for column in key_of
             if column.server_onupdate is not None or isinstance(column.onupdate, ColumnElementColumnDefault)
         ),
         rowid=rowid_of(table, primary_key),
     )
-
-
-def rowid_of(table: Table, primary_key: tuple[str, ...]) -> Column[Any] | None:
-    """Return the column that is SQLite's rowid under another name, if the table has one."""
-    key = table.autoincrement_column
-    if key is None or len(primary_key) != 1 or type(key.type) is not Integer or key.default is not None:
-        return None
-    return None if table.dialect_options["sqlite"].get("with_rowid") is False else key

@@ -15,7 +15,7 @@ from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
 from ...errors import SkipOperation
-from ..mapping.instance_state import Snapshot, changed, detach
+from ..mapping.instance_state import Noting, Snapshot, changed, detach
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, values_of
@@ -25,11 +25,12 @@ from ..transactions.rollback import RollbackScope
 from . import unit_of_work
 from .core_sql import delete_one, insert_row, update_one
 from .firing import are_off
-from .roads import delete_needs_flush, needs_flush
+from .roads import brings_changes, delete_needs_flush, needs_flush
 from .row_changes import Changes, asked_of, of_one, reader_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from ..database import Using
     from ..mapping.table import TableMapping
@@ -86,28 +87,37 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
     mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
     before = Snapshot(state)
-    set_values(mapping, instance, values, before)
-    column_values = {
-        key: value
-        for key, value in changed(mapping, state).items()
-        if mapping.attributes[key] in values or mapping.attributes[key] not in before.committed
-    }
+    names = set_values(mapping, instance, values, before)
+    column_values = {key: value for key, value in changed(mapping, state).items() if mapping.attributes[key] in names}
     if column_values and mapping.onupdates:
         mapping.complete(column_values, mapping.onupdates)
     return await write("update", meta, state, instance, instance, values, column_values, True, using, before)
 
 
-def set_values(mapping: TableMapping, instance: object, values: Mapping[str, Any], before: Snapshot) -> None:
+def set_values(
+    mapping: TableMapping, instance: object, values: Mapping[str, Any], before: Snapshot
+) -> AbstractSet[object]:
     """Set attributes by name; none, where one of them does not exist or refuses its value.
+
+    Returns:
+        The names of the attributes that were set: those of a synonym, a hybrid or a composite are its columns'.
 
     Raises:
         UnknownAttributeError: A name is no attribute of the class.
     """
+    state = instance_state(instance)
+    noting = None
+    if before.committed:  # changes are pending, and one of them may be set again
+        noting = state.committed_state = Noting(state.committed_state)
     try:
         set_attributes(mapping, instance, values)
     except BaseException:
-        before.put_back(instance_state(instance))
+        before.put_back(state)
         raise
+    finally:
+        if noting is not None:
+            state.committed_state = dict(noting)
+    return state.committed_state.keys() if noting is None else noting.names
 
 
 async def write(  # noqa: PLR0915 - the way of one row, in a line
@@ -169,7 +179,9 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 await changes.keep()
             if skipped:
                 before.put_back(state)
-            elif needs_flush(mapping, state, column_values, is_update):
+            elif needs_flush(mapping, state, column_values, is_update) or (
+                kind == "save" and mapping.relationships and brings_changes(mapping, state)
+            ):
                 row_count = await unit_of_work.write(transaction, mapping, [(instance, column_values)], is_update)
             elif is_update:
                 row_count = await update_one(transaction, mapping, state, column_values)

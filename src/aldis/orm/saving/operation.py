@@ -276,7 +276,12 @@ class Bulk(BulkSignals):
 
     async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
         """Update rows of one class."""
-        if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write):
+        are_whole = self.told[2] is None  # no update_fields
+        if any(
+            writers.needs_flush(mapping, row.state, row.column_values, True)
+            or (are_whole and mapping.relationships and writers.brings_changes(mapping, row.state))
+            for row in to_write
+        ):
             pairs = [(row.instance, row.column_values) for row in to_write]
             await unit_of_work.write(transaction, mapping, pairs, True)
         else:

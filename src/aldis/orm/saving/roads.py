@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .update_many import update_many
 
 __all__ = [
+    "brings_changes",
     "delete_needs_flush",
     "insert_many",
     "insert_unless_conflict",
@@ -50,7 +51,8 @@ def needs_flush(
 ) -> bool:
     """Tell whether an instance is written by SQLAlchemy's unit of work.
 
-    Its mapper or somebody who listens to it asks for that, a relationship was touched, or a value is a SQL expression.
+    Its mapper or somebody who listens to it asks for that, a relationship was touched, a key changes to which related
+    rows refer, or a value is a SQL expression.
     """
     if mapping.reason is not None or is_watched(mapping, "update" if is_update else "insert"):
         return True
@@ -58,7 +60,20 @@ def needs_flush(
         touched = state.committed_state if is_update else state.dict
         if not mapping.relationships.isdisjoint(touched):
             return True
+        if is_update and not mapping.referenced.isdisjoint(column_values):
+            return True
     return not PLAIN.issuperset(map(type, column_values.values())) and has_expressions([column_values])
+
+
+def brings_changes(mapping: TableMapping, state: InstanceState[Any]) -> bool:
+    """Tell whether a stored instance has loaded a related one that is new or has changed: a save writes both.
+
+    These are the instances that a session's ``add()`` takes in, by the ``save-update`` cascade.
+    """
+    if mapping.relationships.isdisjoint(state.dict):
+        return False
+    related = mapping.mapper.cascade_iterator("save-update", state)
+    return any(each.key is None or each.modified for _, _, each, _ in related)
 
 
 def delete_needs_flush(mapping: TableMapping) -> bool:

@@ -117,7 +117,7 @@ class Changes:
         self.mapping, self.asked, self.states, self.rows, self.is_update = mapping, asked, states, rows, is_update
         self.read, self.callers = read, callers
         made = [column for column in mapping.made_on_update if there is None or column in there]
-        self.made_on_update = tuple(column.key for column in made)
+        self.made_on_update = tuple(mapping.key_of[column] for column in made)
         self.stored: dict[int, dict[str, Any]] = {}
         """The values that were read, by the row's number and the attribute's name."""
         self.kept: list[dict[str, Any]] = []

@@ -104,7 +104,8 @@ class FlushReads:
         if is_update:
             wanted = [(mapping.attributes[key], key) for key in column_values]
             if column_values:
-                wanted += [(mapping.attributes[column.key], column.key) for column in mapping.made_on_update]
+                made = [mapping.key_of[column] for column in mapping.made_on_update]
+                wanted += [(mapping.attributes[key], key) for key in made]
         unknown = [name for name, _ in wanted if name in state.expired_attributes]
         if unknown:
             await self.call(self.session.refresh, state.obj(), unknown)
