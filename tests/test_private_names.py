@@ -74,6 +74,9 @@ READ: dict[str, dict[str, str]] = {
 """The private names that a file reads, by the modules of which one has them."""
 
 GONE: dict[str, str] = {
+    "_expand_composites": "sqlalchemy.orm.bulk_persistence of 2.0",
+    "_expand_other_attrs": "sqlalchemy.orm.bulk_persistence from 2.1 on",
+    "_maintain_values_ordering": "sqlalchemy.sql.dml from 2.1 on",
     "_ordered_values": "sqlalchemy.sql.dml of 2.0",
     "_post_criteria_clause": "sqlalchemy.sql.dml from 2.1 on",
 }

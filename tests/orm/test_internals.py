@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import and_, create_engine, insert, select, true, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import and_, create_engine, insert, inspect, select, true, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, bulk_persistence, composite, mapped_column
 
 import aldis
 import aldis.orm
@@ -18,6 +19,12 @@ FOLDER = Path(aldis.__file__).parent
 OF_SESSIONS = frozenset(
     {"_new", "_deleted", "_flush", "_flushing", "_is_orphan", "_persistent_sortkey_fn", "_register_altered"}
 )  # those of an instance's state aside
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
 
 
 class Base(DeclarativeBase):
@@ -33,6 +40,12 @@ class Heard(Base):
 class Unheard(Base):
     __tablename__ = "unheard"
     id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Spot(Base):
+    __tablename__ = "spot"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[Point] = composite(mapped_column("x"), mapped_column("y"))
 
 
 class Renamed(Session):
@@ -151,3 +164,13 @@ def test_insert_that_cannot_be_asked_is_left_to_sqlalchemy() -> None:
     assert internals.is_made_of_rows(insert(Heard))
     assert not internals.is_made_of_rows(insert(Heard).values(name="a"))
     assert not internals.is_made_of_rows(Asked(insert(Heard)))
+
+
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_values_of_composites_are_those_of_their_columns(monkeypatch, is_renamed) -> None:
+    if is_renamed:
+        monkeypatch.delattr(bulk_persistence, "_expand_composites", raising=False)
+        monkeypatch.delattr(bulk_persistence, "_expand_other_attrs", raising=False)
+    rows = [{"id": 1, "place": Point(2, 3)}, {"id": 4, "x": 5}]
+    internals.spread_out(inspect(Spot), rows)
+    assert rows == [{"id": 1, "x": 2, "y": 3}, {"id": 4, "x": 5}]

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.orm import bulk_persistence
 from sqlalchemy.orm.attributes import instance_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Select, Update
-    from sqlalchemy.orm import InstanceState, RelationshipProperty, Session
+    from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 __all__ = [
     "delete_again",
@@ -41,7 +42,9 @@ __all__ = [
     "rows_in",
     "set_by",
     "sort_key",
+    "spread_out",
     "where_of",
+    "with_values",
     "without_flush",
     "without_values",
     "without_where",
@@ -247,8 +250,35 @@ def without_values(statement: V) -> V:
         copied._multi_values = ()
     if getattr(copied, "_ordered_values", None):  # SQLAlchemy 2.0
         copied._ordered_values = None
+    if getattr(copied, "_maintain_values_ordering", False):  # SQLAlchemy 2.1
+        copied._maintain_values_ordering = False
     found: V = copied
     return found
+
+
+def with_values(update: Update, values: Mapping[Any, Any]) -> Update:
+    """Return a copy of an UPDATE that sets these values alone; in their order, where its own have one."""
+    is_ordered = getattr(update, "_ordered_values", None) or getattr(update, "_maintain_values_ordering", False)
+    bare = without_values(update)
+    return bare.ordered_values(*values.items()) if is_ordered else bare.values(dict(values))
+
+
+def spread_out(mapper: Mapper[Any], rows: list[dict[str, Any]]) -> None:
+    """Put the values of columns in place of composites, and of the hybrids that SQLAlchemy 2.1 takes in many rows.
+
+    Raises:
+        InvalidRequestError: SQLAlchemy 2.1 cannot write a hybrid in many rows.
+    """
+    spread = getattr(bulk_persistence, "_expand_other_attrs", getattr(bulk_persistence, "_expand_composites", None))
+    if spread is not None:  # that of SQLAlchemy 2.1, or of 2.0
+        spread(mapper, rows)
+        return
+    for composite in mapper.composites:
+        for row in rows:
+            if composite.key in row:
+                instance = mapper.class_manager.new_instance()
+                setattr(instance, composite.key, row.pop(composite.key))
+                row.update((each.key, getattr(instance, each.key)) for each in composite.props)
 
 
 def without_where(statement: W) -> W:

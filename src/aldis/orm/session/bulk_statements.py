@@ -19,7 +19,7 @@ from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
 from ..database import Database
-from ..internals import has_on_conflict, is_made_of_rows, returned_by, without_values
+from ..internals import has_on_conflict, is_made_of_rows, returned_by, spread_out, without_values
 from ..mapping.instance_state import has_expressions, renew, store
 from ..mapping.rowwise import types
 from ..mapping.table import TableMapping
@@ -34,6 +34,7 @@ from ..transactions.rollback import RollbackScope
 if TYPE_CHECKING:
     from sqlalchemy import Insert
     from sqlalchemy.engine import Result
+    from sqlalchemy.orm import ORMExecuteState
 
     from ..transactions.savepoints import Transaction
     from .statements import Statement
@@ -135,29 +136,26 @@ class BulkInsert(BulkStatement):
         self.insert = insert
         self.is_plain = bool(statement.state.parameters) and is_made_of_rows(insert)
         """It is made of its rows alone."""
+        self.renders_null = renders_null(statement.state)
+        self.keeps_null = self.renders_null or not statement.state.parameters
+        """A ``None`` among its values is NULL, whatever the column's default."""
         if not self.is_plain:
             self.batch_size = max(len(rows), 1)
 
     def has_columns(self) -> bool:
-        """Tell whether each name in ``values()`` is one that SQLAlchemy has a column for; it refuses others.
-
-        Of rows that are parameters, it refuses a composite attribute that is ``None``.
-        """
-        composites = [each.key for each in self.mapping.mapper.composites]
-        if self.state.parameters:
-            return not any(values.get(name, ()) is None for name in composites for values in self.rows)
-        known = {*self.mapping.keys, *composites}
-        return all(known.issuperset(values) for values in self.rows)
+        """Tell whether each name in ``values()`` is one that SQLAlchemy has a column for; it refuses others."""
+        known = {*self.mapping.keys, *self.mapping.mapper.composites.keys()}
+        return bool(self.state.parameters) or all(known.issuperset(values) for values in self.rows)
 
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Insert a batch of rows with their signals."""
         mapping = self.mapping
         rows = NewRows(mapping)
-        for number, values in enumerate(batch, first):
-            instance, state = instance_of(mapping, values)
+        for number, (values, given) in enumerate(zip(batch, of_columns(mapping, batch), strict=True), first):
+            instance, state = instance_of(mapping, given)
             rows.add(number, instance, state, values)
-            if not self.state.parameters:
-                nulls = [mapping.keys[name] for name, value in values.items() if value is None and name in mapping.keys]
+            if self.keeps_null:
+                nulls = [mapping.keys[name] for name, value in given.items() if value is None and name in mapping.keys]
                 rows.column_values[-1].update(dict.fromkeys(nulls))
         await self.create(transaction, rows)
 
@@ -167,12 +165,12 @@ class BulkInsert(BulkStatement):
         to_write = all_rows
         if NoneType in types(all_rows):
             given = [values for number, values in enumerate(rows.values) if number not in rows.skipped]
-            named = [NONE if self.state.parameters else values for values in given]
+            named = [values if self.keeps_null else NONE for values in given]
             to_write = [without_null(mapping, row, each) for row, each in zip(all_rows, named, strict=True)]
             alike = alike and len(set(map(frozenset, to_write))) <= 1
         if not to_write:
             return True
-        is_own = not self.is_plain or needs_sqlalchemy(mapping, self.state)
+        is_own = not self.is_plain or self.renders_null or needs_sqlalchemy(mapping, self.state)
         if is_own or self.statement.flush.asynchronous is None or has_expressions(to_write):
             return await self.write_by_sqlalchemy(mapping, to_write, all_rows)
         await self.insert_many(transaction, rows, to_write, alike)
@@ -229,23 +227,26 @@ class BulkUpdate(BulkStatement):
 
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Update a batch of rows with their signals."""
-        rows = [self.row(number, values) for number, values in enumerate(batch, first)]
+        pairs = zip(batch, of_columns(self.mapping, batch), strict=True)
+        rows = [self.row(number, values, given) for number, (values, given) in enumerate(pairs, first)]
         if self.changed:
             self.changed = []
         await self.update(transaction, rows)
 
-    def row(self, number: int, values: dict[str, Any]) -> Row:
-        """Return the row of the values that a caller gave."""
+    def row(self, number: int, values: dict[str, Any], given: Mapping[str, Any]) -> Row:
+        """Return the row of the values that a caller gave; ``given`` are the same by the attributes of columns."""
         mapping = self.mapping
         keys = {mapping.attributes[key]: values[mapping.attributes[key]] for key in mapping.primary_key}
         instance = mapping.mapper.class_manager.new_instance()
         store(instance, keys)
         state: InstanceState[Any] = instance_state(instance)
-        given = {name: value for name, value in values.items() if name not in keys and name in mapping.keys}
-        state.dict.update(given)
-        state.committed_state.update(dict.fromkeys(given, NO_VALUE))
-        column_values = {mapping.keys[name]: value for name, value in given.items()}
-        return Row(number, instance, state, values, mapping.complete(column_values, mapping.onupdates), None)
+        written = {name: value for name, value in given.items() if name not in keys and name in mapping.keys}
+        state.dict.update(written)
+        state.committed_state.update(dict.fromkeys(written, NO_VALUE))
+        column_values = {mapping.keys[name]: value for name, value in written.items()}
+        if column_values:
+            mapping.complete(column_values, mapping.onupdates)
+        return Row(number, instance, state, values, column_values, None)
 
     async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
         """Update the rows by SQLAlchemy's statement, which sees to the session's own instances of them."""
@@ -264,17 +265,13 @@ class BulkUpdate(BulkStatement):
 def instance_of(mapping: TableMapping, values: Mapping[str, Any]) -> tuple[Any, InstanceState[Any]]:
     """Return a new instance with these values, which nobody is told of: a statement makes none.
 
-    As SQLAlchemy's statement does, it passes over other names than those of columns and composites.
+    As SQLAlchemy's statement does, it passes over other names than those of columns.
     """
     mapper = mapping.mapper
     instance = mapper.class_manager.new_instance()
     state: InstanceState[Any] = instance_state(instance)
     loaded = state.dict
-    for name, value in values.items():
-        if name in mapping.keys:
-            loaded[name] = value
-        elif name in mapper.composites:
-            setattr(instance, name, value)
+    loaded.update((name, value) for name, value in values.items() if name in mapping.keys)
     if mapper.polymorphic_on is not None and mapper.polymorphic_identity is not None:
         loaded.setdefault(mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)
     return instance, state
@@ -295,11 +292,24 @@ def without_null(mapping: TableMapping, row: dict[str, Any], named: Container[st
     }
 
 
-def needs_sqlalchemy(mapping: TableMapping, state: Any) -> bool:
+def of_columns(mapping: TableMapping, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows by the attributes of their columns alone, those of composites among them; others are left."""
+    known = mapping.keys.keys()
+    if all(known >= row.keys() for row in rows):
+        return rows
+    spread = [row.copy() for row in rows]
+    spread_out(mapping.mapper, spread)
+    return spread
+
+
+def renders_null(state: ORMExecuteState) -> bool:
+    """Tell whether an INSERT was told to write each ``None`` as NULL (``render_nulls``)."""
+    return bool(getattr(state.execution_options.get("_sa_orm_insert_options"), "_render_nulls", False))
+
+
+def needs_sqlalchemy(mapping: TableMapping, state: ORMExecuteState) -> bool:
     """Tell whether SQLAlchemy's own statement has to write the rows of a class."""
-    options = state.execution_options.get("_sa_orm_insert_options")
-    is_own = getattr(options, "_render_nulls", False) or "schema_translate_map" in state.execution_options
-    return mapping.reason is not None or is_own
+    return mapping.reason is not None or "schema_translate_map" in state.execution_options
 
 
 def is_entity(returned: Any, mapping: TableMapping) -> bool:

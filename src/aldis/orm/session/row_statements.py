@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import Alias, ColumnElement, false, tuple_
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
-from ..internals import is_flushing, returned_by, set_by, where_of, without_flush, without_values, without_where
+from ..internals import is_flushing, returned_by, set_by, where_of, with_values, without_flush, without_where
 from ..mapping.table import mapping_of
 from ..saving.row_batches import Key, Parameters, RowBatches, Rows, take_write_lock
 from ..saving.row_refusals import heard_classes, reason_against, refuse, refuse_key
@@ -55,7 +55,14 @@ def classes_to_tell(
         if reason is None and kind == "update":
             columns = [each.key for each in set_by(asked) if isinstance(each, ColumnElement)]
             unmapped = [str(key) for key in columns if key not in mapping.attributes]
-            reason = f"sets a column without an attribute ({', '.join(unmapped)})" if unmapped else None
+            names = [each for each in set_by(asked) if isinstance(each, str) and each not in mapping.keys]
+            by_column = [name for name in names if name in mapping.table.columns]
+            if unmapped:
+                reason = f"sets a column without an attribute ({', '.join(unmapped)})"
+            elif by_column:
+                reason = f"sets a column by a name that is not its attribute's ({', '.join(by_column)})"
+            elif names:
+                return []  # SQLAlchemy refuses the name
         if reason is not None:
             refuse(call, kind, classes, reason)
     return classes
@@ -130,7 +137,7 @@ class SessionRows(RowBatches):
         self.to_run = without_where(asked)
         if kind == "update":
             new = {getattr(self.model, self.mapping.attributes[key]): each for key, each in self.column_values.items()}
-            self.to_run = without_values(self.to_run).values(new)
+            self.to_run = with_values(self.to_run, new)
         self.results: list[FrozenResult[Any]] = []
         """The results of the batches, where the statement has a RETURNING of its own."""
 

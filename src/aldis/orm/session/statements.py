@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BindParameter, select
+from sqlalchemy import Alias, BindParameter, select
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
@@ -13,7 +13,7 @@ from ...context import current
 from ...dispatch.row_receivers import LISTENED_TO
 from ...errors import RefusedError
 from ...greenlets import wait_for
-from ..internals import is_flushing, rows_in, set_by, without_values
+from ..internals import is_flushing, rows_in, set_by, with_values
 from ..mapping.table import is_listened, mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
@@ -203,7 +203,8 @@ def update(self: Statement) -> Result[Any]:
     queryset, skipped = self.queryset(), False
     values = values_of(mapping, statement, self.state.parameters)
     column_values = {mapping.keys[name]: value for name, value in values.items() if name in mapping.keys}
-    mapping.complete(column_values, mapping.onupdates)
+    if not isinstance(statement.table, Alias):  # of which SQLAlchemy makes no defaults
+        mapping.complete(column_values, mapping.onupdates)
     classes = classes_to_tell(self, "update", values, column_values) if LISTENED_TO else ()
     if classes and column_values:
         return update_told_rows(self, classes, values, column_values)
@@ -223,11 +224,8 @@ def update(self: Statement) -> Result[Any]:
         result = skipped_result()
     elif not column_values:  # SQLAlchemy has a word on an UPDATE that sets nothing, or no column of the mapping
         result = self.state.invoke_statement(statement)
-    elif column_values.keys() >= asked.keys():
-        result = self.state.invoke_statement(statement.values(by_attribute(self.model, mapping, column_values)))
     else:
-        fresh = without_values(statement).values(by_attribute(self.model, mapping, column_values))
-        result = self.state.invoke_statement(fresh)
+        result = self.state.invoke_statement(with_values(statement, to_set(mapping, statement, column_values)))
     row_count = counted(result)
     self.wait_for(after, queryset, tuple(values))
     return result
@@ -274,16 +272,30 @@ def update_told_rows(
     return skipped_result() if rows is None else rows.answer()
 
 
-def by_attribute(model: type[Any], mapping: TableMapping, column_values: Mapping[str, Any]) -> dict[Any, Any]:
-    """Return the values of a statement by the model's attributes."""
-    return {getattr(model, mapping.attributes[key]): value for key, value in column_values.items()}
+def to_set(mapping: TableMapping, statement: Update, column_values: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the values that an UPDATE sets: each where its caller gave it, and then those that it did not give.
+
+    Args:
+        mapping: The mapping of its class.
+        statement: The UPDATE.
+        column_values: The values to write, by column key, without those that receivers took out.
+    """
+    rest = dict(column_values)
+    found = {}
+    for target, value in set_by(statement).items():
+        key = mapping.keys.get(name_of(mapping, target))
+        if key is None:
+            found[target] = value
+        elif key in rest:
+            found[target] = rest.pop(key)
+    model = mapping.mapper.class_
+    return {**found, **{getattr(model, mapping.attributes[key]): value for key, value in rest.items()}}
 
 
 def values_of(mapping: TableMapping, statement: Update, parameters: Any) -> dict[str, Any]:
-    """Return the values that an UPDATE writes, by attribute name, as its caller gave it."""
+    """Return the values that an UPDATE writes, by attribute name; its caller gave parameters by column key."""
     parameters = parameters or {}
-    own = {name: value for name, value in parameters.items() if name in mapping.keys}
-    return {**by_name(mapping, set_by(statement), parameters), **own}
+    return {**by_name(mapping, set_by(statement), parameters), **mapping.by_attribute(mapping.own(parameters))}
 
 
 def by_name(mapping: TableMapping, given: Mapping[Any, Any], parameters: Mapping[str, Any] = NONE) -> dict[str, Any]:
