@@ -355,3 +355,43 @@ async def test_receivers_that_ask_are_noticed_whenever_they_come_to(documents) -
     signal.disconnect(hear, Author)
     assert await update("g") == ["plain"]
     assert await update("h") == []
+
+
+async def test_nothing_is_created_where_an_operation_is_skipped_or_a_conflict_ignored(documents) -> None:
+    Document, told = documents.Document, []
+    hub = Document.meta.signals
+
+    async def skip(sender, model_instance) -> None:
+        if model_instance.title == "skipped":
+            raise aldis.SkipOperation
+
+    def hear(name, signal, condition) -> None:
+        def receiver(sender, model_instance, row_count) -> None:
+            told.append((name, model_instance.title, row_count))
+
+        signal.connect(receiver, Document, False, when=condition, after_commit=True)
+
+    hub.pre_save.connect(skip, Document)
+    hub.pre_update.connect(skip, Document)
+    hear("created", hub.post_save, created)
+    hear("updated", hub.post_save, updated)
+    hear("updated", hub.post_update, updated)
+    assert await Document.query.create(title="skipped", body="b") is None
+    first = await Document.query.create(title="a", body="b")
+    assert told == [("created", "a", 1)]
+    told.clear()
+    both = [
+        Document(id=first.id, title="b", body="b"),
+        Document(title="c", body="b"),
+        Document(title="skipped", body=""),
+    ]
+    await Document.query.bulk_create(both, ignore_conflicts=True)
+    assert told == [("created", "c", 1)]
+    assert type(told[0][2]) is int
+    told.clear()
+    first.title = "skipped"
+    await first.save()
+    assert told == []
+    first.title = "d"
+    await first.save()
+    assert told == [("updated", "d", 1)]

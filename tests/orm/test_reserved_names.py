@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, relationship, synonym
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry, relationship, synonym
 
 import aldis
 
@@ -80,6 +81,24 @@ def test_function_that_the_mixin_would_hide_is_refused(id_mapped) -> None:
         "Order.save (of Crud) is a plain function and would be hidden by aldis.Model's own 'save'. "
         "Rename it, to save_ for example. Or leave aldis.Model out: receivers hear the class without it, from sessions."
     )
+
+
+@pytest.mark.parametrize("value", [None, mapped_column(Text), declared_attr(lambda cls: mapped_column(Text))])
+@pytest.mark.parametrize("place", ["before", "after", "abstract"])
+@pytest.mark.parametrize("name", RESERVED)
+def test_column_of_a_mixin_is_refused(name, place, value) -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        database = aldis.Database("sqlite+aiosqlite://")
+
+    declared = {"__annotations__": {name: Mapped[str]}, **({} if value is None else {name: copy.copy(value)})}
+    if place == "abstract":
+        bases = (type("Mixin", (Base,), {"__abstract__": True, **declared}),)
+    else:
+        mixin = type("Mixin", (), declared)
+        bases = (mixin, Base) if place == "before" else (Base, mixin)
+    columns = {"__annotations__": {"id": Mapped[int]}, "id": mapped_column(primary_key=True)}
+    with pytest.raises(aldis.ConfigurationError, match=rf"Order\.{name} .*own '{name}'\. Call the attribute {name}_ "):
+        type("Order", bases, {"__tablename__": "order", **columns})
 
 
 def test_backref_is_refused_when_mappers_are_configured(id_mapped) -> None:

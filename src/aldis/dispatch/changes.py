@@ -101,14 +101,14 @@ def changed(*names: str, was: Any = ANYTHING, to: Any = ANYTHING) -> Condition:
     return found
 
 
-def is_created(is_update: bool) -> bool:
-    """Tell whether a row is inserted."""
-    return not is_update
+def is_created(is_update: bool, operation_skipped: bool = False, row_count: int | None = None) -> bool:
+    """Tell whether a row is inserted: not where a receiver skipped it, or a conflict of it was ignored."""
+    return not is_update and not operation_skipped and row_count != 0
 
 
-def is_updated(is_update: bool) -> bool:
-    """Tell whether a stored row is updated."""
-    return is_update
+def is_updated(is_update: bool, operation_skipped: bool = False, row_count: int | None = None) -> bool:
+    """Tell whether a stored row is updated: not where a receiver skipped it, or nothing was written."""
+    return is_update and not operation_skipped and row_count != 0
 
 
 is_created.__module__, is_created.__qualname__ = "aldis", "created"

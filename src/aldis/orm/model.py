@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from sqlalchemy.orm import InstanceState, undefer
 from sqlalchemy.orm.attributes import instance_state
 
-from ..errors import NotSavedError, ObjectNotFound
+from ..errors import ConfigurationError, NotSavedError, ObjectNotFound
 from .database import Database, Using
 from .mapping.instance_state import Snapshot, store
-from .mapping.reserved_names import reserve_names
+from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
 from .meta import Meta, meta_of
@@ -41,7 +41,11 @@ class QueryAttribute:
     """``Model.query``, of the class that it is read from."""
 
     def __get__(self, instance: object, owner: type[M]) -> QuerySet[M]:
-        mapper_of(owner)
+        try:
+            mapper_of(owner)
+        except ConfigurationError:
+            refuse_lost(owner, Model)  # SQLAlchemy reads it while it maps a class with a column of that name
+            raise
         return QuerySet(owner)
 
 

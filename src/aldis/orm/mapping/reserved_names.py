@@ -11,9 +11,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from sqlalchemy import Table, event
-from sqlalchemy.orm import ColumnProperty, RelationshipProperty
+from sqlalchemy import Column, Table, event
+from sqlalchemy.orm import ColumnProperty, MappedColumn, RelationshipProperty, declared_attr
 from sqlalchemy.orm.base import InspectionAttr
+from sqlalchemy.util import get_annotations
 
 from ...errors import ConfigurationError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
     from sqlalchemy.orm.attributes import QueryableAttribute
 
-__all__ = ["reserve_names"]
+__all__ = ["refuse_lost", "reserve_names"]
 
 AWAITED: Final = frozenset({"save", "update", "delete", "load"})
 """The methods that are awaited: an ``async def`` of the same name overrides one."""
@@ -42,6 +43,7 @@ def reserve_names(base: type[Any]) -> None:
             for name in sorted(RESERVED):
                 if mapper.has_property(name):
                     refuse_mapped(model, name, getattr(model, name))
+            refuse_lost(model, base)
             refuse_functions(model, base)
         except ConfigurationError:
             forget_table(mapper)
@@ -91,6 +93,32 @@ def refuse_functions(model: type[Any], base: type[Any]) -> None:
         if name in AWAITED and what == "plain function" and not is_hidden:
             advice += f", or override aldis.Model's by `async def {name}`"
         raise refusal(model, owner, name, what, f"{advice}.", is_hidden)
+
+
+def refuse_lost(model: type[Any], base: type[Any]) -> None:
+    """Refuse a column or relationship of a mixin or abstract class that SQLAlchemy does not see.
+
+    It takes the attribute that ``aldis.Model`` has of that name for the class's own.
+
+    Args:
+        model: The class.
+        base: ``aldis.Model``.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    for name in sorted(RESERVED):
+        owner = next((each for each in model.__mro__ if each is not base and is_declared(each, name)), None)
+        if owner is not None:
+            advice = f'Call the attribute {name}_ and leave the column its name: {name}_ = mapped_column("{name}").'
+            raise refusal(model, owner, name, "mapped attribute", advice, True)
+
+
+def is_declared(owner: type[Any], name: str) -> bool:
+    """Tell whether a class declares a mapped attribute of that name, in its annotations or as SQLAlchemy's own kind."""
+    if isinstance(vars(owner).get(name), MappedColumn | Column | RelationshipProperty | declared_attr):
+        return True
+    return "Mapped[" in str(get_annotations(owner).get(name, ""))
 
 
 def forget_table(mapper: Mapper[Any]) -> None:

@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sqlalchemy.util import get_annotations
+
 from ...errors import UnknownAttributeError
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
@@ -92,5 +94,5 @@ def is_settable(model: type[Any], name: str) -> bool:
 
 def is_field(owner: type[Any], name: str) -> bool:
     """Tell whether a class annotates a name as an attribute of its instances, as dataclasses and pydantic do."""
-    annotation = inspect.get_annotations(owner).get(name)
+    annotation = get_annotations(owner).get(name)
     return annotation is not None and "ClassVar" not in str(annotation)

@@ -195,7 +195,8 @@ class Bulk(BulkSignals):
             return True
         for number, column_values in enumerate(rows.column_values):
             if number not in rows.skipped:
-                rows.counts[number] = await writers.insert_unless_conflict(transaction, rows.mapping, column_values)
+                is_new = await writers.insert_unless_conflict(transaction, rows.mapping, column_values)
+                rows.counts[number] = int(is_new)
         await refuse_dropped(transaction, rows.mapping, rows.passed_over(), lambda place: rows.note(place, self.name))
         return True
 
