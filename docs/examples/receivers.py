@@ -33,10 +33,9 @@ said: list[str] = []
 
 
 # A welcome mail: sent when the user is stored for good, not before.
-@post_save.connect_via(User, after_commit=True)
-async def send_welcome_mail(sender: type[User], model_instance: User, is_update: bool) -> None:
-    if not is_update:
-        said.append(f"mail to {model_instance.email}")
+@post_save.connect_via(User, after_commit=True, when=aldis.created)
+async def send_welcome_mail(sender: type[User], model_instance: User) -> None:
+    said.append(f"mail to {model_instance.email}")
 
 
 # One receiver for two models.

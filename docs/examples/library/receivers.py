@@ -7,6 +7,7 @@ from typing import Any
 from models import Book, Entry, Loan, Member
 from sqlalchemy.ext.asyncio import async_object_session
 
+import aldis
 from aldis.signals import post_delete, post_save, pre_save
 
 mailed: list[str] = []
@@ -39,8 +40,7 @@ async def log(sender: type[Any], instance: Any, is_update: bool, **kwargs: Any) 
     session.add(Entry(text=f"{what}: {sender.__name__} {instance.id}"))
 
 
-@post_save.connect_via(Member, after_commit=True)
-async def welcome(sender: type[Member], instance: Member, is_update: bool, **kwargs: Any) -> None:
+@post_save.connect_via(Member, after_commit=True, when=aldis.created)
+async def welcome(sender: type[Member], instance: Member, **kwargs: Any) -> None:
     """Send a mail, once the member is stored for good."""
-    if not is_update:
-        mailed.append(f"Welcome, {instance.name}!")
+    mailed.append(f"Welcome, {instance.name}!")

@@ -42,10 +42,9 @@ async def take_from_stock(sender: type[Order], model_instance: Order, is_update:
         raise SoldOutError(f"lamp {model_instance.lamp_id}")
 
 
-@post_save.connect_via(Order, after_commit=True)
-async def thank(sender: type[Order], model_instance: Order, is_update: bool) -> None:
-    if not is_update:
-        print(f"mail to {model_instance.customer}: thank you for order {model_instance.id}")
+@post_save.connect_via(Order, after_commit=True, when=aldis.created)
+async def thank(sender: type[Order], model_instance: Order) -> None:
+    print(f"mail to {model_instance.customer}: thank you for order {model_instance.id}")
 
 
 @pre_delete.connect_via(Order)
