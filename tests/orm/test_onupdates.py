@@ -222,3 +222,27 @@ async def test_none_that_is_set_where_nothing_was_ever_set_is_a_change(page, mak
             await session.commit()
     assert await stored(new) == ("new", None, 1)
     assert (new.note, new.edits) == (None, 1)
+
+
+@pytest.mark.parametrize("write", [save, update, bulk_update, flush])
+async def test_default_serves_where_receivers_set_its_attribute_to_the_old_value(write) -> None:
+    async with models_on("sqlite+aiosqlite://") as models:
+
+        class Sheet(models.Base):
+            __tablename__ = "sheet"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            text: Mapped[str] = mapped_column(String(20))
+            mark: Mapped[str] = mapped_column(String(20), default="as it was", onupdate="touched")
+
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Sheet.__table__.create)
+        sheet = await Sheet.query.create(text="a")
+
+        async def set_old(sender, model_instance) -> None:
+            model_instance.mark = " ".join(["as", "it", "was"])  # equal to the stored value, and not the same object
+
+        connect(sheet, "pre", set_old)
+        await write(sheet)
+        found = await Sheet.query.get(id=sheet.id)
+        assert (found.text, found.mark) == ("b", "touched")
+        assert (sheet.text, sheet.mark) == ("b", "touched")

@@ -84,6 +84,7 @@ def take_attributes(
     """
     values = state.dict
     written = changed(mapping, state) if is_update else None
+    is_unchanged = False
     for name, key in mapping.columns:
         value = values.get(name, NO_VALUE)
         if value is values_before.get(name, NO_VALUE) or value is NO_VALUE:
@@ -93,14 +94,18 @@ def take_attributes(
         if written is not None:
             if key in written:
                 column_values[key] = value
-            else:
-                column_values.pop(key, None)
-                state.committed_state.pop(name, None)  # it was set to its old value
+                continue
+            state.committed_state.pop(name, None)  # it was set to its old value
+            if columns_before.get(key, NO_VALUE) is values_before.get(name, NO_VALUE):  # else a default serves, still
+                is_unchanged = column_values.pop(key, NO_VALUE) is not NO_VALUE or is_unchanged
         elif value is not None or key not in mapping.left_out_when_none:
             column_values[key] = value
         else:
             column_values.pop(key, None)
     if written is None:
         mapping.complete(column_values, mapping.defaults)
-    elif column_values and not columns_before:
+        return
+    if is_unchanged:
+        leave_out_defaults(mapping, state, columns_before, column_values)
+    if column_values and (is_unchanged or not columns_before):
         mapping.complete(column_values, mapping.onupdates)
