@@ -52,7 +52,7 @@ READ: dict[str, dict[str, str]] = {
     },
     "orm/mapping/_pure_rows.py": {"_cleanup": INSTANCES},
     "orm/mapping/instance_state.py": {
-        "_deleted _state_constructor": INSTANCES,
+        "_deleted _expire _state_constructor": INSTANCES,
         "_sa_adapter": "sqlalchemy.orm.collections",
     },
     "orm/mapping/many_to_many.py": {"_supports_dynamic_iteration": "sqlalchemy.orm.writeonly sqlalchemy.orm.dynamic"},

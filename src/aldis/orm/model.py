@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy.orm import InstanceState, undefer
+from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, NotSavedError, ObjectNotFound
 from .database import Database, Using
-from .mapping.instance_state import Snapshot, store
+from .mapping.instance_state import Snapshot
 from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
@@ -18,6 +18,7 @@ from .meta import Meta, meta_of
 from .queryset import QuerySet
 from .related import Relation
 from .saving import instance as saving
+from .saving.load import load
 from .session import instance_methods as held
 from .session.listeners import listen
 from .transactions.outermost import LOST
@@ -174,21 +175,17 @@ class Model:
         state = stored_state(self, "loaded")
         if state.session_id is not None:
             return await held.load(self)
-        mapping = mapping_of(type(self))
-        query = QuerySet(type(self), None, using).filter(*mapping.key_conditions(state))
         try:
-            row = await query.options(undefer("*")).get_or_none()
+            is_there = await load(self, using or meta_of(type(self)).database)
         except BaseException:
             if lost is not None:  # nobody knows still
                 LOST[state], state.key = lost, None
             raise
-        if row is None:
+        if not is_there:
             identity = state.identity
             if lost is not None:
                 state.key = None
             raise ObjectNotFound(f"{type(self).__name__} {identity!r} cannot be loaded: its row is gone.")
-        values = instance_state(row).dict
-        store(self, {name: values[name] for name in (*mapping.keys, *mapping.readonly) if name in values})
         return self
 
     async def delete(self, *, using: Using | None = None) -> int:

@@ -31,6 +31,7 @@ __all__ = [
     "loaded",
     "never_set",
     "put_back",
+    "refresh",
     "renew",
     "settle_modified",
     "set_again",
@@ -220,6 +221,33 @@ def show_row(state: InstanceState[Any], values: Mapping[str, Any], is_own: bool)
     if state.manager.dispatch.refresh:
         state.manager.dispatch.refresh(state, None, tuple(values))
     return tuple(values)
+
+
+def refresh(state: InstanceState[Any], read: InstanceState[Any], related: Iterable[InstanceState[Any]]) -> None:
+    """Let an instance show what was read into another one, as a session refreshes it: its own changes are lost.
+
+    Args:
+        state: The state of the instance.
+        read: The state of the other one, of the same row.
+        related: The states of the instances that were read together with that one, and may refer to it.
+    """
+    state._expire(state.dict, set())
+    state._deleted = state.expired = False
+    state.expired_attributes.clear()
+    state.expired_attributes.update(read.expired_attributes)
+    names = [each.key for each in read.mapper.column_attrs]
+    state.dict.update((name, read.dict[name]) for name in names if name in read.dict)
+    instance, other = state.obj(), read.obj()
+    for each in (read, *related):
+        for name in each.mapper.relationships.keys() & each.dict.keys():
+            value = each.dict[name]
+            adapter = getattr(value, "_sa_adapter", None)
+            members = [value] if adapter is None else list(adapter)
+            if each is read or any(member is other for member in members):
+                members = [instance if member is other else member for member in members]
+                owner = instance if each is read else each.obj()
+                set_committed_value(owner, name, members[0] if adapter is None else members)
+    state.manager.dispatch.refresh(state, None, None)
 
 
 def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
