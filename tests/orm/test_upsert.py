@@ -7,9 +7,10 @@ import logging
 import random
 
 import pytest
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, event, inspect, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, event, inspect, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column, validates
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym, validates
 
 import aldis
 
@@ -324,3 +325,56 @@ async def test_trigger_that_changes_what_tells_rows_apart(models, reasons) -> No
     await models.User.query.bulk_update_or_create(rows_of(("Ada", "a"), ("Bob", "b")), unique_fields=["name"])
     assert reasons() == ["a constraint is against it"]
     assert [row["name"] for row in await models.stored()] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_row_that_is_found_is_set_as_update_would_set_it(models, is_heard) -> None:
+    class Pet(models.Base):
+        __tablename__ = "pet"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        nick: Mapped[str | None]
+        weight: Mapped[int | None]
+        alias = synonym("nick")
+        owner_id: Mapped[int | None] = mapped_column(ForeignKey(models.User.id))
+        owner = relationship(models.User)
+
+        @hybrid_property
+        def grams(self) -> int:
+            return self.weight * 1000
+
+        @grams.inplace.setter
+        def _set_grams(self, grams: int) -> None:
+            self.weight = grams // 1000
+
+    await create(models, Pet)
+    user = await models.User.query.create(name="Ada")
+    for number in range(1, 5):
+        await Pet.query.create(id=number, name="a")
+    given = [{"alias": "b"}, {"grams": 7000}, {"owner": user}, {"alias": "c", "name": "d", "owner": user}]
+    told = []
+
+    async def receiver(sender, model_instance, values, column_values) -> None:
+        if model_instance is not None:
+            told.append((model_instance.id, set(values), column_values))
+
+    if is_heard:
+        models.Base.meta.signals.post_update.connect(receiver, Pet)
+    pets = await Pet.query.bulk_update_or_create([{"id": number, **each} for number, each in enumerate(given, 1)])
+    shown = [(pet.name, pet.nick, pet.weight, pet.owner_id, inspect(pet).modified) for pet in pets]
+    assert shown == [
+        ("a", "b", None, None, False),
+        ("a", None, 7, None, False),
+        ("a", None, None, user.id, False),
+        ("d", "c", None, user.id, False),
+    ]
+    names = ("name", "nick", "weight", "owner_id")
+    written = await Pet.query.order_by("id").values(*names)
+    assert [tuple(row.values()) for row in written] == [each[:-1] for each in shown]
+    for pet, each in zip(pets, given, strict=True):
+        await Pet.query.filter(id=pet.id).update(name="a", nick=None, weight=None, owner_id=None)
+        await (await pet.load()).update(**each)
+    assert await Pet.query.order_by("id").values(*names) == written
+    assert told[:4] == told[4:]
+    with pytest.raises(aldis.UnknownAttributeError, match="'save' of Pet cannot be set by name"):
+        await Pet.query.bulk_update_or_create([{"id": 1, "save": 1}])

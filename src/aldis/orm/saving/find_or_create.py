@@ -174,8 +174,7 @@ async def bulk_update_or_create(
         batches: dict[type[Any], NewRows] = {}
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key in found:
-                given = row if isinstance(row, Mapping) else instance_state(row).dict
-                old[key] = changed_row(number, bulk, found[key], given, update_fields, lookup.names, update_params)
+                old[key] = changed_row(number, bulk, found[key], row, update_fields, lookup.names, update_params)
             else:
                 new[key] = bulk.take(batches, row, number, create_params)
         for each in batches.values():
@@ -285,17 +284,19 @@ def changed_row(
     number: int,
     bulk: Bulk,
     instance: Any,
-    given: Mapping[str, Any],
+    row: Any,
     update_fields: Sequence[str] | None,
     unique: Sequence[str],
     update_params: Mapping[str, Any] | None,
 ) -> Row:
-    """Return the row of a stored instance that gets the given values."""
-    mapping = bulk.mapping
+    """Return the row of a stored instance that gets the values of a mapping, or the columns of a new instance."""
     state: InstanceState[Any] = instance_state(instance)
     before = Snapshot(state)
-    fields = [name for name in given if name in mapping.keys] if update_fields is None else update_fields
+    given = row
+    if not isinstance(row, Mapping):
+        given = {name: value for name, value in instance_state(row).dict.items() if name in bulk.mapping.keys}
+    fields = given if update_fields is None else update_fields
     values = {name: given[name] for name in fields if name in given and name not in unique}
     values |= update_params or {}
     set_attributes(mapping_of(type(instance)), instance, values)
-    return updated_row(number, instance, state, values, values, before)
+    return updated_row(number, instance, state, values, None, before)
