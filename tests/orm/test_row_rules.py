@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import JSON, ForeignKey, String, event, func
+from sqlalchemy import JSON, ForeignKey, String, event, func, inspect
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
@@ -92,6 +92,29 @@ async def test_attribute_that_was_never_set_reads_none(zoo, write) -> None:
     animal = zoo.Animal(name="a")
     await write(zoo.Animal, [animal])
     assert animal.note is None
+
+
+@pytest.mark.parametrize("is_returning", [True, False])
+async def test_key_of_the_table_is_read_where_the_mapper_has_another_one(
+    models, write, monkeypatch, is_returning
+) -> None:
+    class Country(models.Base):
+        __tablename__ = "country"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        code: Mapped[str] = mapped_column(String(2), unique=True)
+        __mapper_args__ = {"primary_key": [code]}  # noqa: RUF012
+
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(models.Base.metadata.create_all)
+    if not is_returning:
+        monkeypatch.setattr(models.database.engine.dialect, "insert_returning", False)
+    countries = [Country(code=code) for code in ("no", "fi", "is")]
+    await write(Country, countries)
+    rows = {row["code"]: row["id"] for row in await models.stored(Country)}
+    assert {each.code: each.id for each in countries} == rows
+    assert [inspect(each).identity for each in countries] == [("no",), ("fi",), ("is",)]
+    await countries[0].update(code="nn")
+    assert (countries[0].id, inspect(countries[0]).identity) == (rows["no"], ("nn",))
 
 
 async def test_instances_of_derived_classes_are_written_whole_by_their_own_class(zoo, write) -> None:

@@ -375,6 +375,7 @@ def _read(mapper: Mapper[Any]) -> TableMapping:
             for column, key in key_of.items()
             if column.server_default is not None
             or (column.default is not None and key not in made)
+            or column.primary_key
             or key in primary_key
         ),
         expired_when_written=tuple(

@@ -117,7 +117,8 @@ async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, 
     if result.rowcount == 0:
         raise dropped(mapping)
     column_values.update(mapping.own(result.last_inserted_params()))
-    column_values.update(zip(mapping.primary_key, result.inserted_primary_key or (), strict=True))
+    key_columns = mapping.table.primary_key.columns.keys()
+    column_values.update(mapping.own(dict(zip(key_columns, result.inserted_primary_key or (), strict=True))))
     unknown = [column for column in missing if column.key not in column_values]
     if unknown:
         key = [mapping.table.columns[name] == column_values[name] for name in mapping.primary_key]
