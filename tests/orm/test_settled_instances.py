@@ -104,6 +104,29 @@ async def test_rollback_brings_back_that_an_attribute_was_set_to_an_equal_value(
     assert (inspect(page).modified, page.text) == (True, "a")
 
 
+async def by_session(page, **values) -> None:
+    async with type(page).database.session(expire_on_commit=False) as session, session.begin():
+        session.add(page)
+        for name, value in values.items():
+            setattr(page, name, value)
+
+
+@pytest.mark.parametrize("write", [save, update, bulk_update, by_session])
+async def test_attribute_that_was_deleted_is_refused_as_by_a_flush(page, write) -> None:
+    page.text = "b"
+    del page.text
+    with pytest.raises(KeyError, match="^'text'$"):
+        await write(page, note="c")
+    assert [row["note"] for row in await type(page).query.values()] == ["b"]
+
+
+@pytest.mark.parametrize("write", [save, bulk_update, by_session])
+async def test_attribute_that_was_deleted_may_be_set_again(page, write) -> None:
+    del page.text
+    await write(page, text="c")
+    assert (page.text, (await type(page).query.get()).text) == ("c", "c")
+
+
 async def test_update_leaves_other_changes_waiting(page) -> None:
     page.text = "waits"
     await page.update(note="c")

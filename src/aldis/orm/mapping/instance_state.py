@@ -354,6 +354,9 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
 
     The rule is that of SQLAlchemy's flush (``_collect_update_commands`` in its ``orm/persistence.py``): an attribute
     that was set to its old value is unchanged, as its type compares.
+
+    Raises:
+        KeyError: An attribute was deleted; an UPDATE has no value for it.
     """
     committed, values, manager = state.committed_state, state.dict, state.manager
     if not committed:
@@ -362,7 +365,7 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     # One that changed is the common case; several are written in the order of the columns, as others of their batch.
     columns = mapping.columns if len(committed) > 1 else [(name, mapping.keys.get(name)) for name in committed]
     for name, key in columns:
-        if key is not None and name in committed and name in values:
+        if key is not None and name in committed:
             value, old = values[name], committed[name]
             if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
                 found[key] = value
