@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAIN",
     "STATE",
-    "Noting",
     "Snapshot",
     "changed",
     "detach",
@@ -55,22 +54,6 @@ IS_KNOWN: Final = set(InstanceState.__init__.__code__.co_names) == {
 
 PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 """Types that are known to be no SQL expressions'."""
-
-
-class Noting(dict[str, Any]):
-    """The old values of an instance whose attributes are being set, which note the names of these.
-
-    SQLAlchemy asks whether it has the old value of each attribute that is set (``InstanceState._modified_event``).
-    """
-
-    def __init__(self, committed: Mapping[str, Any]) -> None:
-        super().__init__(committed)
-        self.names: set[object] = set()
-
-    def __contains__(self, name: object) -> bool:
-        """Tell whether there is an old value of an attribute, and note its name."""
-        self.names.add(name)
-        return super().__contains__(name)
 
 
 class Snapshot:

@@ -14,7 +14,23 @@ from sqlalchemy.util import get_annotations
 from ...errors import UnknownAttributeError
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
-__all__ = ["new_instance", "refuse_unsettable", "set_attributes"]
+__all__ = ["Noting", "new_instance", "refuse_unsettable", "set_attributes"]
+
+
+class Noting(dict[str, Any]):
+    """The old values of an instance whose attributes are being set, which note the names of these.
+
+    SQLAlchemy asks whether it has the old value of each attribute that is set (``InstanceState._modified_event``).
+    """
+
+    def __init__(self, committed: Mapping[str, Any]) -> None:
+        super().__init__(committed)
+        self.names: set[object] = set()
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is an old value of an attribute, and note its name."""
+        self.names.add(name)
+        return super().__contains__(name)
 
 
 def set_attributes(mapping: TableMapping, instance: object, values: Mapping[str, Any]) -> None:

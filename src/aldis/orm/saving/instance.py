@@ -15,11 +15,11 @@ from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
 from ...errors import SkipOperation
-from ..mapping.instance_state import Noting, Snapshot, changed, detach
+from ..mapping.instance_state import Snapshot, changed, detach
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, values_of
-from ..mapping.settable import set_attributes
+from ..mapping.settable import Noting, set_attributes
 from ..meta import Meta, meta_of
 from ..transactions.rollback import RollbackScope
 from . import unit_of_work
