@@ -52,10 +52,14 @@ READ: dict[str, dict[str, str]] = {
     },
     "orm/mapping/_pure_rows.py": {"_cleanup": INSTANCES},
     "orm/mapping/instance_state.py": {
-        "_deleted _expire _state_constructor": INSTANCES,
+        "_deleted": INSTANCES,
         "_sa_adapter": "sqlalchemy.orm.collections",
     },
     "orm/mapping/many_to_many.py": {"_supports_dynamic_iteration": "sqlalchemy.orm.writeonly sqlalchemy.orm.dynamic"},
+    "orm/mapping/read_instances.py": {
+        "_deleted _expire _state_constructor": INSTANCES,
+        "_sa_adapter": "sqlalchemy.orm.collections",
+    },
     "orm/session/bulk_statements.py": {"_annotations": STATEMENTS, "_render_nulls": "sqlalchemy.orm.bulk_persistence"},
     "orm/session/order.py": {"_sa_adapter": "sqlalchemy.orm.collections"},
     "orm/session/row_statements.py": {"_with_options": STATEMENTS},

@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..database import reading, session_on
 from ..databases.sqlite import whole
-from ..mapping.instance_state import refresh
+from ..mapping.read_instances import refresh
 from ..mapping.table import mapping_of
 from ..transactions.ambient import turn_on
 

@@ -13,7 +13,8 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import RefusedError
 from ..internals import note_altered
-from ..mapping.instance_state import expire_again, is_sql, loaded, show_row
+from ..mapping.instance_state import expire_again, is_sql
+from ..mapping.read_instances import loaded, show_row
 from ..meta import meta_of
 from .differences import differing
 from .firing import context_of_rows, fire_before_each, fire_each, is_heard, naming_row, rows_of_signal
