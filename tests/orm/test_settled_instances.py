@@ -120,6 +120,39 @@ async def test_attribute_that_was_deleted_is_refused_as_by_a_flush(page, write) 
     assert [row["note"] for row in await type(page).query.values()] == ["b"]
 
 
+async def test_values_of_a_call_that_is_refused_are_put_back(page) -> None:
+    del page.text
+    with pytest.raises(KeyError):
+        await page.update(note="c")
+    with pytest.raises(KeyError):
+        await page.save(values={"note": "c"})
+    assert page.note == "b"
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+async def test_values_of_a_call_whose_default_raises_are_put_back(is_stored) -> None:
+    async with models_on("sqlite+aiosqlite://") as models:
+
+        class Leaf(models.Base):
+            __tablename__ = "leaf"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            text: Mapped[str] = mapped_column(String(20))
+            code: Mapped[int] = mapped_column(default=lambda: codes.pop(), onupdate=lambda: codes.pop())
+
+        codes = [1] if is_stored else []
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Leaf.__table__.create)
+        leaf = Leaf(text="a")
+        if is_stored:
+            await leaf.save()
+        with pytest.raises(IndexError):
+            await leaf.save(values={"text": "b"})
+        if is_stored:
+            with pytest.raises(IndexError):
+                await leaf.update(text="b")
+        assert leaf.text == "a"
+
+
 @pytest.mark.parametrize("write", [save, bulk_update, by_session])
 async def test_attribute_that_was_deleted_may_be_set_again(page, write) -> None:
     del page.text

@@ -68,12 +68,16 @@ async def save(
     meta = meta_of(type(instance))
     mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
-    if is_update:
-        column_values = changed(mapping, state)
-        if column_values and mapping.onupdates:
-            mapping.complete(column_values, mapping.onupdates)
-    else:
-        column_values = new_row(mapping, state.dict)
+    try:
+        if is_update:
+            column_values = changed(mapping, state)
+            if column_values and mapping.onupdates:
+                mapping.complete(column_values, mapping.onupdates)
+        else:
+            column_values = new_row(mapping, state.dict)
+    except BaseException:  # an attribute was deleted, or a default raises
+        before.put_back(state)
+        raise
     return await write("save", meta, state, caller, instance, values, column_values, is_update, using, before)
 
 
@@ -88,9 +92,14 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
     state: InstanceState[Any] = instance_state(instance)
     before = Snapshot(state)
     names = set_values(mapping, instance, values, before)
-    column_values = {key: value for key, value in changed(mapping, state).items() if mapping.attributes[key] in names}
-    if column_values and mapping.onupdates:
-        mapping.complete(column_values, mapping.onupdates)
+    try:
+        columns = changed(mapping, state)
+        column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
+        if column_values and mapping.onupdates:
+            mapping.complete(column_values, mapping.onupdates)
+    except BaseException:
+        before.put_back(state)
+        raise
     return await write("update", meta, state, instance, instance, values, column_values, True, using, before)
 
 
