@@ -36,7 +36,8 @@ MEANT = [
         "A BEFORE trigger returns NULL",
     ),
     Meant(
-        "An attribute that the session leaves unloaded may be loaded, with the value that a SELECT would give",
+        "An attribute that the session leaves unloaded may be loaded, with the value that a SELECT would give; "
+        "to set it to that value is no change then",
         "The database returned it anyway, and reading it later would need a session",
         "`server_default`, `onupdate=func.now()`",
     ),
