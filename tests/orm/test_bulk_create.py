@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import String, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from users import models_on
 
 import aldis
 from aldis.context import CURRENT_MODEL_INSTANCE
@@ -297,3 +298,44 @@ async def test_receivers_are_told_of_few_rows_as_of_many(models, count) -> None:
     with pytest.raises(ValueError, match=f"again {count - 1}") as caught:
         await User.query.bulk_create([User(name=f"again {number}") for number in range(count)])
     assert f"aldis: at row {count} of bulk_create" in caught.value.__notes__
+
+
+@pytest.mark.parametrize(
+    ("value", "raised"),
+    [("new", None), ("stored", None), (None, None), ("new", ValueError("before")), ("new", aldis.SkipOperation())],
+)
+async def test_one_instance_is_told_and_refused_as_one_of_many(url, value, raised) -> None:
+    """It goes the road of ``save()``, unless somebody hears the bulk signals."""
+    outcomes = []
+    for are_bulk_signals_heard in (False, True):
+        async with models_on(url) as models:
+            User, told = models.User, []
+            signals = User.meta.signals
+
+            async def before(sender, instance, model_instance, values, column_values, is_update, *, told=told) -> None:
+                told.append((type(instance), model_instance.name, values, column_values.copy(), is_update))
+                if raised is not None:
+                    raise raised
+
+            async def after(sender, instance, column_values, row_count, operation_skipped, *, told=told) -> None:
+                written = {key: each for key, each in column_values.items() if key != "id"}
+                told.append((type(instance), written, row_count, operation_skipped))
+
+            async def bulk(sender) -> None: ...
+
+            await User(name="stored").save()
+            signals.pre_save.connect(before, User)
+            signals.post_save.connect(after, User)
+            if are_bulk_signals_heard:
+                signals.pre_bulk.connect(bulk, User)
+            user = User(name=value)
+            try:
+                found = [each is user for each in await User.query.bulk_create([user])]
+            except Exception as error:
+                error.__notes__ = [note.partition(".<locals>")[0] for note in error.__notes__]
+                found = (type(error), error.__notes__)
+                del error.__notes__
+            rows = [row["name"] for row in await User.query.order_by("id").values("name")]
+            outcomes.append((found, told, inspect(user).detached, inspect(user).modified, user.name, rows))
+    assert outcomes[0] == outcomes[1]
+    assert (outcomes[0][0] == [True]) == (value == "new" and raised is None)

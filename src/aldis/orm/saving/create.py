@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm.attributes import instance_state
+
 from ...progress import Progress
+from ..mapping.instance_state import Snapshot
+from ..meta import meta_of
 from .columns import saved_in_order
+from .firing import are_heard
+from .instance import save
 from .operation import Bulk
 from .raw_values import Rows
 
@@ -26,6 +32,12 @@ async def bulk_create(
     using: Using | None,
 ) -> list[Any]:
     """Insert rows; return the instances that were."""
+    if type(rows) is list and len(rows) == 1 and batch_size > 0 and not ignore_conflicts and not progress:
+        instance = rows[0]
+        if isinstance(instance, queryset.model) and is_like_save(queryset, instance):
+            before = Snapshot(instance_state(instance))
+            saved = await save(queryset, instance, {}, False, using, before, "aldis: at row 1 of bulk_create")
+            return [] if saved is None else [saved]
     bulk = Bulk(queryset, "bulk_create", batch_size, ignore_conflicts=ignore_conflicts, progress=progress)
 
     answer: list[Any] = []
@@ -41,3 +53,11 @@ async def bulk_create(
 
     await bulk.run(rows, using, work)
     return answer
+
+
+def is_like_save(queryset: QuerySet[Any], instance: object) -> bool:
+    """Tell whether the creation of one instance is its ``save()``: it is new, and nobody hears the bulk signals."""
+    state = instance_state(instance)
+    if state.key is not None or state.session_id is not None:
+        return False
+    return not are_heard(meta_of(queryset.model).signals, "bulk", queryset.model)

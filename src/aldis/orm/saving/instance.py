@@ -51,6 +51,7 @@ async def save(
     is_update: bool,
     using: Using | None,
     before: Snapshot,
+    note: str | None = None,
 ) -> T | None:
     """Insert or update one instance, with its save signals.
 
@@ -61,6 +62,7 @@ async def save(
         is_update: UPDATE it; else INSERT it.
         using: Where to write, instead of the class's database.
         before: What the instance was before the call.
+        note: The note of an error inside the operation, if it gets one.
 
     Returns:
         The instance; ``None`` when a receiver skipped the operation.
@@ -78,7 +80,7 @@ async def save(
     except BaseException:  # an attribute was deleted, or a default raises
         before.put_back(state)
         raise
-    return await write("save", meta, state, caller, instance, values, column_values, is_update, using, before)
+    return await write("save", meta, state, caller, instance, values, column_values, is_update, using, before, note)
 
 
 async def update(instance: T, values: dict[str, Any], using: Using | None) -> T | None:
@@ -140,6 +142,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     is_update: bool,
     using: Using | None,
     before: Snapshot,
+    note: str | None = None,
 ) -> T | None:
     """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction.
 
@@ -211,6 +214,10 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 except Exception as error:
                     note_of_last(plan, error, model)
                     raise
+        except Exception as error:
+            if note is not None:
+                error.add_note(note)
+            raise
         finally:
             if token is not None:
                 CURRENT.reset(token)
