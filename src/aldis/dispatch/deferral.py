@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from copy import copy
 from types import CoroutineType
 from typing import Any, Final
 
@@ -267,6 +266,8 @@ def informed(receiver: Any, committed: bool) -> Any:
     """Return a function that tells the receiver, behind all that stands for it, how the transaction ended."""
     if not isinstance(receiver, StandIn):
         return Informed(receiver, committed)
+    from copy import copy  # not above: signals are imported without it
+
     stands = copy(receiver)
     stands.receiver = informed(receiver.receiver, committed)
     return stands
