@@ -260,6 +260,15 @@ async def test_names_that_a_stranger_must_not_set(models, extended) -> None:
     await ada.update(name="still usable")
 
 
+async def test_name_that_is_like_no_other_gets_the_list_of_them(models) -> None:
+    ada = await models.User.query.create(name="ada")
+    for name in ("save", "load", "meta"):
+        with pytest.raises(aldis.UnknownAttributeError, match=f"'{name}' of User cannot be set by name: ") as raised:
+            await ada.update(**{name: 1})
+        assert "Did you mean" not in str(raised.value)
+        assert ". It has created, " in str(raised.value)
+
+
 async def test_names_that_a_class_declares_are_set(models, extended) -> None:
     ada = await extended.query.create(shown="ada", nickname="a")
     assert (ada.name, ada.nickname) == ("ada", "a")
