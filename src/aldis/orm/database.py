@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Literal, Self, TypeAlias
 from weakref import WeakSet
 
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from ..errors import ClosedDatabaseError, ConfigurationError
 from ..greenlets import is_loop_running
-from ..masking import masked_text, masked_url
 from .databases.sqlite import roll_back_what_is_given_up
+from .databases.urls import refuse_parameters, shown_url, unusable, url_of, why_no_engine
 from .transactions.ambient import Operation, note_top, open_transaction
 from .transactions.outermost import alone_in_memory
 from .transactions.rollback import RollbackScope
@@ -48,7 +48,8 @@ class Database:
         engine_options: Options of :func:`~sqlalchemy.ext.asyncio.create_async_engine`, for a URL.
 
     Raises:
-        ConfigurationError: The URL cannot be read, or its driver is missing or not async.
+        ConfigurationError: The URL cannot be read, its driver is missing or not async, or it has a parameter of another
+            client's, such as libpq's ``sslmode`` for asyncpg.
 
     Example:
         >>> import aldis
@@ -83,11 +84,11 @@ class Database:
             url = url_of(target)
             try:
                 self.engine = create_async_engine(url, **engine_options)
-            except (ArgumentError, InvalidRequestError, NoSuchModuleError, ModuleNotFoundError) as error:
-                reason = masked_text(str(error))  # SQLAlchemy hides a URL's password, and not that of its query
-                raise ConfigurationError(unusable(shown_url(url), reason)) from (
-                    error if reason == str(error) else None
-                )
+            except (ArgumentError, InvalidRequestError, NoSuchModuleError, ImportError) as error:
+                why, cause = why_no_engine(url, error)
+                raise ConfigurationError(unusable(shown_url(url), why)) from cause
+            if engine_options.keys().isdisjoint(("async_creator", "creator", "pool")):  # which do not read the URL
+                refuse_parameters(self.engine.url)
         settle(self.engine.sync_engine, settings)
         roll_back_what_is_given_up(self.engine)
         DATABASES.add(self)
@@ -222,32 +223,6 @@ def refuse_trio(database: Database) -> None:
         f"{database!r} needs asyncio, as SQLAlchemy's drivers do, and this is a task of trio: signals work here "
         "(Signal.send, send_async), models do not. Run what uses models on a loop of its own: "
         "await trio.to_thread.run_sync(asyncio.run, main())."
-    )
-
-
-def url_of(target: str | URL) -> URL:
-    """Return the URL of a database.
-
-    Raises:
-        ConfigurationError: It cannot be parsed.
-    """
-    try:
-        return make_url(target)
-    except (ArgumentError, ValueError):
-        # Not "from error": the messages of SQLAlchemy and int() on such a text may have the password in them.
-        raise ConfigurationError(unusable(masked_url(str(target)), "it cannot be parsed as a URL")) from None
-
-
-def shown_url(url: URL) -> str:
-    """Return a URL without its password, and without those in its query, which SQLAlchemy shows."""
-    return masked_text(url.render_as_string())
-
-
-def unusable(url: str, reason: str) -> str:
-    """Return the message for a database that cannot be used."""
-    return (
-        f"{url} is not a database that aldis can use: {reason}. Give the URL of an async driver, such as "
-        "'sqlite+aiosqlite:///app.db', or an AsyncEngine."
     )
 
 
