@@ -57,6 +57,15 @@ def test_page_is_plain_markdown(page) -> None:
     assert re.findall(r"^(?:`{3,}|:{3,})\{.*", page.read_text("utf-8"), re.MULTILINE) == []
 
 
+def test_page_that_imports_the_relay_names_its_extra() -> None:
+    pages = {str(page.relative_to(DOCS)): page.read_text("utf-8") for page in PAGES}
+    importing = {
+        name for name, text in pages.items() if re.search(r"from aldis import relay|import aldis\.relay", text)
+    }
+    assert len(importing) >= 3
+    assert {name for name in importing if "pip install 'aldis[relay]'" not in pages[name]} == set()
+
+
 @pytest.mark.parametrize("page", sorted((DOCS / "reference").glob("*.md")), ids=lambda page: page.name)
 def test_names_of_the_reference_are_there(page) -> None:
     for comment in re.findall(r"<!-- autodoc\n(.*?)^-->$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):

@@ -37,6 +37,8 @@ def masked_url(url: str) -> str:
         >>> masked_url("postgresql//bob:secret@example.org")
         '(34 characters, not shown: they may hold a password)'
     """
+    if not url:
+        return "an empty text"
     if USER.match(url) is None and PLAIN.fullmatch(url) is None:
         return f"({len(url)} characters, not shown: they may hold a password)"
     return masked_text(url)

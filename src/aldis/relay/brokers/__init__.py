@@ -40,14 +40,10 @@ def transport_to(broker: Any) -> Transport:
         broker: Its URL, or a broker of FastStream's.
 
     Raises:
-        ConfigurationError: The broker is unknown, or a package that it needs is not installed.
+        ConfigurationError: The broker is unknown, its port is no number, or a package that it needs is not installed.
     """
     if isinstance(broker, str):
         scheme = scheme_of(broker)
-        if scheme not in KINDS:
-            raise ConfigurationError(
-                f"{masked_url(broker)} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
-            )
         transport: Transport = module_of(KINDS[scheme][0]).from_url(broker)
         return transport
     for each in type(broker).__mro__:
@@ -61,13 +57,29 @@ def transport_to(broker: Any) -> Transport:
 
 
 def scheme_of(url: str) -> str:
-    """Return the scheme of a broker's URL; an empty text where there is none, or the URL cannot be parsed."""
+    """Return the scheme of a broker's URL.
+
+    Raises:
+        ConfigurationError: It is none that is known, or the URL's port is no number.
+    """
     try:
         parts = urlsplit(url)
+    except ValueError:
+        parts = None
+    if parts is None or "://" not in url or parts.scheme not in KINDS:
+        raise ConfigurationError(
+            f"{masked_url(url)} is no broker that aldis.relay knows: give nats://, amqp://, redis:// or kafka://."
+        )
+    try:
         _ = parts.port  # which is checked when it is read
     except ValueError:
-        return ""
-    return parts.scheme if "://" in url else ""
+        # Not "from error": its message has the text in the port's place, which may be a part of a password.
+        advice = " Write %2F for / and %40 for @ in a password." if "@" in url else ""
+        raise ConfigurationError(
+            f"the port of {masked_url(url)} is no number up to 65535: give one host, such as "
+            f"{parts.scheme}://host:{KINDS[parts.scheme][1]}.{advice}"
+        ) from None
+    return parts.scheme
 
 
 def module_of(kind: str) -> Any:
@@ -79,8 +91,11 @@ def module_of(kind: str) -> Any:
     try:
         return importlib.import_module(f"{__name__}.{kind}")
     except ImportError as error:
+        missing: BaseException = error
+        while isinstance(missing.__cause__, ImportError):  # FastStream's own has its advice, of several lines
+            missing = missing.__cause__
         raise ConfigurationError(
-            f"{kind} needs what is not installed ({error}): pip install 'aldis[{kind}]'"
+            f"{kind} needs what is not installed ({missing}): pip install 'aldis[{kind}]'"
         ) from error
 
 
