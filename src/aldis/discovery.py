@@ -25,6 +25,7 @@ __all__ = [
     "autodiscover",
     "import_receivers",
     "load_plugins",
+    "near_module",
     "offered_plugins",
     "receivers_beside",
 ]
@@ -69,7 +70,9 @@ def autodiscover(*packages: str, plugins: Iterable[str] = ()) -> list[str]:
         except ModuleNotFoundError as error:
             if not is_of(error, package):
                 raise
-            raise ConfigurationError(f"autodiscover({package!r}): there is no module {error.name!r}.") from error
+            raise ConfigurationError(
+                f"autodiscover({package!r}): there is no module {error.name!r}.{near_module(package)}"
+            ) from error
         found += import_receivers(receivers_beside(package))
     if packages and not found:
         raise ConfigurationError(
@@ -222,3 +225,19 @@ def texts(file: Any, key: str, value: Any) -> tuple[str, ...]:
 def is_of(error: ModuleNotFoundError, module: str) -> bool:
     """Tell whether the module that was not found is this one, or a package that it is in."""
     return error.name is not None and f"{module}.".startswith(f"{error.name}.")
+
+
+def near_module(name: str) -> str:
+    """Return a question, after a blank, that names a module beside the one that was not found; empty if none is near.
+
+    Args:
+        name: The name of the module, with its package.
+    """
+    package, _, last = name.rpartition(".")
+    if not package:
+        return ""
+    try:
+        path = importlib.import_module(package).__path__
+    except (ModuleNotFoundError, AttributeError):
+        return ""
+    return did_you_mean(last, [each.name for each in iter_modules(path)])

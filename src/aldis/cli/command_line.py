@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from alembic import __version__ as alembic_version
 from alembic import config as alembic_config
-from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
 from .._version import __version__
-from ..errors import AldisError
+from ..migrations.ini_file import hidden_values
 from . import commands
+from .failures import error_text, sentence_of
 from .parser import ALIASES, group_commands
 from .relaying import ACTIONS
 
@@ -157,54 +156,34 @@ class CommandLine(alembic_config.CommandLine):
     def run_cmd(self, config: Config, options: Namespace) -> None:
         """Run a command; an error that is the user's to mend ends it with a sentence on standard error.
 
-        Alembic writes it to standard output, and logs it besides.
+        Alembic writes it to standard output, and logs it besides. With ``--json`` every error is an object there.
         """
-        if getattr(options, "json", False):
+        json = bool(getattr(options, "json", False))
+        if json:
             options.quiet = True  # standard output is for the JSON
         function, positional, keywords = options.cmd
         try:
-            function(
-                config,
-                *(getattr(options, name, None) for name in positional),
-                **{name: getattr(options, name, None) for name in keywords},
-            )
-        except (CommandError, AldisError, DBAPIError, OSError) as error:
+            with hidden_values(config):
+                function(
+                    config,
+                    *(getattr(options, name, None) for name in positional),
+                    **{name: getattr(options, name, None) for name in keywords},
+                )
+        except BrokenPipeError:
+            raise
+        except Exception as error:
             sentence = sentence_of(error, config)
+            if json:
+                commands.write_json(error=sentence or error_text(error))
             if options.raiseerr or sentence is None:
                 raise
             fail(sentence)
         except KeyboardInterrupt:
+            if json:
+                commands.write_json(error="interrupted.")
             if options.raiseerr:
                 raise
             fail("interrupted.", INTERRUPTED)
-
-
-def sentence_of(error: Exception, config: Config) -> str | None:
-    """Return an error's sentence; ``None`` for one that is a fault in a program, whose traceback is needed."""
-    if isinstance(error, BrokenPipeError):
-        return None
-    if isinstance(error, CommandError | AldisError):
-        if "script_location" in str(error) and "No" in str(error):
-            return (
-                f"there are no migrations here: neither {config.config_file_name} nor [tool.alembic] in pyproject.toml "
-                "says where they are. Set them up: aldis init migrations --app PACKAGE.MODULE:BASE"
-            )
-        return str(error)
-    refused = error.statement is None if isinstance(error, DBAPIError) else is_of_connecting(error)
-    if not refused:
-        return None
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return f"the database cannot be reached: {type(cause).__name__}: {str(cause).strip().splitlines()[0]}"
-
-
-def is_of_connecting(error: Exception) -> bool:
-    """Tell whether an error comes from opening a connection, and not from a file of the program's."""
-    trace = error.__traceback__
-    module = ""
-    while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
-        trace = trace.tb_next
-    return module.partition(".")[0] in {"asyncio", "uvloop", "socket"}
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,6 @@ from alembic import command
 from alembic.util import CommandError, msg
 
 from .. import migrations
-from ..errors import AldisError
 from ..migrations.apps import app_of, split
 from ..migrations.project import Loaded, load
 from .revision_progress import shown
@@ -34,17 +32,6 @@ def write_json(**values: Any) -> None:
     print(json_module.dumps(values, default=str), flush=True)  # noqa: T201
 
 
-@contextmanager
-def reported(json: bool) -> Iterator[None]:
-    """Report an error as JSON, with ``--json``; it is raised all the same, and ends the program."""
-    try:
-        yield
-    except (CommandError, AldisError) as error:
-        if json:
-            write_json(error=str(error))
-        raise
-
-
 def upgrade(config: Config, revision: str, sql: bool = False, tag: str | None = None, json: bool = False) -> None:
     """Upgrade to a later version."""
     move(migrations.upgrade, config, revision, sql, tag, json)
@@ -57,12 +44,11 @@ def downgrade(config: Config, revision: str, sql: bool = False, tag: str | None 
 
 def move(function: Callable[..., None], config: Config, revision: str, sql: bool, tag: str | None, json: bool) -> None:
     """Upgrade or downgrade, and show how far it is."""
-    with reported(json):
-        refuse_both(sql, json)
-        import_project(config)
-        with shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
-            function(config, revision, sql=sql, tag=tag)
-        say_if_nobody_hears(config)
+    refuse_both(sql, json)
+    import_project(config)
+    with shown(function.__name__, not (sql or config.messaging_opts.get("quiet")), json):
+        function(config, revision, sql=sql, tag=tag)
+    say_if_nobody_hears(config)
 
 
 def refuse_both(sql: bool, json: bool) -> None:
@@ -90,33 +76,32 @@ def revision(
     json: bool = False,
 ) -> None:
     """Create a new revision file."""
-    with reported(json):
-        refuse_both(sql, json)
-        import_project(config)
-        found = migrations.revision(
-            config,
-            message,
-            autogenerate=autogenerate,
-            sql=sql,
-            head=head or "head",  # the command line gives None where it is not named
-            splice=splice,
-            branch_label=branch_label,
-            version_path=version_path,
-            rev_id=rev_id,
-            depends_on=depends_on,
-            null_fields=null_fields or (),
-        )
-        say_if_nobody_hears(config)
-        if json:
-            for script in found if isinstance(found, list) else [found]:
-                if script is not None:
-                    write_json(
-                        command="revision",
-                        revision_id=script.revision,
-                        down_revision=script.down_revision,
-                        message=script.doc,
-                        path=script.path,
-                    )
+    refuse_both(sql, json)
+    import_project(config)
+    found = migrations.revision(
+        config,
+        message,
+        autogenerate=autogenerate,
+        sql=sql,
+        head=head or "head",  # the command line gives None where it is not named
+        splice=splice,
+        branch_label=branch_label,
+        version_path=version_path,
+        rev_id=rev_id,
+        depends_on=depends_on,
+        null_fields=null_fields or (),
+    )
+    say_if_nobody_hears(config)
+    if json:
+        for script in found if isinstance(found, list) else [found]:
+            if script is not None:
+                write_json(
+                    command="revision",
+                    revision_id=script.revision,
+                    down_revision=script.down_revision,
+                    message=script.doc,
+                    path=script.path,
+                )
 
 
 def migrate(
@@ -140,11 +125,10 @@ def migrate(
 
 def check(config: Config, json: bool = False) -> None:
     """Check if revision command with autogenerate has pending upgrade ops."""
-    with reported(json):
-        import_project(config)
-        command.check(config)
-        if json:
-            write_json(command="check", pending=False)
+    import_project(config)
+    command.check(config)
+    if json:
+        write_json(command="check", pending=False)
 
 
 def init(
@@ -190,15 +174,14 @@ def signals(config: Config, graph: str | None = None, watch: str | None = None, 
     from .graph import draw
     from .listing import json_lines, text_lines
 
-    with reported(json):
-        if watch and not graph:
-            raise CommandError("--watch is for --graph: it shows which receiver writes which model.")
-        loaded = import_project(config)
-        if graph:
-            draw(graph, watch)
-            return
-        for line in map(json_module.dumps, json_lines(loaded)) if json else text_lines(loaded):
-            print(line)  # noqa: T201
+    if watch and not graph:
+        raise CommandError("--watch is for --graph: it shows which receiver writes which model.")
+    loaded = import_project(config)
+    if graph:
+        draw(graph, watch)
+        return
+    for line in map(json_module.dumps, json_lines(loaded)) if json else text_lines(loaded):
+        print(line)  # noqa: T201
 
 
 def bench(config: Config, json: bool = False) -> None:
@@ -223,9 +206,8 @@ def relay(
     """Pass events on to a broker or to the receivers, receive them, see how it is going."""
     from .relaying import RelayOptions, perform
 
-    with reported(json):
-        bases = list(import_project(config).bases.values())
-        perform(action, RelayOptions(bases, broker, receiver, metrics, write_json if json else None))
+    bases = list(import_project(config).bases.values())
+    perform(action, RelayOptions(bases, broker, receiver, metrics, write_json if json else None))
 
 
 def import_project(config: Config) -> Loaded:

@@ -9,13 +9,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, create_engine, make_url
+from sqlalchemy import Connection, Engine, MetaData, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ..masking import masked_text, masked_url
+from ..discovery import is_of, near_module
+from ..masking import masked_url
 from ..orm.database import Database
+from ..orm.databases.urls import refuse_parameters, shown_url, why_no_engine
+from ..suggestions import did_you_mean
+from .ini_file import hidden_values
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -65,7 +69,8 @@ class App:
             CommandError: There is none, or it cannot be read.
         """
         section = self.name or self.config.config_ini_section
-        given = self.config.get_section(section, {}).get("sqlalchemy.url")
+        with hidden_values(self.config):
+            given = self.config.get_section(section, {}).get("sqlalchemy.url")
         if given:
             try:
                 return make_url(given)
@@ -104,6 +109,7 @@ class App:
 
         Raises:
             CommandError: The driver is not installed.
+            ConfigurationError: The URL has a parameter that is another client's.
         """
         given = self.config.attributes.get("connection")
         if given is not None and not self.name:
@@ -112,15 +118,15 @@ class App:
         url = self.url
         try:
             dialect = url.get_dialect()
-            if not dialect.is_async:
-                with create_engine(url, poolclass=NullPool).connect() as connection:
-                    work(connection, self)
-                return
-            engine = create_async_engine(url, poolclass=NullPool)
-        except (ModuleNotFoundError, NoSuchModuleError) as error:
-            raise CommandError(
-                f"the driver of {masked_text(url.render_as_string())} cannot be used: {error}"
-            ) from error
+            engine = (create_async_engine if dialect.is_async else create_engine)(url, poolclass=NullPool)
+        except (ImportError, NoSuchModuleError) as error:
+            why, cause = why_no_engine(url, error)
+            raise CommandError(f"the driver of {shown_url(url)} cannot be used: {why}") from cause
+        if isinstance(engine, Engine):
+            with engine.connect() as connection:
+                work(connection, self)
+            return
+        refuse_parameters(engine.url)
 
         async def run() -> None:
             try:
@@ -171,15 +177,24 @@ def app_of(path: str) -> type[Any]:
             if not found.name.endswith(".__main__"):  # a program: importing it runs it
                 importlib.import_module(found.name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+        if not is_of(error, module_name):
             raise
         raise CommandError(
-            f"app {path!r}: there is no module {error.name!r}. It is looked for where the command is run, and in "
-            "prepend_sys_path of alembic.ini."
+            f"app {path!r}: there is no module {error.name!r}.{near_module(module_name)} It is looked "
+            "for where the command is run, and in prepend_sys_path of alembic.ini."
         ) from error
     base: Any = module
     for part in name.split("."):
-        base = getattr(base, part, None)
-    if not isinstance(base, type) or not isinstance(getattr(base, "metadata", None), MetaData):
+        if not hasattr(base, part):
+            bases = [known for known, each in vars(module).items() if is_base(each)]
+            raise CommandError(f"app {path!r}: there is no {name!r} in {module_name}.{did_you_mean(name, bases)}")
+        base = getattr(base, part)
+    if not is_base(base):
         raise CommandError(f"app {path!r}: {name!r} in {module_name} is {base!r}, no declarative base.")
-    return base
+    found_base: type[Any] = base
+    return found_base
+
+
+def is_base(value: object) -> bool:
+    """Tell whether a value is a class that has tables: a declarative base, or a model."""
+    return isinstance(value, type) and isinstance(getattr(value, "metadata", None), MetaData)

@@ -21,6 +21,7 @@ from ..dispatch import emitters
 from ..errors import SkipOperation
 from ..greenlets import is_loop_running
 from .command_lock import COMMAND_LOCK
+from .ini_file import hidden_values
 from .waiting import deliver, in_thread, loop_of_command
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class CommandRun:
         """Run Alembic's function, watched."""
         token = RUNNING.set(self)
         try:
-            with watched():
+            with watched(), hidden_values(self.config):
                 return work()
         finally:
             RUNNING.reset(token)

@@ -5,17 +5,14 @@ The command line calls :func:`load`, and so does :func:`apps` in ``env.py``, for
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.util import CommandError
 
-from ..discovery import Project, import_receivers, is_of, load_plugins, receivers_beside
-from ..suggestions import did_you_mean
+from ..discovery import Project, import_receivers, is_of, load_plugins, near_module, receivers_beside
 from .apps import App, app_of, split
 
 if TYPE_CHECKING:
@@ -136,16 +133,4 @@ def import_named(name: str, setting: str) -> Iterable[str]:
     except ModuleNotFoundError as error:
         if not is_of(error, name):
             raise
-        raise CommandError(f"{setting} {name}: there is no module {error.name!r}.{near(name)}") from error
-
-
-def near(name: str) -> str:
-    """Return a question that names a module beside the one that was not found."""
-    package, _, last = name.rpartition(".")
-    if not package:
-        return ""
-    try:
-        path = importlib.import_module(package).__path__
-    except (ModuleNotFoundError, AttributeError):
-        return ""
-    return did_you_mean(last, [each.name for each in iter_modules(path)])
+        raise CommandError(f"{setting} {name}: there is no module {error.name!r}.{near_module(name)}") from error

@@ -10,6 +10,7 @@ path_separator = os
 app =
 
 # The database, if it is not the base's own `database`. Of several, each has a section with its name: [logs]
+# Write %% for a % in it, such as that of a password's %40.
 # sqlalchemy.url = sqlite+aiosqlite:///app.db
 
 # What is run on new revisions: https://alembic.sqlalchemy.org/en/latest/autogenerate.html#applying-post-processing-and-python-code-formatters-to-generated-revisions
