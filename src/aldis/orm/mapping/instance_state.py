@@ -33,6 +33,8 @@ __all__ = [
     "set_aside",
     "show_again",
     "store",
+    "wait_again",
+    "waiting_changes",
 ]
 
 
@@ -220,6 +222,26 @@ def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]]
         state.committed_state[name] = old
         state.expired_attributes.discard(name)
         state.modified = True
+
+
+def waiting_changes(
+    mapping: TableMapping, columns: Mapping[str, Any], column_values: Mapping[str, Any], names: Container[object]
+) -> list[tuple[str, Any]]:
+    """Return the attributes whose change waits for a later UPDATE while this one writes their default; with values.
+
+    Args:
+        mapping: The mapping of the class.
+        columns: All that has changed, by column key.
+        column_values: The values that are written, defaults among them.
+        names: The attributes that are asked for.
+    """
+    pending = columns.keys() & column_values.keys()
+    return [(name, columns[key]) for key in pending if (name := mapping.attributes[key]) not in names]
+
+
+def wait_again(state: InstanceState[Any], waiting: Iterable[tuple[str, Any]]) -> None:
+    """Let changes of :func:`waiting_changes` wait again, now that the default is written."""
+    set_again(state, [(name, value, state.dict.get(name, NO_VALUE)) for name, value in waiting])
 
 
 def fill_in(state: InstanceState[Any], name: str, value: object) -> None:

@@ -32,7 +32,7 @@ NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
 class Row:
     """A stored instance that is to be updated."""
 
-    __slots__ = ("before", "column_values", "count", "instance", "number", "skipped", "state", "values")
+    __slots__ = ("before", "column_values", "count", "instance", "number", "skipped", "state", "values", "waiting")
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Row:
         self.skipped = False
         self.count: int | None = 1
         """Rows written: 0 where a conflict was ignored."""
+        self.waiting: list[tuple[str, Any]] = []
+        """The attributes whose change waits while a default is written, with their values."""
 
     def skip(self) -> None:
         """Leave the row out: a receiver asks for it."""

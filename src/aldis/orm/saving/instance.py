@@ -15,7 +15,7 @@ from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
 from ...errors import SkipOperation
-from ..mapping.instance_state import Snapshot, changed, detach
+from ..mapping.instance_state import Snapshot, changed, detach, wait_again, waiting_changes
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, values_of
@@ -102,7 +102,11 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
     except BaseException:
         before.put_back(state)
         raise
-    return await write("update", meta, state, instance, instance, values, column_values, True, using, before)
+    waiting = waiting_changes(mapping, columns, column_values, names) if mapping.onupdates else None
+    updated = await write("update", meta, state, instance, instance, values, column_values, True, using, before)
+    if waiting and updated is not None:
+        wait_again(state, waiting)
+    return updated
 
 
 def set_values(

@@ -14,7 +14,7 @@ from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, has_expressions, settle_modified
+from ..mapping.instance_state import Snapshot, has_expressions, settle_modified, wait_again
 from ..mapping.rowwise import names
 from ..mapping.settable import new_instance, set_attributes
 from ..mapping.table import TableMapping, attribute, mapping_of
@@ -266,6 +266,8 @@ class Bulk(BulkSignals):
             row.count = 1 if row.column_values else 0
             if not row.count:
                 settle_modified(mapping, row.state)
+            if row.waiting:
+                wait_again(row.state, row.waiting)
         self.updated += sum(row.count or 0 for row in to_write)
         await self.emit_after_update(mapping, rows, changes)
 
@@ -277,11 +279,9 @@ class Bulk(BulkSignals):
 
     async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
         """Update rows of one class."""
-        are_whole = self.told[2] is None  # no update_fields
-        if any(
-            writers.needs_flush(mapping, row.state, row.column_values, True)
-            or (are_whole and mapping.relationships and writers.brings_changes(mapping, row.state))
-            for row in to_write
+        is_whole = self.told[2] is None and mapping.relationships  # no update_fields
+        if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write) or (
+            is_whole and any(writers.brings_changes(mapping, row.state) for row in to_write)
         ):
             pairs = [(row.instance, row.column_values) for row in to_write]
             await unit_of_work.write(transaction, mapping, pairs, True)

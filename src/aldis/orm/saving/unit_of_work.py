@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstanceState, make_transient
+from sqlalchemy.orm import InstanceState, Session, make_transient
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.exc import StaleDataError
 
 from ..mapping.instance_state import Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
@@ -33,16 +34,41 @@ __all__ = ["delete", "write"]
 NOTHING: Final[frozenset[str]] = frozenset()
 
 
+class UnitOfWork(Session):
+    """A session of this module, which notes the instances that its flush deletes."""
+
+
+@event.listens_for(UnitOfWork, "persistent_to_deleted")
+def note_deleted(session: Session, instance: object) -> None:
+    """Note an instance whose row was deleted."""
+    session.info["aldis deleted"].append(instance)
+
+
 def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
     """Return a session whose flush has a savepoint of its own.
 
     It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
     """
     session = AsyncSession(
-        connection, autoflush=False, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        connection,
+        sync_session_class=UnitOfWork,
+        autoflush=False,
+        expire_on_commit=False,
+        join_transaction_mode="create_savepoint",
     )
     session.info["aldis"] = frozenset(map(instance_state, instances))
+    session.info["aldis deleted"] = []
     return session
+
+
+def let_go(session: AsyncSession) -> None:
+    """Take all instances out of a session that has committed; those that it has deleted are new again.
+
+    A session that does not expire its instances keeps these for ever: neither ``expunge_all()`` nor its end lets go.
+    """
+    session.expunge_all()
+    for instance in session.info["aldis deleted"]:
+        make_transient(instance)
 
 
 async def write(
@@ -101,7 +127,7 @@ async def flush(
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
         remember_related(transaction, session, {id(instance) for instance, _ in rows})
-        flushed = [instance for instance, _ in rows if not is_update or session.is_modified(instance)]
+        flushed = [instance for instance, _ in rows if not is_update or is_changed(mapping, instance_state(instance))]
         if is_update:
 
             def note_changed(*_flush: object) -> None:
@@ -122,8 +148,18 @@ async def flush(
             if unknown:
                 await session.refresh(instance, unknown)
         await session.commit()
-        session.expunge_all()
+        let_go(session)
     return len(flushed)
+
+
+def is_changed(mapping: TableMapping, state: InstanceState[Any]) -> bool:
+    """Tell whether a flush writes anything of an instance, a relationship of it included.
+
+    Not ``session.is_modified()``, which loads what a composite is made of.
+    """
+    touched = {*state.committed_state, *state.__dict__.get("_pending_mutations", ())}
+    names = touched.intersection(mapping.keys) | touched.intersection(mapping.relationships)
+    return any(state.get_history(name, PASSIVE_NO_INITIALIZE).has_changes() for name in names)
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
@@ -152,7 +188,9 @@ async def delete(transaction: Transaction, instance: object) -> int:
         remember_related(transaction, session, {id(instance)})
         await session.flush()
         await session.commit()
-        session.expunge_all()
+        key = instance_state(instance).key
+        let_go(session)
+        instance_state(instance).key = key  # the receivers after it may read it still
     return 1
 
 

@@ -15,7 +15,7 @@ from ...dispatch.row_receivers import LISTENED_TO
 from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..internals import has_joins, has_offset, is_limited
-from ..mapping.instance_state import Snapshot, changed, store
+from ..mapping.instance_state import Snapshot, changed, store, waiting_changes
 from ..mapping.settable import set_attributes
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
@@ -182,12 +182,16 @@ def updated_row(
 ) -> Row:
     """Return the row of an instance that is to be updated, in the attributes ``names`` alone if these are given."""
     mapping = mapping_of(type(instance))
-    column_values = changed(mapping, state)
+    columns = column_values = changed(mapping, state)
     if names is not None:
-        column_values = {key: value for key, value in column_values.items() if mapping.attributes[key] in names}
+        column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
+    asked = len(column_values)
     if column_values:
         mapping.complete(column_values, mapping.onupdates)
-    return Row(number, instance, state, values, column_values, before)
+    row = Row(number, instance, state, values, column_values, before)
+    if asked < len(column_values) and names is not None:
+        row.waiting = waiting_changes(mapping, columns, column_values, names)
+    return row
 
 
 def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:

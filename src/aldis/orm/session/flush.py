@@ -31,6 +31,7 @@ from .defaults import give_defaults
 from .flush_inserts import CHUNK, FlushInserts, row_of_flush
 from .links import Links, cancel_all, heard_links
 from .order import in_order
+from .pending import take_out
 from .row import ASKED, Heard, Row
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ class Flush(FlushInserts):
             cancel_all(row.state, row.heard.mapping)
             put_back(session, row.state)
         else:
-            session.expunge(row.instance)
+            take_out(session, row.state)
 
     def knows(self, state: InstanceState[Any]) -> bool:
         """Tell whether an instance is written by this flush, and not yet."""

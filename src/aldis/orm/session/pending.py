@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import make_transient
 from sqlalchemy.orm.attributes import flag_dirty, instance_state
 
 from ..internals import delete_again
 from ..mapping.instance_state import Snapshot
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import InstanceState, Session
 
-__all__ = ["Pending"]
+__all__ = ["Pending", "take_out"]
 
 
 class Pending:
@@ -45,3 +46,15 @@ class Pending:
                 flag_dirty(state.obj())
             if state in self.deleted:
                 delete_again(self.session, state)
+
+
+def take_out(session: Session, state: InstanceState[Any]) -> None:
+    """Take a new instance out of a session, and the new ones that its cascades would take along.
+
+    ``session.expunge()`` takes stored ones along too, and the instance whose ``save()`` this is.
+    """
+    own = session.info.get("aldis") or ()
+    for _, _, each, _ in list(state.mapper.cascade_iterator("expunge", state)):
+        if each.key is None and each not in own:
+            make_transient(each.obj())
+    make_transient(state.obj())
