@@ -20,7 +20,8 @@ def keys_of(mapper: Mapper[Any], columns: Iterable[Column[Any]]) -> dict[Column[
     found = {column: column.key for column in columns}
     if len(mapper.tables) > 1:
         seen: set[str] = set()
-        for column in sorted(found, key=lambda column: mapper.tables.index(column.table)):
+        order = {table: place for place, table in enumerate(mapper.tables)}
+        for column in sorted(found, key=lambda column: order.get(column.table, len(order))):
             if column.key in seen:
                 found[column] = f"{column.table.name}.{column.key}"
             seen.add(found[column])

@@ -56,7 +56,7 @@ class Row:
         self.skipped = False
         self.count: int | None = 1
         """Rows written: 0 where a conflict was ignored."""
-        self.waiting: list[tuple[str, Any]] = []
+        self.waiting: Sequence[tuple[str, Any]] = ()
         """The attributes whose change waits while a default is written, with their values."""
 
     def skip(self) -> None:
