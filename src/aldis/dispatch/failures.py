@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from collections import Counter
-from threading import Lock
 from typing import Any, Final
 
 from ..errors import SkipOperation
@@ -16,7 +16,7 @@ __all__ = ["ERRORS", "annotate", "count", "note_after_end"]
 ERRORS: Final[Counter[tuple[str, str]]] = Counter()
 """How often a receiver has raised, by the names of the signal (empty if it has none) and of the receiver."""
 
-LOCK: Final = Lock()
+LOCK: Final = allocate_lock()
 
 
 def count(signal: object, receiver: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import RLock  # threading.RLock() makes these too; signals do without that module
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -37,7 +37,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.deaths: deque[Callable[[], None]] = deque()
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.depth = 0
         """How often the thread that holds the lock is inside; deaths are settled by the outermost only."""
         if hasattr(os, "register_at_fork"):
@@ -45,7 +45,7 @@ class Ledger:
 
     def _renew(self) -> None:
         """A fork copies the lock as it is, but not the thread that may hold it."""
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.depth = 0
 
     def __enter__(self) -> None:
