@@ -79,7 +79,7 @@ class Model:
         *,
         using: Using | None = None,
     ) -> Self | None:
-        """Write the instance: INSERT a new one, UPDATE what has changed of a stored one. Fires the save signals.
+        """Write the instance: INSERT a new one, UPDATE the changed columns of a stored one. Fires the save signals.
 
         Everything happens in one transaction, the receivers included: when one raises, the row and the instance are
         as they were.
@@ -128,7 +128,7 @@ class Model:
 
         Args:
             using: Where to write, instead of the class's database.
-            values: The new values, by attribute name. What else was changed on the instance stays pending.
+            values: The new values, by attribute name. Other changes of the instance stay pending.
 
         Returns:
             The instance; ``None`` when a receiver raised :class:`SkipOperation`.
@@ -155,7 +155,7 @@ class Model:
         return await saving.update(self, values, using)
 
     async def load(self, *, using: Using | None = None) -> Self:
-        """Read the instance's row again; what was changed and not saved is lost.
+        """Read the instance's row again; changes that were not saved are lost.
 
         Args:
             using: Where to read, instead of the class's database.
@@ -240,8 +240,8 @@ def state_of(instance: Model) -> InstanceState[Any]:
     return state
 
 
-def stored_state(instance: Model, what: str) -> InstanceState[Any]:
-    """Return SQLAlchemy's state of an instance that is stored; ``what`` cannot be done to others.
+def stored_state(instance: Model, verb: str) -> InstanceState[Any]:
+    """Return SQLAlchemy's state of an instance that is stored; others cannot be ``verb``: "updated", "deleted".
 
     Raises:
         ConfigurationError: Its class is not mapped.
@@ -249,7 +249,7 @@ def stored_state(instance: Model, what: str) -> InstanceState[Any]:
     """
     state = state_of(instance)
     if state.key is None:
-        raise NotSavedError(f"{instance!r} cannot be {what}: it has not been saved. Save it first.")
+        raise NotSavedError(f"{instance!r} cannot be {verb}: it has not been saved. Save it first.")
     return state
 
 

@@ -84,7 +84,7 @@ def show_row(state: InstanceState[Any], values: Mapping[str, Any], is_own: bool)
 
 
 def refresh(state: InstanceState[Any], read: InstanceState[Any], related: Iterable[InstanceState[Any]]) -> None:
-    """Let an instance show what was read into another one, as a session refreshes it: its own changes are lost.
+    """Let an instance show the row that was read into another one, as a session refreshes it: its changes are lost.
 
     Args:
         state: The state of the instance.

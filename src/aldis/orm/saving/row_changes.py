@@ -50,13 +50,13 @@ class Asked(NamedTuple):
     """Who asks for ``changes``."""
 
     before: Asking | None
-    """What the receivers of the signal before ask."""
+    """The question of the receivers of the signal before."""
     after: Asking | None
-    """Those of the signal after."""
+    """That of those of the signal after."""
 
 
 def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool) -> Asked | None:
-    """Return what the receivers of the two signals of a kind ask; ``None`` if none does.
+    """Return the questions of the receivers of the two signals of a kind; ``None`` if they have none.
 
     Args:
         signals: The model's signals.
@@ -265,7 +265,7 @@ class Changes:
         """Tell the same of the signal after.
 
         Args:
-            asking: What its receivers ask now.
+            asking: The question of its receivers now.
             are_written: The rows are written, so that SQLAlchemy's record of their old values is gone.
         """
         if asking is None or asking.tests is None:

@@ -131,7 +131,7 @@ async def flush(
         if is_update:
 
             def note_changed(*_flush: object) -> None:
-                """Take what listeners of ``before_update`` have set: the instances have their history still."""
+                """Take values that listeners of ``before_update`` have set: the instances still have their history."""
                 for instance, column_values in rows:
                     column_values.update(changed(mapping, instance_state(instance)))
 
@@ -155,7 +155,7 @@ async def flush(
 def is_changed(mapping: TableMapping, state: InstanceState[Any]) -> bool:
     """Tell whether a flush writes anything of an instance, a relationship of it included.
 
-    Not ``session.is_modified()``, which loads what a composite is made of.
+    Not ``session.is_modified()``, which loads the columns of a composite.
     """
     touched = {*state.committed_state, *state.__dict__.get("_pending_mutations", ())}
     names = touched.intersection(mapping.keys) | touched.intersection(mapping.relationships)
