@@ -7,19 +7,19 @@ from typing import Final
 
 __all__ = ["masked_text", "masked_url"]
 
-PARAMETER: Final = re.compile(r"([?&]([^=&?\s]{1,100})=)[^&\s]*")
-"""A parameter of a URL's query."""
+PARAMETER: Final = r"([?&]([^=&?\s]{1,100})=)[^&\s]*"
+"""A parameter of a URL's query. The patterns are compiled when they are first used: hardly a program masks a URL."""
 
 SECRETS: Final = ("pass", "pwd", "secret", "token", "key", "credential")
 """The parts of a parameter's name that tell of a secret, such as ``?password=`` or ``?ssl_keyfile=``."""
 
-USER: Final = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,40}://)(?:([^\s/@:]*):)?\S*@")
+USER: Final = r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,40}://)(?:([^\s/@:]*):)?\S*@"
 """The user and the password of a URL, up to the last ``@``: a password may contain one. NATS takes a token alone.
 
 A scheme begins at one place of a word only: to look for it at each letter takes a minute for a long word.
 """
 
-PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[^\s\]]*\]|[^\s@:/?]*)(:[0-9]+)?([/?,]\S*)?")
+PLAIN: Final = r"[A-Za-z][A-Za-z0-9+.-]*://(\[[^\s\]]*\]|[^\s@:/?]*)(:[0-9]+)?([/?,]\S*)?"
 """A URL without a user; where the port is no number, it may be a password."""
 
 
@@ -39,7 +39,7 @@ def masked_url(url: str) -> str:
     """
     if not url:
         return "an empty text"
-    if USER.match(url) is None and PLAIN.fullmatch(url) is None:
+    if re.match(USER, url) is None and re.fullmatch(PLAIN, url) is None:
         return f"({len(url)} characters, not shown: they may hold a password)"
     return masked_text(url)
 
@@ -60,4 +60,4 @@ def masked_text(text: str) -> str:
         name = found[2].lower()
         return f"{found[1]}***" if any(each in name for each in SECRETS) else found[0]
 
-    return PARAMETER.sub(without_secret, USER.sub(without_password, text))
+    return re.sub(PARAMETER, without_secret, re.sub(USER, without_password, text))

@@ -8,7 +8,10 @@ from typing import Any, Final, TypeAlias
 
 from .errors import ConfigurationError
 
-__all__ = ["Progress", "following"]
+__all__ = ["BATCH_SIZE", "Progress", "following"]
+
+BATCH_SIZE: Final = 5000
+"""Rows that a bulk operation writes at once, if the caller does not say."""
 
 Progress: TypeAlias = bool | Callable[[int, int | None], object]
 """``True`` for a bar, or a function called after each batch: with the rows done and all rows (``None``: unknown)."""

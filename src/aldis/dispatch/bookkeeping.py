@@ -13,9 +13,9 @@ from blinker._utilities import make_ref
 
 from ..errors import SignalError
 from . import core, delivery, plans
-from .connections import FEW, SAME_PLACE, place_of
 from .ledger import LEDGER, Bucket
 from .on_request import note_asking
+from .places import FEW, SAME_PLACE, place_of
 from .plan_code import renew
 from .receiver import describe
 from .records import PLAIN, Options, Receiver

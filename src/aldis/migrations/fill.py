@@ -20,7 +20,7 @@ from ..orm.mapping.defaults import DefaultContext
 from ..orm.mapping.table import TableMapping
 from ..orm.meta import meta_of
 from ..orm.saving.columns import Row
-from ..orm.saving.firing import Told, context_of_rows
+from ..orm.saving.firing_rows import Told, context_of_rows
 from ..orm.saving.operation import Bulk
 from ..orm.transactions.rollback import RollbackScope
 from ..progress import Progress, following

@@ -19,7 +19,7 @@ from .databases.urls import refuse_parameters, shown_url, unusable, url_of, why_
 from .transactions.ambient import Operation, note_top, open_transaction
 from .transactions.outermost import alone_in_memory
 from .transactions.rollback import RollbackScope
-from .transactions.settings import Settings, settle
+from .transactions.settings import Settings, refuse_meaningless, settle
 
 __all__ = ["Database", "Using", "databases", "reading", "session_on"]
 
@@ -72,6 +72,7 @@ class Database:
         **engine_options: Any,
     ) -> None:
         settings = Settings(begin, strict, turn_timeout, commit_timeout, after_commit_errors)
+        refuse_meaningless(settings)
         self._is_closed = False
         if isinstance(target, AsyncEngine):
             if engine_options:

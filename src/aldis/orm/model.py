@@ -16,7 +16,6 @@ from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
 from .meta import Meta, meta_of
 from .queryset import QuerySet
-from .related import Relation
 from .saving import instance as saving
 from .saving.load import load
 from .session import instance_methods as held
@@ -25,6 +24,8 @@ from .transactions.outermost import LOST
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from .related import Relation
 
 __all__ = ["Model"]
 
@@ -222,6 +223,8 @@ class Model:
             UnknownAttributeError: The class has no relationship of that name.
             ConfigurationError: It is no many-to-many relationship, or it is ``viewonly``.
         """
+        from .related import Relation  # here: most programs have no many-to-many relationships
+
         state_of(self)
         return Relation(self, name, using)
 

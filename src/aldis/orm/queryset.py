@@ -1,4 +1,7 @@
-"""``QuerySet``: the rows of a model, found, created, updated and deleted through ``Model.query``."""
+"""``QuerySet``: the rows of a model, found, created, updated and deleted through ``Model.query``.
+
+The methods for many rows import their module when they are first called: a program needs few of them.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ..progress import Progress
+from ..progress import BATCH_SIZE, Progress
 from .mapping.instance_state import Snapshot
 from .mapping.settable import new_instance
 from .meta import meta_of
 from .query import Query
 from .saving import instance as saving
-from .saving.create import bulk_create
-from .saving.delete import delete_rows
-from .saving.find_or_create import bulk_get_or_create, bulk_update_or_create, get_or_create
-from .saving.operation import BATCH_SIZE
-from .saving.races import again_after_deadlock
 from .saving.raw_values import Rows
-from .saving.stream import bulk_create_stream
-from .saving.update import bulk_update, update_rows
 
 if TYPE_CHECKING:
     from .model import Model
@@ -124,6 +120,8 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
+        from .saving.create import bulk_create
+
         return await bulk_create(self, rows, batch_size, ignore_conflicts, progress, self._using)
 
     def bulk_create_stream(
@@ -170,6 +168,8 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [[1, 2], [3, 4], [5]]
         """
+        from .saving.stream import bulk_create_stream
+
         return bulk_create_stream(self, rows, batch_size, commit_every, ignore_conflicts, progress, self._using)
 
     async def bulk_update(
@@ -210,6 +210,8 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             2
         """
+        from .saving.update import bulk_update
+
         return await bulk_update(self, rows, update_fields, batch_size, progress, self._using)
 
     async def bulk_get_or_create(
@@ -251,6 +253,9 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             [1, 2]
         """
+        from .saving.find_or_create import bulk_get_or_create
+        from .saving.races import again_after_deadlock
+
         return await again_after_deadlock(
             self._target,
             lambda: bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using),
@@ -304,6 +309,9 @@ class QuerySet(Query[M]):
             >>> asyncio.run(main())
             ['Eve', 'Bob']
         """
+        from .saving.find_or_create import bulk_update_or_create
+        from .saving.races import again_after_deadlock
+
         params = update_fields, unique_fields, create_params, update_params
         return await again_after_deadlock(
             self._target, lambda: bulk_update_or_create(self, rows, *params, batch_size, progress, self._using), rows
@@ -324,6 +332,9 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it: there is nothing to return.
         """
+        from .saving.find_or_create import get_or_create
+        from .saving.races import again_after_deadlock
+
         return await again_after_deadlock(self._target, lambda: get_or_create(self, defaults, equals, is_update=False))
 
     async def update_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
@@ -339,6 +350,8 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it, and there is nothing to return.
         """
+        from .saving.find_or_create import get_or_create
+        from .saving.races import again_after_deadlock
 
         async def attempt() -> tuple[M, bool]:
             async with self._operation() as transaction:
@@ -363,6 +376,8 @@ class QuerySet(Query[M]):
             TypeError: No name was given.
             UnknownAttributeError: A name is no attribute that is a column.
         """
+        from .saving.update import update_rows
+
         return await update_rows(self, values, self._using)
 
     async def delete(self) -> int:
@@ -374,4 +389,6 @@ class QuerySet(Query[M]):
         Raises:
             TypeError: A receiver injected a filter that is neither an expression nor a dict of attributes.
         """
+        from .saving.delete import delete_rows
+
         return await delete_rows(self, self._using)

@@ -19,11 +19,11 @@ from ...errors import ConfigurationError, UnknownAttributeError
 from ...suggestions import did_you_mean
 from .defaults import DefaultContext, clients_defaults
 from .facts import keys_of, may_delete_or_change, referenced_keys, rowid_of
-from .many_to_many import Link, links_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
+    from .many_to_many import Link
 
 __all__ = [
     "TableMapping",
@@ -53,9 +53,9 @@ def is_listened(model: type[Any]) -> bool:
     return model in NAMED_AND_MAPPED or any(base in LISTENED for base in model.__mro__)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, repr=False)
 class TableMapping:
-    """A mapped class, read once."""
+    """A mapped class, read once. Nobody sets an attribute again; a frozen class would take longer to import."""
 
     mapper: Mapper[Any]
     table: Table
@@ -116,6 +116,8 @@ class TableMapping:
     @cached_property
     def links(self) -> Mapping[str, Link]:
         """The many-to-many relationships that are written, by name."""
+        from .many_to_many import links_of  # here: most programs neither flush a session nor link instances
+
         return links_of(self.mapper)
 
     @cached_property

@@ -14,9 +14,10 @@ from ..mapping.rowwise import names
 from ..mapping.table import TableMapping
 from ..meta import meta_of
 from .columns import BeforeReceivers, NewRows, Row, names_of
-from .firing import Rows as Fired
-from .firing import Told, context_of_rows, fire_before_each, fire_each, is_heard, naming_row, rows_of_signal
-from .row_changes import Changes, Reader, asked_of, reader_on
+from .firing import asked_of, is_heard
+from .firing_rows import Rows as Fired
+from .firing_rows import Told, context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal
+from .row_changes import Changes, Reader, reader_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Column

@@ -5,8 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Container, Iterator, Mapping, Sequence
 from operator import itemgetter
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
@@ -16,17 +15,15 @@ from ..mapping.instance_state import Snapshot, never_set
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
+from .firing import NOTHING_PASSED
 
 if TYPE_CHECKING:
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["NOTHING_PASSED", "BeforeReceivers", "NewRows", "Row", "States", "names_of", "saved_in_order"]
+__all__ = ["BeforeReceivers", "NewRows", "Row", "States", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
-
-NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
-"""The values of an instance that was passed as it is, or that a flush has found."""
 
 
 class Row:

@@ -12,7 +12,8 @@ from ...dispatch.row_receivers import LISTENED_TO
 from ..database import Using
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
-from .firing import fire, fire_statement, telling
+from .firing import fire, telling
+from .firing_rows import fire_statement
 from .queryset_rows import QuerysetRows, classes_to_tell
 from .strictness import is_strict, refuse_untold
 from .update import execute

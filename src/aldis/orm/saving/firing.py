@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import ContextVar
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...context import CURRENT, DISABLED, current
+from ...context import DISABLED, current
 from ...dispatch import emitters
-from ...dispatch.delivery import WATCHERS, many
-from ...dispatch.made_column import MadeColumn
-from ...dispatch.mixed import Mixed
-from ...dispatch.row_receivers import among
-from ...dispatch.series import Series, is_of_rows
-from ...dispatch.signal import Signal
+from ...dispatch.on_request import asking_of
 from ...errors import SkipOperation
-from ...signals import LIFECYCLE
 
 if TYPE_CHECKING:
     import blinker
 
     from ...dispatch.broadcaster import Broadcaster
-    from ...dispatch.records import Receiver
+    from ...dispatch.on_request import Asking
 
-__all__ = [
-    "Rows",
-    "Told",
-    "are_heard",
-    "context_of_rows",
-    "fire",
-    "fire_before_each",
-    "fire_each",
-    "fire_statement",
-    "is_heard",
-    "naming_row",
-    "rows_of_signal",
-    "telling",
-]
+__all__ = ["NOTHING_PASSED", "Asked", "are_heard", "asked_of", "fire", "is_heard", "telling"]
 
-Rows: TypeAlias = "Series | Mixed | FewRows"
-"""One signal, to be fired for many rows."""
-Told: TypeAlias = tuple[tuple[ContextVar[Any], list[Any]], ...]
-"""Context variables, each with its value for each row."""
-
-FEW: Final = 12
-"""Rows of which a :class:`Series` costs more."""
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
-PARAMETERS: Final = {signal.name: signal.parameters for signal in LIFECYCLE}
-"""The names of the parameters that each lifecycle signal sends."""
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+NOTHING_PASSED: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The values of an instance that was passed as it is, or that a flush has found."""
 are_off: Final = DISABLED.get
 """Tell whether signals are turned off. Bound once: a save asks four times, and Python 3.11 binds it anew each time."""
 
@@ -114,139 +87,25 @@ async def fire(signals: Broadcaster, name: str, model: type[Any], *values: Any) 
     return False
 
 
-def context_of_rows(callers: Iterable[Any], instances: list[Any], named: Iterable[frozenset[str]]) -> Told:
-    """Return the context variables that are set for each of many rows, with their values.
+class Asked(NamedTuple):
+    """Who asks for ``changes``."""
+
+    before: Asking | None
+    """The question of the receivers of the signal before."""
+    after: Asking | None
+    """That of those of the signal after."""
+
+
+def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool) -> Asked | None:
+    """Return the questions of the receivers of the two signals of a kind; ``None`` if they have none.
 
     Args:
-        callers: The object that the call was made on, for each row.
-        instances: The instances.
-        named: The names of the attributes that the caller named, for each row.
-    """
-    return ((CURRENT, list(zip(callers, instances, named, strict=False))),)
-
-
-def rows_of_signal(
-    name: str,
-    signal: blinker.Signal,
-    model: type[Any],
-    columns: tuple[Any, ...],
-    told: Told,
-    records: Sequence[Receiver] | None = None,
-) -> Rows:
-    """Return a signal that is to be fired for many rows.
-
-    Args:
-        name: Which of the lifecycle signals it is.
-        signal: The signal.
+        signals: The model's signals.
+        kind: ``"save"`` or ``"update"``.
         model: The sender.
-        columns: Its parameters in their order: a list or a :class:`MadeColumn` has a value for each row, all else is
-            for all of them.
-        told: Context variables to set before each row, each with its list of values.
-        records: The receivers, if not all of the model are to be called.
+        is_update: The rows are stored; else they are new.
     """
-    if isinstance(signal, Signal):
-        receivers = signal._find(model).receivers if records is None else records
-        if any(receiver.batched for receiver in receivers):
-            kept = tuple([[*each] if isinstance(each, MadeColumn) else each for each in columns])
-            return Mixed(name, PARAMETERS[name], signal, model, kept, told, receivers)
-        if records is None and len(told[0][1]) <= FEW and not WATCHERS:
-            return FewRows(EMITTERS[name], signal, model, columns, told)
-    return Series(EMITTERS[name], signal, model, columns, told, records)
-
-
-class FewRows:
-    """A signal that is to be fired for a few rows, for each as a single save fires it.
-
-    A :class:`Series` costs less a row, and as much as ten receivers by itself.
-
-    Args:
-        emitter: The signal's emitter.
-        signal: The signal.
-        sender: The sender.
-        columns: The signal's parameters in their order: a list or a :class:`MadeColumn` has a value for each row.
-        told: Context variables to set before each row, each with its list of values.
-    """
-
-    __slots__ = ("count", "emitter", "position", "rows", "sender", "signal", "told")
-
-    def __init__(
-        self, emitter: Callable[..., Any], signal: Signal, sender: type[Any], columns: tuple[Any, ...], told: Told
-    ) -> None:
-        self.emitter = emitter
-        self.signal = signal
-        self.sender = sender
-        self.told = told
-        self.count = len(told[0][1])
-        self.rows = zip(*[each if is_of_rows(each) else repeat(each) for each in columns], strict=False)
-        self.position = -1
-        """The row that it was last fired for."""
-
-    async def run(self) -> None:
-        """Fire the signal for the rows to come: after one whose receiver has raised, those after it."""
-        for values in self.rows:
-            self.position += 1
-            for variable, column in self.told:
-                variable.set(column[self.position])
-            rest = self.emitter(self.signal, self.sender, *values)
-            if rest is not None:
-                await rest
-
-
-async def fire_statement(signals: Broadcaster, name: str, model: type[Any], *values: Any) -> bool:
-    """Fire a signal of a statement once, for the receivers that do not hear each row of it; see :func:`fire`."""
-    signal = signals[name]
-    if not isinstance(signal, Signal):
-        return await fire(signals, name, model, *values)
-    records = among(signal, model)[1]
-    if not records or not is_heard(signal, model):
-        return False
-    try:
-        await Series(EMITTERS[name], signal, model, tuple([each] for each in values), (), records).run()
-    except SkipOperation:
-        if name.startswith("post_"):
-            raise
-        return True
-    return False
-
-
-class naming_row:  # noqa: N801 - as contextlib's own
-    """Name, in a note to an exception, the row whose receiver has raised it: the receiver is named already.
-
-    Args:
-        note: Returns the words for the row and the operation.
-    """
-
-    __slots__ = ("note",)
-
-    def __init__(self, note: Callable[[], str]) -> None:
-        self.note = note
-
-    def __enter__(self) -> None:
-        """Nothing is left to do."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, Exception):
-            error.add_note(f"aldis: at {self.note()}")
-
-
-async def fire_each(rows: Rows) -> None:
-    """Fire a signal for the rows to come."""
-    with many(rows.signal, rows.sender, rows.count - rows.position - 1):
-        await rows.run()
-
-
-async def fire_before_each(rows: Rows, skip: Callable[[int], None]) -> None:
-    """Fire a signal for rows.
-
-    Args:
-        rows: The rows.
-        skip: Called with the number of each row for which a receiver raises :class:`SkipOperation`.
-    """
-    while True:
-        try:
-            await fire_each(rows)
-        except SkipOperation:
-            for number in rows.skip() if isinstance(rows, Mixed) else [rows.position]:
-                skip(number)
-        else:
-            return
+    if are_off():
+        return None
+    asked = Asked(*[asking_of(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
+    return None if asked.before is None and asked.after is None else asked

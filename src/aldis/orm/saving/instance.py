@@ -22,11 +22,9 @@ from ..mapping.rowwise import altered, values_of
 from ..mapping.settable import Noting, set_attributes
 from ..meta import Meta, meta_of
 from ..transactions.rollback import RollbackScope
-from . import unit_of_work
 from .core_sql import delete_one, insert_row, update_one
-from .firing import are_off
+from .firing import are_off, asked_of
 from .roads import brings_changes, delete_needs_flush, needs_flush
-from .row_changes import Changes, asked_of, of_one, reader_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,6 +161,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     skipped = False
     async with meta.operation(using, RollbackScope(state, before)) as transaction:
         if asked is not None:
+            from .row_changes import Changes, of_one, reader_on  # here: most programs ask for no changes
+
             changes = Changes(mapping, asked, [state], [column_values], is_update, reader_on(transaction))
         plan = None if is_off else pre.plan(model, BEFORE[kind])
         if plan is not None or (not is_off and post.has_receivers_for(model)):
@@ -198,6 +198,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             elif needs_flush(mapping, state, column_values, is_update) or (
                 kind == "save" and mapping.relationships and brings_changes(mapping, state)
             ):
+                from . import unit_of_work  # here and below: most mappings need none
+
                 row_count = await unit_of_work.write(transaction, mapping, [(instance, column_values)], is_update)
             elif is_update:
                 row_count = await update_one(transaction, mapping, state, column_values)
@@ -259,6 +261,8 @@ async def delete(instance: object, using: Using | None) -> int:
                     note_of_last(plan, error, model)
                     raise
             if not skipped and delete_needs_flush(mapping):
+                from . import unit_of_work
+
                 row_count = await unit_of_work.delete(transaction, instance)
             elif not skipped:
                 row_count = await delete_one(transaction, mapping, state)

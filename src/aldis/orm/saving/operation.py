@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
     from .row_changes import Changes
 
-__all__ = ["BATCH_SIZE", "Bulk", "check_fields"]
-
-BATCH_SIZE: Final = 5000
-"""Rows that are written at once, if the caller does not say."""
+__all__ = ["Bulk", "check_fields"]
 
 
 class Bulk(BulkSignals):

@@ -9,32 +9,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from itertools import repeat
 from operator import is_
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...dispatch.changes import Change
-from ...dispatch.on_request import asking_of
 from ..databases.sqlite import whole
 from ..mapping.instance_state import has_expressions, is_sql
 from ..mapping.parents import foreign_keys
 from ..mapping.rowwise import names as key_names
 from .differences import differing
-from .firing import are_off
 from .may_hold import may_hold
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
-    from ...dispatch.broadcaster import Broadcaster
     from ...dispatch.conditions import ChangeTest
     from ...dispatch.on_request import Asking
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
     from .differences import Changed, Compared, Differences
+    from .firing import Asked
 
-__all__ = ["Asked", "Changes", "asked_of", "of_one", "reader_on"]
+__all__ = ["Changes", "of_one", "reader_on"]
 
 Reader = Callable[[Any], Awaitable[Sequence[Any]]]
 """Runs a SELECT where the rows are written."""
@@ -44,30 +42,6 @@ MOST_PARAMETERS: Final = 30_000
 
 FEW: Final = 8
 """So many rows are worth looking at column by column."""
-
-
-class Asked(NamedTuple):
-    """Who asks for ``changes``."""
-
-    before: Asking | None
-    """The question of the receivers of the signal before."""
-    after: Asking | None
-    """That of those of the signal after."""
-
-
-def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool) -> Asked | None:
-    """Return the questions of the receivers of the two signals of a kind; ``None`` if they have none.
-
-    Args:
-        signals: The model's signals.
-        kind: ``"save"`` or ``"update"``.
-        model: The sender.
-        is_update: The rows are stored; else they are new.
-    """
-    if are_off():
-        return None
-    asked = Asked(*[asking_of(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
-    return None if asked.before is None and asked.after is None else asked
 
 
 def reader_on(transaction: Transaction) -> Reader:

@@ -17,7 +17,8 @@ from ..mapping.instance_state import expire_again, is_sql
 from ..mapping.read_instances import loaded, show_row
 from ..meta import meta_of
 from .differences import differing
-from .firing import context_of_rows, fire_before_each, fire_each, is_heard, naming_row, rows_of_signal
+from .firing import is_heard
+from .firing_rows import context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal
 from .lost_rows import shown
 from .row_refusals import row_receivers
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ...dispatch.records import Receiver
     from ..mapping.table import TableMapping
     from .differences import Differences
-    from .firing import Rows, Told
+    from .firing_rows import Rows, Told
     from .row_batches import RowBatches
 
 __all__ = ["ReadOnlyValues", "ToldRows"]

@@ -19,8 +19,9 @@ from ..mapping.instance_state import Snapshot, changed, store, waiting_changes
 from ..mapping.settable import set_attributes
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
-from .columns import NOTHING_PASSED, Row
-from .firing import fire, fire_statement, telling
+from .columns import Row
+from .firing import NOTHING_PASSED, fire, telling
+from .firing_rows import fire_statement
 from .operation import Bulk, check_fields
 from .queryset_rows import QuerysetRows, classes_to_tell
 from .raw_values import Rows

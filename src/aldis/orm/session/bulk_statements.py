@@ -18,6 +18,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
+from ...progress import BATCH_SIZE
 from ..database import Database
 from ..internals import has_on_conflict, is_made_of_rows, returned_by, spread_out, without_values
 from ..mapping.instance_state import has_expressions, renew, store
@@ -25,7 +26,7 @@ from ..mapping.rowwise import types
 from ..mapping.table import TableMapping
 from ..saving.columns import NewRows, Row
 from ..saving.firing import fire
-from ..saving.operation import BATCH_SIZE, Bulk
+from ..saving.operation import Bulk
 from ..saving.row_changes import Reader
 from ..transactions.after_commit import queue_of
 from ..transactions.given_connections import begun_by_hand

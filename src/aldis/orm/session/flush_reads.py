@@ -12,7 +12,8 @@ from sqlalchemy.util import greenlet_spawn
 from ...dispatch.on_request import together
 from ..mapping.instance_state import changed
 from ..mapping.table import TableMapping
-from ..saving.row_changes import Asked, Changes
+from ..saving.firing import Asked
+from ..saving.row_changes import Changes
 
 if TYPE_CHECKING:
     from sqlalchemy import Select

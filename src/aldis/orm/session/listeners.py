@@ -20,7 +20,6 @@ from ..mapping.table import LISTENED, NAMED_AND_MAPPED
 from ..saving.announcing import announce
 from ..transactions.after_commit import committed, ended, rolled_back, savepoint_begun
 from ..transactions.session_rollback import forget, put_back, put_back_or_join
-from .flush import LIMIT, Flush, endless
 from .row import ASKED, Asked, Row
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import Result
     from sqlalchemy.orm import InstanceState, ORMExecuteState, SessionTransaction, UOWTransaction
+
+    from .flush import Flush
 
 __all__ = ["ask_later", "listen"]
 
@@ -52,6 +53,8 @@ def before_flush(session: Session, context: UOWTransaction, instances: Sequence[
     told = session.info.get("aldis", ())
     if told is False or DISABLED.get():
         return
+    from .flush import Flush  # here: many programs flush no session
+
     flush = FLUSHES[session.hash_key] = Flush(session, instances, told if isinstance(told, frozenset) else ())
     flush.context = context
     try:
@@ -72,6 +75,8 @@ def after_flush(session: Session, _context: UOWTransaction) -> None:
     wait_for(flush.after(), flush.receivers())
     if session.hash_key in FOLLOWED or flush.only is not None:
         return
+    from .flush import LIMIT, endless
+
     FOLLOWED.add(session.hash_key)
     try:
         for _ in range(LIMIT):

@@ -10,9 +10,7 @@ from sqlalchemy.orm import InstanceState
 from ...dispatch.on_request import may_ask
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
-from ..saving.columns import NOTHING_PASSED
-from ..saving.firing import is_heard
-from ..saving.row_changes import asked_of
+from ..saving.firing import NOTHING_PASSED, asked_of, is_heard
 
 if TYPE_CHECKING:
     import blinker

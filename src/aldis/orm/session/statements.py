@@ -17,7 +17,8 @@ from ..internals import is_flushing, rows_in, set_by, with_values
 from ..mapping.table import is_listened, mapping_of
 from ..meta import meta_of
 from ..saving.delete import conditions_of
-from ..saving.firing import are_heard, fire, fire_statement
+from ..saving.firing import are_heard, fire
+from ..saving.firing_rows import fire_statement
 from ..saving.row_refusals import heard_classes, refuse_key
 from ..saving.strictness import is_strict, refuse_untold
 from ..saving.update import counted

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ...errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["STRICT_ENGINES", "Settings", "is_autocommit", "settings_of", "settle"]
+__all__ = ["STRICT_ENGINES", "Settings", "is_autocommit", "refuse_meaningless", "settings_of", "settle"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of an engine's transactions; ``aldis.Database`` explains each."""
 
     begin: Literal["immediate", "deferred"] = "immediate"
@@ -24,20 +22,21 @@ class Settings:
     commit_timeout: float = 10
     after_commit_errors: Literal["raise", "log"] = "raise"
 
-    def __post_init__(self) -> None:
-        """Refuse values that mean nothing.
 
-        Raises:
-            ConfigurationError: One does.
-        """
-        if self.begin not in {"immediate", "deferred"}:
-            raise ConfigurationError(f'begin is {self.begin!r}: give "immediate" or "deferred".')
-        for name in ("turn_timeout", "commit_timeout"):
-            seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or not seconds > 0:
-                raise ConfigurationError(f"{name} is {seconds!r}: give a number of seconds, above 0.")
-        if self.after_commit_errors not in {"raise", "log"}:
-            raise ConfigurationError(f'after_commit_errors is {self.after_commit_errors!r}: give "raise" or "log".')
+def refuse_meaningless(settings: Settings) -> None:
+    """Refuse values that mean nothing.
+
+    Raises:
+        ConfigurationError: One does.
+    """
+    if settings.begin not in {"immediate", "deferred"}:
+        raise ConfigurationError(f'begin is {settings.begin!r}: give "immediate" or "deferred".')
+    for name in ("turn_timeout", "commit_timeout"):
+        seconds = getattr(settings, name)
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            raise ConfigurationError(f"{name} is {seconds!r}: give a number of seconds, above 0.")
+    if settings.after_commit_errors not in {"raise", "log"}:
+        raise ConfigurationError(f'after_commit_errors is {settings.after_commit_errors!r}: give "raise" or "log".')
 
 
 DEFAULT: Final = Settings()
