@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import ForeignKey, String, inspect, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, composite, defer, mapped_column, relationship, selectinload
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    composite,
+    defer,
+    make_transient,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 
 import aldis
 from aldis.signals import LIFECYCLE
@@ -99,6 +111,45 @@ async def test_instance_that_was_deleted_is_new_again(models, kind, write) -> No
     assert (state.transient, state.session, await names(models, model)) == (True, None, [])
     await write(one)
     assert await names(models, model) == ["a"]
+
+
+async def update(instance) -> None:
+    await instance.update(name="b")
+
+
+@pytest.mark.parametrize("write", [save, update])
+@pytest.mark.parametrize("session_is", ["open", "gone"])
+async def test_instance_that_a_session_has_deleted_is_refused_as_by_add(models, write, session_is) -> None:
+    one = await models.Parent(name="a").save()
+    session = AsyncSession(models.database.engine, expire_on_commit=False)
+    await session.delete(one)
+    await session.commit()
+    await session.close()
+    with pytest.raises(InvalidRequestError, match="has been deleted"):
+        session.add(one)
+    if session_is == "gone":
+        del session
+        gc.collect()
+    with pytest.raises(InvalidRequestError, match=r"make_transient\(\)"):
+        await write(one)
+    make_transient(one)
+    await one.save()
+    assert await names(models, models.Parent) == ["a"]
+
+
+async def test_instance_whose_session_is_gone_is_nobodys(models) -> None:
+    session = AsyncSession(models.database.engine, expire_on_commit=False)
+    one = models.Parent(name="a")
+    session.add(one)
+    await session.commit()
+    await session.delete(one)
+    await session.commit()
+    del session
+    gc.collect()
+    make_transient(one)
+    assert inspect(one).session_id is not None, "SQLAlchemy forgets the number of a session that is gone"
+    await models.Parent.query.bulk_create([one, models.Parent(name="b")])
+    assert await names(models, models.Parent) == ["a", "b"]
 
 
 async def test_kids_that_a_cascade_has_deleted_are_new_again(models) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, NotSavedError, ObjectNotFound
 from .database import Database, Using
-from .mapping.instance_state import Snapshot
+from .mapping.instance_state import Snapshot, is_held
 from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
@@ -99,6 +99,7 @@ class Model:
             ObjectNotFound: The row of a stored instance is gone.
             UnknownAttributeError: ``values`` has a name that is no attribute.
             TypeError: ``values`` is no mapping.
+            InvalidRequestError: A session has deleted the instance; ``make_transient()`` makes it new again.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -116,7 +117,7 @@ class Model:
                 f"values is {values!r}: save() takes new values by attribute name, values={{'name': ...}}. To write "
                 "some attributes of a stored instance only, use update(name=...)."
             )
-        if state.session_id is not None:
+        if state.session_id is not None and is_held(self):
             return await held.save(self, values or {}, force_insert)
         before = Snapshot(state)
         if values:
@@ -139,6 +140,7 @@ class Model:
             ConfigurationError: A plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
             UnknownAttributeError: A name is no attribute.
+            InvalidRequestError: A session has deleted the instance.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -151,7 +153,7 @@ class Model:
             >>> asyncio.run(main())
             'Ada L.'
         """
-        if stored_state(self, "updated").session_id is not None:
+        if stored_state(self, "updated").session_id is not None and is_held(self):
             return await held.update(self, values)
         return await saving.update(self, values, using)
 
@@ -174,7 +176,7 @@ class Model:
         if lost is not None and state.key is None:
             state.key = lost
         state = stored_state(self, "loaded")
-        if state.session_id is not None:
+        if state.session_id is not None and is_held(self):
             return await held.load(self)
         try:
             is_there = await load(self, using or meta_of(type(self)).database)
@@ -205,7 +207,7 @@ class Model:
             ConfigurationError: A plain Session holds it, or its class has no database.
         """
         state = stored_state(self, "deleted")
-        if state.session_id is not None:
+        if state.session_id is not None and is_held(self):
             return await held.delete(self)
         return await saving.delete(self, using)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy.orm.attributes import instance_state
-
 from ..errors import ConfigurationError
 from .internals import is_flushing
+from .mapping.instance_state import is_held
 from .mapping.relations import link_of, related_rows
 from .queryset import QuerySet
 from .saving.relation import RelationChange
@@ -83,7 +82,7 @@ class Relation(Generic[T]):
         """
         target = self._link.relationship.mapper.class_
         using = self._using
-        if using is None and instance_state(self._instance).session_id is not None:
+        if using is None and is_held(self._instance):
             using = session_of(self._instance)
         return QuerySet(target, related_rows(self._instance, self._link), using)
 
@@ -94,7 +93,7 @@ class Relation(Generic[T]):
 
     async def _change(self) -> RelationChange:
         """Return the change to write; pending changes of the instance's session are written first."""
-        if instance_state(self._instance).session_id is None:
+        if not is_held(self._instance):
             return RelationChange(self._instance, self._link, self._using, None)
         session = session_of(self._instance)
         if not is_flushing(session.sync_session):

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
@@ -25,8 +26,10 @@ __all__ = [
     "detach",
     "expire_again",
     "fill_in",
+    "is_held",
     "never_set",
     "put_back",
+    "refuse_deleted",
     "renew",
     "settle_modified",
     "set_again",
@@ -318,3 +321,32 @@ def expire_again(state: InstanceState[Any], names: Iterable[str]) -> None:
     for name in names:
         if name not in state.committed_state and state.dict.pop(name, NO_VALUE) is not NO_VALUE and state.key:
             state.expired_attributes.add(name)
+
+
+def is_held(instance: object) -> bool:
+    """Tell whether a session holds an instance. One that is gone has left its number behind, which is forgotten.
+
+    Raises:
+        InvalidRequestError: A session that is gone has deleted it.
+    """
+    state = instance_state(instance)
+    if state.session_id is None:
+        return False
+    if state.session is None:
+        refuse_deleted(instance)
+        state.session_id = None
+        return False
+    return True
+
+
+def refuse_deleted(instance: object) -> None:
+    """Refuse an instance that a session has deleted, as ``session.add()`` does.
+
+    Raises:
+        InvalidRequestError: A session has.
+    """
+    if instance_state(instance).was_deleted:
+        raise InvalidRequestError(
+            f"{instance!r} has been deleted by a session. sqlalchemy.orm.make_transient() makes it new again: then "
+            "save() inserts it."
+        )

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from ...dispatch.broadcaster import Broadcaster
     from ...dispatch.on_request import Asking
+    from .differences import Changed, Differences
 
-__all__ = ["NOTHING_PASSED", "Asked", "are_heard", "asked_of", "fire", "is_heard", "telling"]
+__all__ = ["NOTHING_PASSED", "Asked", "are_heard", "asked_of", "fire", "is_heard", "of_one", "telling"]
 
 EMITTERS: Final[dict[str, Callable[..., Any]]] = {name: getattr(emitters, name) for name in emitters.__all__}
 NOTHING: Final[AbstractContextManager[None]] = nullcontext()
@@ -109,3 +110,8 @@ def asked_of(signals: Broadcaster, kind: str, model: type[Any], is_update: bool)
         return None
     asked = Asked(*[asking_of(signals[f"{when}_{kind}"], model, is_update) for when in ("pre", "post")])
     return None if asked.before is None and asked.after is None else asked
+
+
+def of_one(changes: list[Changed] | Differences | None) -> Changed | None:
+    """Return the changes of the only row."""
+    return None if changes is None else changes[0]

@@ -23,7 +23,7 @@ from ..mapping.settable import Noting, set_attributes
 from ..meta import Meta, meta_of
 from ..transactions.rollback import RollbackScope
 from .core_sql import delete_one, insert_row, update_one
-from .firing import are_off, asked_of
+from .firing import are_off, asked_of, of_one
 from .roads import brings_changes, delete_needs_flush, needs_flush
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     skipped = False
     async with meta.operation(using, RollbackScope(state, before)) as transaction:
         if asked is not None:
-            from .row_changes import Changes, of_one, reader_on  # here: most programs ask for no changes
+            from .row_changes import Changes, reader_on  # here: most programs ask for no changes
 
             changes = Changes(mapping, asked, [state], [column_values], is_update, reader_on(transaction))
         plan = None if is_off else pre.plan(model, BEFORE[kind])

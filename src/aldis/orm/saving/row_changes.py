@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .differences import Changed, Compared, Differences
     from .firing import Asked
 
-__all__ = ["Changes", "of_one", "reader_on"]
+__all__ = ["Changes", "reader_on"]
 
 Reader = Callable[[Any], Awaitable[Sequence[Any]]]
 """Runs a SELECT where the rows are written."""
@@ -53,11 +53,6 @@ def reader_on(transaction: Transaction) -> Reader:
         return rows
 
     return read
-
-
-def of_one(changes: list[Changed] | Differences | None) -> Changed | None:
-    """Return the changes of the only row."""
-    return None if changes is None else changes[0]
 
 
 class Changes:

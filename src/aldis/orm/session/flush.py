@@ -24,7 +24,7 @@ from ..mapping.parents import foreign_keys, takes_key
 from ..mapping.plan import plan_of
 from ..mapping.receiver_changes import take_changes
 from ..mapping.table import is_listened
-from ..saving.row_changes import of_one
+from ..saving.firing import of_one
 from ..transactions.after_commit import queue_of
 from ..transactions.given_connections import joined
 from .defaults import give_defaults

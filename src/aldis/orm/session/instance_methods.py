@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from ...errors import ConfigurationError, ObjectNotFound
 from ..databases.sqlite import begin
 from ..internals import is_flushing, without_flush
+from ..mapping.instance_state import refuse_deleted
 from ..mapping.settable import set_attributes
 from ..mapping.table import mapping_of
 from .listeners import ask_later
@@ -22,7 +23,7 @@ from .row import ASKED, Asked
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["delete", "load", "save", "update"]
+__all__ = ["delete", "load", "save", "session_of", "update"]
 
 M = TypeVar("M")
 
@@ -44,6 +45,8 @@ def session_of(instance: object) -> AsyncSession:
 
 async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M | None:
     """Flush the session, with the instance's save signals; return the instance, or ``None`` if it was skipped."""
+    if not force_insert:
+        refuse_deleted(instance)
     session = session_of(instance)
 
     def change() -> None:
@@ -58,6 +61,7 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
 
 async def update(instance: M, values: Mapping[str, Any]) -> M | None:
     """Flush the session, with the instance's update signals; return the instance, or ``None`` if it was skipped."""
+    refuse_deleted(instance)
     session = session_of(instance)
     asked, mapping = Asked("update", dict(values)), mapping_of(type(instance))
     return (
