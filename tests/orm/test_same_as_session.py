@@ -166,6 +166,19 @@ async def test_an_update_writes_what_its_names_set_and_leaves_the_rest_pending(m
     assert await rows(models, "person") == [(person.id, *both)]
 
 
+@pytest.mark.parametrize("row", [{"place": Point(3, 4)}, {"nick": "Bob"}])
+@pytest.mark.parametrize("method", ["bulk_update", "bulk_update_or_create"])
+async def test_update_fields_takes_what_update_takes(models, method, row):
+    model = models.Person
+    person = await model(first="Ada", last="L", place=Point(1, 2)).save()
+    write = getattr(model.query, method)
+    await write([{"id": person.id, "first": "Ada", "x": 1, "y": 2} | row], [*row])
+    await person.load()
+    assert (person.first, person.place) == (row.get("nick", "Ada"), row.get("place", Point(1, 2)))
+    with pytest.raises(aldis.UnknownAttributeError, match="'places' is no attribute of Person. Did you mean 'place'"):
+        await write([], ["places"])
+
+
 async def test_a_validator_sees_the_history_of_pending_changes_while_an_update_sets_values(models):
     person = await models.Person(first="old", last="old", place=Point(1, 2)).save()
     person.first = "pending"

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.util import get_annotations
@@ -14,7 +15,7 @@ from sqlalchemy.util import get_annotations
 from ...errors import UnknownAttributeError
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
-__all__ = ["Noting", "new_instance", "refuse_unsettable", "set_attributes"]
+__all__ = ["Noting", "check_fields", "columns_named", "new_instance", "refuse_unsettable", "set_attributes"]
 
 
 class Noting(dict[str, Any]):
@@ -112,3 +113,48 @@ def is_field(owner: type[Any], name: str) -> bool:
     """Tell whether a class annotates a name as an attribute of its instances, as dataclasses and pydantic do."""
     annotation = get_annotations(owner).get(name)
     return annotation is not None and "ClassVar" not in str(annotation)
+
+
+def check_fields(model: type[Any], names: Sequence[str], parameter: str) -> None:
+    """Refuse names that are no columns.
+
+    Args:
+        model: The mapped class.
+        names: The names.
+        parameter: The parameter that they were given by.
+
+    Raises:
+        TypeError: The names are one string.
+        UnknownAttributeError: A name is no attribute of the class, or no column.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"{parameter} is {names!r}: give a sequence of names, [{names!r}].")
+    for name in names:
+        attribute(model, name)
+        if name not in mapping_of(model).keys:
+            raise UnknownAttributeError(f"{name!r} in {parameter} is no column of {model.__name__}.")
+
+
+def columns_named(model: type[Any], names: Sequence[str], parameter: str) -> dict[str, list[str]]:
+    """Return the columns that names stand for: a synonym's is another's, a composite has several.
+
+    Args:
+        model: The mapped class.
+        names: The names.
+        parameter: The parameter that they were given by.
+
+    Returns:
+        The attributes of the columns, by name.
+
+    Raises:
+        TypeError: The names are one string.
+        UnknownAttributeError: A name is no attribute of the class, or has no column.
+    """
+    mapper = mapper_of(model)
+    found: dict[str, list[str]] = {}
+    for name in [] if isinstance(names, str) else names:
+        own = mapper.synonyms[name].name if name in mapper.synonyms else name
+        composite = mapper.composites.get(own)
+        found[name] = [own] if composite is None else [each.key for each in composite.props]
+    check_fields(model, names if isinstance(names, str) else [*chain(*found.values())], parameter)
+    return found

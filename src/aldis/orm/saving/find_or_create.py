@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -14,12 +15,12 @@ from ...errors import ConfigurationError, SkipOperation
 from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
 from ..mapping.rowwise import are_alike
-from ..mapping.settable import set_attributes
+from ..mapping.settable import columns_named, set_attributes
 from ..mapping.table import mapping_of
 from . import roads as writers
 from .columns import NewRows, Row
 from .lookup import Lookup
-from .operation import Bulk, check_fields
+from .operation import Bulk
 from .races import found_or_written
 from .raw_values import Rows
 from .update import updated_row
@@ -142,14 +143,13 @@ async def bulk_update_or_create(
         queryset, "bulk_update_or_create", batch_size, (create_params, update_params, update_fields), progress=progress
     )
     lookup = Lookup(bulk, unique_fields)
-    if update_fields is not None:
-        check_fields(bulk.model, update_fields, "update_fields")
+    fields = None if update_fields is None else columns_named(bulk.model, update_fields, "update_fields")
     answer: list[Any] = []
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
         keys = [lookup.key(row, number, create_params) for number, row in enumerate(batch, len(answer))]
         refuse_alike(bulk, keys, batch, len(answer))
-        upserted = await upsert(bulk, lookup, transaction, batch, update_fields, len(answer))
+        upserted = await upsert(bulk, lookup, transaction, batch, fields, len(answer))
         if upserted is not None:
             answer.extend(upserted)
             return
@@ -174,7 +174,7 @@ async def bulk_update_or_create(
         batches: dict[type[Any], NewRows] = {}
         for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
             if key in found:
-                old[key] = changed_row(number, bulk, found[key], row, update_fields, lookup.names, update_params)
+                old[key] = changed_row(number, bulk, found[key], row, fields, lookup.names, update_params)
             else:
                 new[key] = bulk.take(batches, row, number, create_params)
         for each in batches.values():
@@ -216,7 +216,7 @@ async def upsert(
     lookup: Lookup,
     transaction: Transaction,
     batch: Sequence[Any],
-    update_fields: Sequence[str] | None,
+    fields: Mapping[str, Sequence[str]] | None,
     first: int,
 ) -> list[Any] | None:
     """Write mappings in one statement, if nobody has to be told which of them are stored already.
@@ -226,7 +226,7 @@ async def upsert(
         lookup: The attributes that tell rows apart.
         transaction: Where to write.
         batch: The rows.
-        update_fields: The attributes to write of a row that is found.
+        fields: The columns to write of a row that is found, by the names that stand for them.
         first: Where the batch begins among all rows.
 
     Returns:
@@ -243,7 +243,8 @@ async def upsert(
     if rows is None:
         return None
     keys = bulk.mapping.keys
-    named = [name for name in batch[0] if update_fields is None or name in update_fields]
+    columns = batch[0].keys() if fields is None else {*chain(*fields.values())}
+    named = [name for name in batch[0] if name in columns]
     given = [keys[name] for name in named if name not in lookup.names]
     unique = [keys[name] for name in lookup.names]
     stored = await writers.upsert(transaction, bulk.mapping, unique, given, rows.column_values)
@@ -285,7 +286,7 @@ def changed_row(
     bulk: Bulk,
     instance: Any,
     row: Any,
-    update_fields: Sequence[str] | None,
+    fields: Mapping[str, Sequence[str]] | None,
     unique: Sequence[str],
     update_params: Mapping[str, Any] | None,
 ) -> Row:
@@ -295,8 +296,10 @@ def changed_row(
     given = row
     if not isinstance(row, Mapping):
         given = {name: value for name, value in instance_state(row).dict.items() if name in bulk.mapping.keys}
-    fields = given if update_fields is None else update_fields
-    values = {name: given[name] for name in fields if name in given and name not in unique}
+    names = given
+    if fields is not None:
+        names = [each for name, columns in fields.items() for each in ([name] if name in given else columns)]
+    values = {name: given[name] for name in names if name in given and name not in unique}
     values |= update_params or {}
     set_attributes(mapping_of(type(instance)), instance, values)
     return updated_row(number, instance, state, values, None, before)

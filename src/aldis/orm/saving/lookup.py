@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import ConfigurationError, MultipleObjectsReturned
 from ..databases.sqlite import whole
-from .operation import check_fields
+from ..mapping.settable import check_fields
 from .prepared import writer
 
 if TYPE_CHECKING:

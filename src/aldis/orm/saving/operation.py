@@ -11,13 +11,13 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...context import current
 from ...dispatch.on_request import may_ask
-from ...errors import AlreadyStoredError, ConfigurationError, UnknownAttributeError
+from ...errors import AlreadyStoredError, ConfigurationError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, has_expressions, is_held, settle_modified, wait_again
 from ..mapping.rowwise import names
 from ..mapping.settable import new_instance, set_attributes
-from ..mapping.table import TableMapping, attribute, mapping_of
+from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
 from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
     from .row_changes import Changes
 
-__all__ = ["Bulk", "check_fields"]
+__all__ = ["Bulk"]
 
 
 class Bulk(BulkSignals):
@@ -382,18 +382,3 @@ def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:
     """
     if len(set(map(id, instances))) < len(instances):
         raise ConfigurationError(f"one instance of {model.__name__} was given twice: each is one row.")
-
-
-def check_fields(model: type[Any], names: Sequence[str], parameter: str) -> None:
-    """Refuse names that are no columns.
-
-    Raises:
-        TypeError: The names are one string.
-        UnknownAttributeError: A name is no attribute of the class, or no column.
-    """
-    if isinstance(names, str):
-        raise TypeError(f"{parameter} is {names!r}: give a sequence of names, [{names!r}].")
-    for name in names:
-        attribute(model, name)
-        if name not in mapping_of(model).keys:
-            raise UnknownAttributeError(f"{name!r} in {parameter} is no column of {model.__name__}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, select, tuple_, update
@@ -16,13 +16,13 @@ from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..internals import has_joins, has_offset, is_limited
 from ..mapping.instance_state import Snapshot, changed, is_held, store, waiting_changes
-from ..mapping.settable import set_attributes
+from ..mapping.settable import columns_named, set_attributes
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
 from .columns import Row
 from .firing import NOTHING_PASSED, fire, telling
 from .firing_rows import fire_statement
-from .operation import Bulk, check_fields
+from .operation import Bulk
 from .queryset_rows import QuerysetRows, classes_to_tell
 from .raw_values import Rows
 from .row_refusals import refuse_key
@@ -133,7 +133,8 @@ async def bulk_update(
     """Update stored rows; return how many."""
     bulk = Bulk(queryset, "bulk_update", batch_size, (None, None, update_fields), progress=progress)
     if update_fields is not None:
-        check_fields(bulk.model, update_fields, "update_fields")
+        named = columns_named(bulk.model, update_fields, "update_fields")
+        update_fields = [*chain(*named.values())]
 
     read = count()
 
