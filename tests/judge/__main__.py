@@ -79,7 +79,7 @@ def main() -> None:
             else:
                 print(report(bench, tally, limit=arguments.limit))
             few = coverage(tally)
-            if few and not arguments.only and arguments.examples >= ENOUGH_EXAMPLES:
+            if few and not arguments.only and tally.tried >= ENOUGH_EXAMPLES:
                 print(f"{few}\nthese pairs were tried fewer than {ENOUGH} times")
             print(summary(tally), flush=True)
             is_wrong |= bool(tally.findings)

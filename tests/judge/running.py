@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -176,7 +176,7 @@ def group_of(example: Example, difference: Difference) -> tuple[str, ...]:
 
 
 def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False, only: tuple[str, ...] = ()) -> Tally:
-    """Draw and perform examples.
+    """Draw and perform examples; an interrupt ends that, and what was found so far is returned.
 
     Args:
         bench: Where.
@@ -198,8 +198,9 @@ def judge(bench: Bench, count: int, number: int, *, is_self_check: bool = False,
 
     drawing = Drawing(driver, specs, number, calls)
     thin = Thin(drawing.calls, tally)
-    for each in range(count):
-        example = (thin.draw(drawing) if each % 2 else None) or drawing.any()
-        tally.add(example, bench.differences(example, is_self_check=is_self_check))
+    with suppress(KeyboardInterrupt):
+        for each in range(count):
+            example = (thin.draw(drawing) if each % 2 else None) or drawing.any()
+            tally.add(example, bench.differences(example, is_self_check=is_self_check))
     tally.seconds = time.monotonic() - began
     return tally
