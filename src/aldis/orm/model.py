@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, NotSavedError, ObjectNotFound
 from .database import Database, Using
-from .mapping.instance_state import Snapshot, is_held
+from .mapping.instance_state import STATE, is_held
 from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
@@ -111,7 +111,7 @@ class Model:
             >>> asyncio.run(main())
             1
         """
-        state = state_of(self)
+        state: InstanceState[Any] = getattr(self, STATE, None) or state_of(self)  # a call less, for each save
         if values and not isinstance(values, Mapping):
             raise TypeError(
                 f"values is {values!r}: save() takes new values by attribute name, values={{'name': ...}}. To write "
@@ -119,11 +119,7 @@ class Model:
             )
         if state.session_id is not None and is_held(self):
             return await held.save(self, values or {}, force_insert)
-        before = Snapshot(state)
-        if values:
-            saving.set_values(mapping_of(type(self)), self, values, before)
-        is_update = state.key is not None and not force_insert
-        return await saving.save(self, self, dict(values or {}), is_update, using, before)
+        return await saving.save(self, self, dict(values or {}), using, force_insert=force_insert, to_set=values)
 
     async def update(self, *, using: Using | None = None, **values: Any) -> Self | None:
         """Write some attributes of a stored instance, and no other. Fires the update signals.
@@ -252,7 +248,7 @@ def stored_state(instance: Model, verb: str) -> InstanceState[Any]:
         ConfigurationError: Its class is not mapped.
         NotSavedError: It has not been saved.
     """
-    state = state_of(instance)
+    state: InstanceState[Any] = getattr(instance, STATE, None) or state_of(instance)
     if state.key is None:
         raise NotSavedError(f"{instance!r} cannot be {verb}: it has not been saved. Save it first.")
     return state

@@ -9,10 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy.orm.attributes import instance_state
-
 from ..progress import BATCH_SIZE, Progress
-from .mapping.instance_state import Snapshot
 from .mapping.settable import new_instance
 from .meta import meta_of
 from .query import Query
@@ -79,7 +76,7 @@ class QuerySet(Query[M]):
             1
         """
         instance = new_instance(self.model, values)
-        saved = await saving.save(self, instance, values, False, self._using, Snapshot(instance_state(instance)))
+        saved = await saving.save(self, instance, values, self._using)
         return cast("M", saved)
 
     async def bulk_create(

@@ -18,7 +18,7 @@ from .gone import dropped, gone, no_longer_stored
 from .prepared import Prepared, key_values, prepared_delete, prepared_insert, prepared_update
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.orm import InstanceState
@@ -63,7 +63,8 @@ def take_outcome(mapping: TableMapping, prepared: Prepared, column_values: dict[
         if outcome.row is None:
             raise dropped(mapping)
         take_row(prepared.returns, column_values, outcome.row)
-        refuse_keyless(mapping, column_values)
+        if None in map(column_values.get, mapping.primary_key):
+            raise keyless(mapping, column_values)
     elif outcome.row_count == 0:
         raise dropped(mapping)
 
@@ -76,18 +77,13 @@ def take_row(
         column_values[key] = value if process is None else process(value)
 
 
-def refuse_keyless(mapping: TableMapping, column_values: dict[str, Any]) -> None:
-    """Refuse a row that was stored without a key.
-
-    Raises:
-        RowMismatchError: It was.
-    """
-    for key in mapping.primary_key:
-        if column_values[key] is None:
-            raise RowMismatchError(
-                f"{mapping.table} gave a row no {key}: in the database that column is not one that gets its values "
-                "by itself. Give the key, or change the column's type (of SQLite: to INTEGER PRIMARY KEY)."
-            )
+def keyless(mapping: TableMapping, column_values: Mapping[str, Any]) -> RowMismatchError:
+    """Return the error of a row that was stored without a key."""
+    missing = next(key for key in mapping.primary_key if column_values.get(key) is None)
+    return RowMismatchError(
+        f"{mapping.table} gave a row no {missing}: in the database that column is not one that "
+        "gets its values by itself. Give the key, or change the column's type (of SQLite: to INTEGER PRIMARY KEY)."
+    )
 
 
 async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, column_values: dict[str, Any]) -> None:
@@ -111,7 +107,8 @@ async def insert_by_sqlalchemy(transaction: Transaction, mapping: TableMapping, 
         if row is None:
             raise dropped(mapping)
         column_values.update((column.key, value) for column, value in zip(missing, row, strict=True))
-        refuse_keyless(mapping, column_values)
+        if None in map(column_values.get, mapping.primary_key):
+            raise keyless(mapping, column_values)
         return
     result = await connection.execute(insert(mapping.table), column_values)
     if result.rowcount == 0:
@@ -226,5 +223,6 @@ async def insert_unless_conflict(
         return False
     if missing:
         column_values.update((column.key, value) for column, value in zip(missing, row, strict=True))
-        refuse_keyless(mapping, column_values)
+        if None in map(column_values.get, mapping.primary_key):
+            raise keyless(mapping, column_values)
     return True

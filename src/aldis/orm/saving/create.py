@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import instance_state
 
 from ...progress import Progress
-from ..mapping.instance_state import Snapshot
 from ..meta import meta_of
 from .columns import saved_in_order
 from .firing import are_heard
@@ -35,8 +34,7 @@ async def bulk_create(
     if type(rows) is list and len(rows) == 1 and batch_size > 0 and not ignore_conflicts and not progress:
         instance = rows[0]
         if isinstance(instance, queryset.model) and is_like_save(queryset, instance):
-            before = Snapshot(instance_state(instance))
-            saved = await save(queryset, instance, {}, False, using, before, "aldis: at row 1 of bulk_create")
+            saved = await save(queryset, instance, {}, using, is_new=True, note="aldis: at row 1 of bulk_create")
             return [] if saved is None else [saved]
     bulk = Bulk(queryset, "bulk_create", batch_size, ignore_conflicts=ignore_conflicts, progress=progress)
 

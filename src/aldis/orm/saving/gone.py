@@ -53,8 +53,8 @@ def gone(state: InstanceState[Any]) -> RowGoneError:
 def no_longer_stored(state: InstanceState[Any]) -> TransactionEndedError:
     """Return the error of an instance that was stored when the call was made, and is not when it writes."""
     return TransactionEndedError(
-        f"a {state.class_.__name__} is no longer stored: the transaction in which it was saved was rolled back while "
-        "this call waited. Nothing is written."
+        f"a {state.class_.__name__} is no longer stored: it was deleted, or the transaction in which it was saved was "
+        "rolled back, while this call waited. Nothing is written."
     )
 
 

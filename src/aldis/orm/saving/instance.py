@@ -14,20 +14,21 @@ from ...context import CURRENT, NONE
 from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
-from ...errors import SkipOperation
+from ...errors import AlreadyStoredError, SkipOperation
 from ..mapping.instance_state import Snapshot, changed, detach, wait_again, waiting_changes
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, values_of
 from ..mapping.settable import Noting, set_attributes
 from ..meta import Meta, meta_of
-from ..transactions.rollback import RollbackScope
+from ..transactions.rollback import UNTOUCHED, RollbackScope
 from .core_sql import delete_one, insert_row, update_one
 from .firing import are_off, asked_of, of_one
+from .gone import no_longer_stored
 from .roads import brings_changes, delete_needs_flush, needs_flush
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
     from ..database import Using
@@ -46,39 +47,54 @@ async def save(
     caller: object,
     instance: T,
     values: dict[str, Any],
-    is_update: bool,
     using: Using | None,
-    before: Snapshot,
+    *,
+    force_insert: bool = False,
+    is_new: bool = False,
+    to_set: Mapping[str, Any] | None = None,
     note: str | None = None,
 ) -> T | None:
     """Insert or update one instance, with its save signals.
 
     Args:
         caller: The instance or the queryset that the call was made on.
-        instance: The instance, with the values set.
+        instance: The instance.
         values: The values that the caller gave, by attribute name.
-        is_update: UPDATE it; else INSERT it.
         using: Where to write, instead of the class's database.
-        before: What the instance was before the call.
+        force_insert: INSERT it, though it is stored.
+        is_new: Refuse it, if it is stored.
+        to_set: Those of the values that the instance does not have yet.
         note: The note of an error inside the operation, if it gets one.
 
     Returns:
         The instance; ``None`` when a receiver skipped the operation.
+
+    Raises:
+        AlreadyStoredError: The instance is to be new, and was saved while the call waited.
+        UnknownAttributeError: A name is no attribute of the class.
+        TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
     meta = meta_of(type(instance))
     mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
-    try:
-        if is_update:
-            column_values = changed(mapping, state)
-            if column_values and mapping.onupdates:
-                mapping.complete(column_values, mapping.onupdates)
-        else:
-            column_values = new_row(mapping, state.dict)
-    except BaseException:  # an attribute was deleted, or a default raises
-        before.put_back(state)
-        raise
-    return await write("save", meta, state, caller, instance, values, column_values, is_update, using, before, note)
+    was_stored = state.key is not None
+
+    def prepare(before: Snapshot) -> tuple[dict[str, Any], bool]:
+        is_update = not force_insert and before.key is not None
+        if was_stored and not is_update and not force_insert:
+            raise no_longer_stored(state)
+        if is_update and is_new:
+            raise AlreadyStoredError(f"{instance!r} is stored already: it was saved while this call waited.")
+        if to_set:
+            set_values(mapping, instance, to_set, before)
+        if not is_update:
+            return new_row(mapping, state.dict), False
+        column_values = changed(mapping, state)
+        if column_values and mapping.onupdates:
+            mapping.complete(column_values, mapping.onupdates)
+        return column_values, True
+
+    return await write("save", meta, state, caller, instance, values, prepare, using, note)
 
 
 async def update(instance: T, values: dict[str, Any], using: Using | None) -> T | None:
@@ -86,22 +102,27 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
 
     Raises:
         UnknownAttributeError: A name is no attribute of the class.
+        TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
     meta = meta_of(type(instance))
     mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
-    before = Snapshot(state)
-    names = set_values(mapping, instance, values, before)
-    try:
+    waiting = None
+
+    def prepare(before: Snapshot) -> tuple[dict[str, Any], bool]:
+        nonlocal waiting
+        if before.key is None:
+            raise no_longer_stored(state)
+        names = set_values(mapping, instance, values, before)
         columns = changed(mapping, state)
         column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
-        if column_values and mapping.onupdates:
-            mapping.complete(column_values, mapping.onupdates)
-    except BaseException:
-        before.put_back(state)
-        raise
-    waiting = waiting_changes(mapping, columns, column_values, names) if mapping.onupdates else None
-    updated = await write("update", meta, state, instance, instance, values, column_values, True, using, before)
+        if mapping.onupdates:
+            if column_values:
+                mapping.complete(column_values, mapping.onupdates)
+            waiting = waiting_changes(mapping, columns, column_values, names)
+        return column_values, True
+
+    updated = await write("update", meta, state, instance, instance, values, prepare, using)
     if waiting and updated is not None:
         wait_again(state, waiting)
     return updated
@@ -140,13 +161,25 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     caller: object,
     instance: T,
     values: dict[str, Any],
-    column_values: dict[str, Any],
-    is_update: bool,
+    prepare: Callable[[Snapshot], tuple[dict[str, Any], bool]],
     using: Using | None,
-    before: Snapshot,
     note: str | None = None,
 ) -> T | None:
     """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction.
+
+    What is written is decided when the operation has its turn: another task, for which it has waited, may have written
+    the same instance.
+
+    Args:
+        kind: The kind of the signals.
+        meta: The class's.
+        state: The state of the instance.
+        caller: The instance or the queryset that the call was made on.
+        instance: The instance.
+        values: The values that the caller gave, by attribute name.
+        prepare: Sets the values, and returns the values to write, by column key, and whether it is an UPDATE.
+        using: Where to write, instead of the class's database.
+        note: The note of an error inside the operation, if it gets one.
 
     Raises:
         SkipOperation: A receiver of the signal after raised it, when there is nothing left to skip.
@@ -155,11 +188,15 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     pre, post = meta.signals._around(kind)
     is_off = are_off()
     asked = changes = given = written = token = None
-    if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)):
-        asked = asked_of(meta.signals, kind, model, is_update)
     row_count = 0
     skipped = False
-    async with meta.operation(using, RollbackScope(state, before)) as transaction:
+    scope = RollbackScope(state, UNTOUCHED)
+    async with meta.operation(using, scope) as transaction:
+        before = Snapshot(state)
+        scope.own = (state, before)
+        column_values, is_update = prepare(before)
+        if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)):
+            asked = asked_of(meta.signals, kind, model, is_update)
         if asked is not None:
             from .row_changes import Changes, reader_on  # here: most programs ask for no changes
 
@@ -235,6 +272,7 @@ async def delete(instance: object, using: Using | None) -> int:
 
     Raises:
         SkipOperation: A receiver of ``post_delete`` raised it.
+        TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
     model = type(instance)
     meta = meta_of(model)
@@ -245,7 +283,11 @@ async def delete(instance: object, using: Using | None) -> int:
     token = None
     row_count = 0
     skipped = False
-    async with meta.operation(using, RollbackScope(state, Snapshot(state))) as transaction:
+    scope = RollbackScope(state, UNTOUCHED)
+    async with meta.operation(using, scope) as transaction:
+        if state.key is None:
+            raise no_longer_stored(state)
+        scope.own = (state, Snapshot(state))
         plan = None if is_off else pre.plan(model, BEFORE["delete"])
         if plan is not None or (not is_off and post.has_receivers_for(model)):
             token = CURRENT.set((instance, instance, None))

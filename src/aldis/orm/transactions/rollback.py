@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
-__all__ = ["Before", "Change", "Changed", "Changes", "RollbackScope"]
+__all__ = ["UNTOUCHED", "Before", "Change", "Changed", "Changes", "RollbackScope"]
 
 FEWEST: Final = 1024
 """Instances from which on a scope looks for those that are gone."""
@@ -20,6 +20,18 @@ class Before(Protocol):
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Restore the instance of that state."""
+
+
+class Untouched:
+    """The earlier condition of an instance that an operation has not touched: it waits for its turn."""
+
+    __slots__ = ()
+
+    def put_back(self, state: InstanceState[Any]) -> None:
+        """Leave the instance as it is: other operations may have written it meanwhile."""
+
+
+UNTOUCHED: Final = Untouched()
 
 
 class Change(Protocol):

@@ -1,0 +1,115 @@
+"""One instance that several tasks write in one transaction: what is written is decided when the turn has come."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import String, inspect
+from sqlalchemy.orm import Mapped, mapped_column
+from users import models_on
+
+import aldis
+
+
+@pytest.fixture
+async def models(url):
+    """Return models of two roads to the database: that of ``Page``, with a version counter, is a flush."""
+    async with models_on(url) as found:
+
+        class Page(found.Base):
+            __tablename__ = "page"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str] = mapped_column(String(100))
+            version: Mapped[int] = mapped_column()
+            __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+        async with found.database.engine.begin() as connection:
+            await connection.run_sync(found.Base.metadata.create_all)
+        yield SimpleNamespace(**vars(found), Page=Page)
+
+
+@pytest.fixture(params=["User", "Page"])
+def model(request, models):
+    """Return each model, whose receivers take their time."""
+    found = getattr(models, request.param)
+    signals = found.meta.signals
+    for signal in (signals.pre_save, signals.pre_update, signals.pre_delete):
+
+        async def wait(sender):
+            await asyncio.sleep(0.001)
+
+        signal.connect(wait, found, weak=False)
+    return found
+
+
+async def together(models, *calls) -> list[object]:
+    async with models.database.transaction():
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+
+def bulk_create(instance):
+    return type(instance).query.bulk_create([instance])
+
+
+async def test_new_instance_that_is_saved_twice_has_one_row(models, model) -> None:
+    told = []
+    model.meta.signals.post_save.connect(lambda sender, is_update: told.append(is_update), model, weak=False)
+    one = model(name="a")
+    assert await together(models, one.save(), one.save()) == [one, one]
+    assert [row["id"] for row in await models.stored(model)] == [one.id]
+    assert told == [False, True]
+
+
+async def test_new_instance_that_is_given_to_bulk_create_twice_is_refused(models, model) -> None:
+    one = model(name="a")
+    first, second = await together(models, bulk_create(one), bulk_create(one))
+    assert first == [one]
+    assert type(second) is aldis.AlreadyStoredError
+    assert [row["id"] for row in await models.stored(model)] == [one.id]
+
+
+@pytest.mark.parametrize("call", ["save", "update", "delete"])
+async def test_instance_that_another_task_has_deleted_stays_new(models, model, call) -> None:
+    one = await model.query.create(name="a")
+    second = one.update(name="b") if call == "update" else getattr(one, call)()
+    count, error = await together(models, one.delete(), second)
+    assert count == 1
+    assert type(error) is aldis.TransactionEndedError
+    assert inspect(one).key is None
+    assert one.name == "a"
+    assert await models.stored(model) == []
+
+
+async def test_call_that_fails_leaves_what_the_one_before_it_has_stored(models, model) -> None:
+    def refuse(sender, model_instance):
+        if model_instance.name == "bad":
+            raise LookupError
+
+    model.meta.signals.post_update.connect(refuse, model)
+    one = model(name="a")
+    saved, error = await together(models, one.save(), one.save(values={"name": "b"}))
+    assert (saved, error) == (one, one)
+    updated, error = await together(models, one.update(name="c"), one.update(name="bad"))
+    assert updated is one
+    assert type(error) is LookupError
+    row = (await models.stored(model))[0]
+    assert row["name"] == one.name == "c"
+    assert not inspect(one).modified
+    await one.update(name="d")  # with the version that is stored
+    assert (await models.stored(model))[0]["name"] == "d"
+
+
+async def test_update_that_waits_does_not_write_what_it_has_not_come_to(models, model) -> None:
+    one = await model.query.create(name="a")
+    changes = []
+    model.meta.signals.post_save.connect(lambda sender, changes: seen(changes), model, weak=False)
+    model.meta.signals.post_update.connect(lambda sender, changes: seen(changes), model, weak=False)
+
+    def seen(told):
+        changes.append(told["name"])
+
+    await together(models, one.save(values={"name": "b"}), one.update(name="c"))
+    assert changes == [("a", "b"), ("b", "c")]
+    assert (await models.stored(model))[0]["name"] == one.name == "c"
