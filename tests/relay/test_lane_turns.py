@@ -8,12 +8,13 @@ from contextlib import suppress
 
 import pytest
 from shops import shop_on
-from sqlalchemy import insert
+from sqlalchemy import insert, select, true
 
 from aldis import relay
 from aldis.relay import tables
 from aldis.relay.event import LANES
 from aldis.relay.inbox import Inbox
+from aldis.relay.lanes import Lanes, LostLane
 from aldis.signals import post_save
 
 SECONDS = 30.0
@@ -35,6 +36,11 @@ def row(lane: int, number: int, count: int = 1) -> dict[str, object]:
         "rest": b"}",
         "created_at": time.time(),
     }
+
+
+async def lanes_of_rows(shop) -> list[int]:
+    async with shop.database.engine.connect() as connection:
+        return list(await connection.scalars(select(tables.outbox.c.lane)))
 
 
 async def record(shop, rows) -> None:
@@ -144,3 +150,36 @@ async def test_event_can_be_parked_while_the_receiver_hangs_at_others(shop) -> N
     for task in stuck:
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def test_row_that_two_receivers_take_out_of_its_lane_stays_out(shop) -> None:
+    await record(shop, [row(3, 0)])
+    one, other = (Lanes(shop.database.engine, name, true()) for name in ("one", "other"))
+    await one.prepare()
+    await other.prepare()
+    async with other.claimed(3) as claim:
+        rows, _ = await claim.read()
+        async with one.claimed(3) as first:
+            assert [each.id for each in (await first.read())[0]] == [each.id for each in rows]
+            await first.end_turn([], [each.id for each in rows], is_last=True)
+        await claim.end_turn([], [each.id for each in rows], is_last=True)
+    assert await lanes_of_rows(shop) == [-4]
+
+
+async def test_lane_is_free_after_its_last_turn(shop) -> None:
+    await record(shop, [row(3, 0)])
+    one, other = (Lanes(shop.database.engine, "one", true()) for _ in range(2))
+    await one.prepare()
+    async with one.claimed(3) as claim:
+        async with other.claimed(3) as taken:
+            assert taken is None
+        rows, is_all = await claim.read()
+        assert is_all
+        await claim.end_turn([each.id for each in rows], [], is_last=True)
+        if one.locks:
+            return  # a transaction holds the lock, until the block ends
+        with pytest.raises(LostLane):  # as a renewal that comes too late
+            async with claim.open():
+                pass
+        async with other.claimed(3) as taken:
+            assert taken is not None, "the lease was not given back with the last turn"

@@ -144,8 +144,17 @@ class Lanes:
             async with nullcontext() if isinstance(self.engine.pool, StaticPool) else background(claim.renew()):
                 yield claim
         finally:
-            async with writing(self.engine) as connection:
-                await connection.execute(update(lane).where(*here, lane.c.owner == self.owner).values(until=0))
+            if not claim.is_let_go:
+                async with writing(self.engine) as connection:
+                    await self.let_go(connection, number)
+
+    def lease(self, number: int) -> tuple[ColumnElement[bool], ...]:
+        """Return the conditions for the row of a lane that is leased to this process."""
+        return lane.c.receiver == self.receiver, lane.c.lane == number, lane.c.owner == self.owner
+
+    async def let_go(self, connection: AsyncConnection, number: int) -> None:
+        """Give the lease of a lane back; a renewal that is on its way finds it gone."""
+        await connection.execute(update(lane).where(*self.lease(number)).values(owner="", until=0))
 
 
 class Claim:
@@ -160,6 +169,8 @@ class Claim:
         """A connection does one thing at a time."""
         self.renewed_at = time.monotonic()
         """When the lease was given, or renewed."""
+        self.is_let_go = False
+        """The lease was given back."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncConnection]:
@@ -173,9 +184,8 @@ class Claim:
                 yield self.connection
             return
         lanes = self.lanes
-        mine = (lane.c.receiver == lanes.receiver, lane.c.lane == self.number, lane.c.owner == lanes.owner)
         async with writing(lanes.engine) as connection:
-            renewed = update(lane).where(*mine).values(until=time.time() + LEASE_SECONDS)
+            renewed = update(lane).where(*lanes.lease(self.number)).values(until=time.time() + LEASE_SECONDS)
             if not (await connection.execute(renewed)).rowcount:
                 raise LostLane(
                     f"lane {self.number} was taken over by another process: this one did not renew its lease of "
@@ -202,13 +212,16 @@ class Claim:
         """Say now and then that the lane's holder is alive; runs until it is cancelled."""
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
+            if self.is_let_go:
+                return
             if self.is_fresh():
                 continue
             try:
                 async with self.open() as connection:
                     await connection.execute(select(1))
             except Exception as error:
-                log.warning("cannot hold lane %d any longer: %s", self.number, error)
+                if not self.is_let_go:
+                    log.warning("cannot hold lane %d any longer: %s", self.number, error)
 
     async def read(self, most: int = EVENTS_AT_ONCE) -> tuple[Sequence[Row[Any]], bool]:
         """Return rows that wait in the lane, the oldest first, and whether these are all.
@@ -232,18 +245,30 @@ class Claim:
             rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
             return (await connection.execute(rows)).all(), len(numbers) == len(found) < limit
 
-    async def set_aside(self, number: int) -> None:
-        """Take a row out of its lane, which goes on; the row stays, with a lane below zero, until :func:`retry`."""
-        async with self.open() as connection:
-            await connection.execute(update(outbox).where(outbox.c.id == number).values(lane=-1 - outbox.c.lane))
+    async def end_turn(self, passed: Collection[int], unsendable: Collection[int], is_last: bool) -> None:
+        """Take note of the rows of a turn, in one transaction; where the lane is leased, the last turn lets it go.
 
-    async def mark_passed(self, numbers: Collection[int]) -> None:
-        """Take note that rows were passed on: they are deleted, or one receiver's of several is ticked off."""
-        if not numbers:
+        Rows that were passed on are deleted, or one receiver's of several is ticked off. Those that can never be passed
+        on are taken out of the lane; they stay, with a lane below zero, until :func:`retry`. Another receiver may have
+        done that meanwhile.
+
+        Args:
+            passed: The numbers of the rows that were passed on.
+            unsendable: Those of the rows that can never be.
+            is_last: No row waits in the lane.
+        """
+        lets_go = is_last and not self.lanes.locks
+        if not (passed or unsendable or lets_go):
             return
         async with self.open() as connection:
-            if self.lanes.receiver:
-                ticks = [{"receiver": self.lanes.receiver, "outbox_id": number} for number in numbers]
+            if unsendable:
+                here = (outbox.c.id.in_(unsendable), outbox.c.lane == self.number)
+                await connection.execute(update(outbox).where(*here).values(lane=-1 - outbox.c.lane))
+            if passed and self.lanes.receiver:
+                ticks = [{"receiver": self.lanes.receiver, "outbox_id": number} for number in passed]
                 await connection.execute(insert_if_new(delivery, connection.dialect.name), ticks)
-            else:
-                await connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
+            elif passed:
+                await connection.execute(delete(outbox).where(outbox.c.id.in_(passed)))
+            if lets_go:
+                await self.lanes.let_go(connection, self.number)
+        self.is_let_go = lets_go

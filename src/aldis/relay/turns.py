@@ -177,6 +177,8 @@ class Turn:
         self.complete: list[tuple[int, Sequence[Event]]] = []
         """Rows whose last event is in the batch, with their events."""
         self.done: list[int] = []
+        self.unsendable: list[int] = []
+        """Rows that can never be passed on."""
         self.count = 0
 
     def is_over(self) -> bool:
@@ -192,6 +194,7 @@ class Turn:
         if math.isfinite(seconds) and math.isfinite(self.consumer.pace):
             most = min(max(int(2 * self.consumer.pace * seconds), LEAST_EVENTS), most)
         rows, is_all = await self.claim.read(most)
+        is_last = False
         part, passed = self.turns.parts.pop(self.name, (0, 0))
         try:
             for row in rows:
@@ -199,10 +202,11 @@ class Turn:
                     return False
             if self.batch:
                 await self.pass_batch()
+            is_last = is_all
         finally:
             if self.count:
                 self.consumer.pace = self.count / max(time.monotonic() - self.begun, 0.001)
-            await self.claim.mark_passed(self.done)
+            await self.claim.end_turn(self.done, self.unsendable, is_last)
         return is_all
 
     async def pass_row(self, row: Row[Any], passed: int) -> bool:
@@ -217,7 +221,7 @@ class Turn:
             if not self.consumer.merges:
                 self.batch = events
         except UnsendableError as error:
-            await self.set_aside(row.id, error)
+            self.set_aside(row.id, error)
             return not self.is_over()
         for number, event in enumerate(events[passed:] if self.consumer.merges else (), passed):
             if event.key in self.keys or len(self.batch) == LANES:
@@ -233,7 +237,7 @@ class Turn:
         try:
             await self.pass_batch()
         except UnsendableError as error:
-            await self.set_aside(row.id, error)
+            self.set_aside(row.id, error)
         return not self.is_over()
 
     async def pass_batch(self) -> None:
@@ -248,7 +252,7 @@ class Turn:
             self.done.append(number)
             self.turns.note(events)
 
-    async def set_aside(self, number: int, error: UnsendableError) -> None:
-        """Take a row that can never be passed on out of its lane."""
-        await self.claim.set_aside(number)
+    def set_aside(self, number: int, error: UnsendableError) -> None:
+        """Take note of a row that can never be passed on: at the end of the turn it is taken out of its lane."""
+        self.unsendable.append(number)
         log.error("row %d of the outbox is set aside: %s", number, error_line(error))
