@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import pytest_asyncio
 from sqlalchemy import ForeignKey, String, inspect, select
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -111,30 +110,6 @@ async def test_instance_that_was_deleted_is_new_again(models, kind, write) -> No
     assert (state.transient, state.session, await names(models, model)) == (True, None, [])
     await write(one)
     assert await names(models, model) == ["a"]
-
-
-async def update(instance) -> None:
-    await instance.update(name="b")
-
-
-@pytest.mark.parametrize("write", [save, update])
-@pytest.mark.parametrize("session_is", ["open", "gone"])
-async def test_instance_that_a_session_has_deleted_is_refused_as_by_add(models, write, session_is) -> None:
-    one = await models.Parent(name="a").save()
-    session = AsyncSession(models.database.engine, expire_on_commit=False)
-    await session.delete(one)
-    await session.commit()
-    await session.close()
-    with pytest.raises(InvalidRequestError, match="has been deleted"):
-        session.add(one)
-    if session_is == "gone":
-        del session
-        gc.collect()
-    with pytest.raises(InvalidRequestError, match=r"make_transient\(\)"):
-        await write(one)
-    make_transient(one)
-    await one.save()
-    assert await names(models, models.Parent) == ["a"]
 
 
 async def test_instance_whose_session_is_gone_is_nobodys(models) -> None:

@@ -6,8 +6,9 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import String, inspect
+from sqlalchemy import String, event, inspect
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.util import await_only
 from users import models_on
 
 import aldis
@@ -113,3 +114,61 @@ async def test_update_that_waits_does_not_write_what_it_has_not_come_to(models, 
     await together(models, one.save(values={"name": "b"}), one.update(name="c"))
     assert changes == [("a", "b"), ("b", "c")]
     assert (await models.stored(model))[0]["name"] == one.name == "c"
+
+
+async def in_the_flush(one, call):
+    """Make a call while another task's flush has the instance."""
+    async with asyncio.timeout(10):
+        while inspect(one).session is None:
+            await asyncio.sleep(0)
+    return await call()
+
+
+@pytest.mark.parametrize("in_block", [True, False], ids=["one transaction", "two"])
+async def test_load_waits_for_the_flush_that_has_the_instance(models, in_block) -> None:
+    one = await models.Page.query.create(name="a")
+    calls = [one.save(values={"name": "b"}), in_the_flush(one, one.load)]
+    assert await (together(models, *calls) if in_block else asyncio.gather(*calls)) == [one, one]
+    assert [(row["name"], row["version"]) for row in await models.stored(models.Page)] == [("b", 2)]
+    assert (one.name, one.version, inspect(one).modified) == ("b", 2, False)
+
+
+@pytest.mark.parametrize("call", ["save", "update", "delete"])
+@pytest.mark.parametrize("in_block", [True, False], ids=["one transaction", "two"])
+async def test_call_in_the_flush_of_another_task_is_an_operation_of_its_own(models, in_block, call) -> None:
+    told = []
+
+    def refuse(sender, instance, **kwargs):
+        told.append(instance.name)
+        raise LookupError
+
+    one = await models.Page.query.create(name="a")
+    signals = models.Page.meta.signals
+    for name in ("post_update", "post_delete"):
+        getattr(signals, name).connect(refuse, models.Page, weak=False)
+    signals.post_save.connect(refuse, models.Page, weak=False, when=lambda model_instance: model_instance.name == "c")
+    values = {"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call]
+    calls = [one.save(values={"name": "b"}), in_the_flush(one, lambda: getattr(one, call)(**values))]
+    saved, error = await (together(models, *calls) if in_block else asyncio.gather(*calls, return_exceptions=True))
+    assert saved is one
+    assert type(error) is LookupError
+    assert told == ["b" if call == "delete" else "c"]
+    assert [(row["name"], row["version"]) for row in await models.stored(models.Page)] == [("b", 2)]
+    assert (one.name, one.version, inspect(one).modified) == ("b", 2, False)
+
+
+async def test_flush_that_waits_for_the_call_is_told_of_by_name(models) -> None:
+    aldis.Database(models.database.engine, turn_timeout=0.3)
+    one = await models.Page.query.create(name="a")
+
+    async def detached_update():
+        async with aldis.detached():
+            return await one.update(name="c")
+
+    @event.listens_for(models.Page, "before_update")
+    def wait_for_the_call(mapper, connection, page):
+        await_only(detached_update())
+
+    with pytest.raises(aldis.TurnTimeoutError, match="a call on a Page has waited 0.3 s for the flush"):
+        await one.save(values={"name": "b"})
+    assert [(row["name"], row["version"]) for row in await models.stored(models.Page)] == [("a", 1)]

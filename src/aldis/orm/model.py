@@ -10,14 +10,13 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ..errors import ConfigurationError, NotSavedError, ObjectNotFound
 from .database import Database, Using
-from .mapping.instance_state import STATE, is_held
+from .mapping.instance_state import STATE
 from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
 from .meta import Meta, meta_of
 from .queryset import QuerySet
 from .saving import instance as saving
-from .saving.load import load
 from .session import instance_methods as held
 from .session.listeners import listen
 from .transactions.outermost import LOST
@@ -99,7 +98,7 @@ class Model:
             ObjectNotFound: The row of a stored instance is gone.
             UnknownAttributeError: ``values`` has a name that is no attribute.
             TypeError: ``values`` is no mapping.
-            InvalidRequestError: A session has deleted the instance; ``make_transient()`` makes it new again.
+            InvalidRequestError: A session has deleted the instance, in a transaction that is open.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -117,7 +116,7 @@ class Model:
                 f"values is {values!r}: save() takes new values by attribute name, values={{'name': ...}}. To write "
                 "some attributes of a stored instance only, use update(name=...)."
             )
-        if state.session_id is not None and is_held(self):
+        if state.session_id is not None and await held.is_held(state):
             return await held.save(self, values or {}, force_insert)
         return await saving.save(self, self, dict(values or {}), using, force_insert=force_insert, to_set=values)
 
@@ -136,7 +135,7 @@ class Model:
             ConfigurationError: A plain Session holds it, or its class has no database.
             ObjectNotFound: Its row is gone.
             UnknownAttributeError: A name is no attribute.
-            InvalidRequestError: A session has deleted the instance.
+            InvalidRequestError: A session has deleted the instance, in a transaction that is open.
 
         Example:
             >>> import asyncio  # Base and User are those of Model's own example
@@ -149,7 +148,8 @@ class Model:
             >>> asyncio.run(main())
             'Ada L.'
         """
-        if stored_state(self, "updated").session_id is not None and is_held(self):
+        state = stored_state(self, "updated")
+        if state.session_id is not None and await held.is_held(state):
             return await held.update(self, values)
         return await saving.update(self, values, using)
 
@@ -172,8 +172,10 @@ class Model:
         if lost is not None and state.key is None:
             state.key = lost
         state = stored_state(self, "loaded")
-        if state.session_id is not None and is_held(self):
+        if state.session_id is not None and await held.is_held(state):
             return await held.load(self)
+        from .saving.load import load  # here: many programs load nothing again
+
         try:
             is_there = await load(self, using or meta_of(type(self)).database)
         except BaseException:
@@ -203,7 +205,7 @@ class Model:
             ConfigurationError: A plain Session holds it, or its class has no database.
         """
         state = stored_state(self, "deleted")
-        if state.session_id is not None and is_held(self):
+        if state.session_id is not None and await held.is_held(state):
             return await held.delete(self)
         return await saving.delete(self, using)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sqlalchemy.orm.attributes import instance_state
+
 from ..errors import ConfigurationError
 from .internals import is_flushing
-from .mapping.instance_state import is_held
+from .mapping.instance_state import is_in_session
 from .mapping.relations import link_of, related_rows
 from .queryset import QuerySet
 from .saving.relation import RelationChange
-from .session.instance_methods import session_of
+from .saving.unit_of_work import flush_of_another
+from .session.instance_methods import is_held, session_of
 
 if TYPE_CHECKING:
     from .database import Using
@@ -81,8 +84,8 @@ class Relation(Generic[T]):
             NotSavedError: The instance is not stored.
         """
         target = self._link.relationship.mapper.class_
-        using = self._using
-        if using is None and is_held(self._instance):
+        using, state = self._using, instance_state(self._instance)
+        if using is None and is_in_session(self._instance) and flush_of_another(state) is None:
             using = session_of(self._instance)
         return QuerySet(target, related_rows(self._instance, self._link), using)
 
@@ -93,7 +96,7 @@ class Relation(Generic[T]):
 
     async def _change(self) -> RelationChange:
         """Return the change to write; pending changes of the instance's session are written first."""
-        if not is_held(self._instance):
+        if not await is_held(instance_state(self._instance)):
             return RelationChange(self._instance, self._link, self._using, None)
         session = session_of(self._instance)
         if not is_flushing(session.sync_session):

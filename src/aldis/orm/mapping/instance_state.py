@@ -6,7 +6,6 @@ from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
@@ -26,10 +25,9 @@ __all__ = [
     "detach",
     "expire_again",
     "fill_in",
-    "is_held",
+    "is_in_session",
     "never_set",
     "put_back",
-    "refuse_deleted",
     "renew",
     "settle_modified",
     "set_again",
@@ -323,30 +321,17 @@ def expire_again(state: InstanceState[Any], names: Iterable[str]) -> None:
             state.expired_attributes.add(name)
 
 
-def is_held(instance: object) -> bool:
-    """Tell whether a session holds an instance. One that is gone has left its number behind, which is forgotten.
+def is_in_session(instance: object) -> bool:
+    """Tell whether a session holds an instance; one that is over is made to let go of it.
 
-    Raises:
-        InvalidRequestError: A session that is gone has deleted it.
+    A session that is gone leaves its number behind. With ``expire_on_commit=False``, a session lets go of no instance
+    whose deletion it has committed.
     """
     state = instance_state(instance)
-    if state.session_id is None:
-        return False
-    if state.session is None:
-        refuse_deleted(instance)
+    session = state.session
+    if session is not None and state.was_deleted and not session.in_transaction():
+        session.expunge(instance)
+        session = None
+    if session is None:
         state.session_id = None
-        return False
-    return True
-
-
-def refuse_deleted(instance: object) -> None:
-    """Refuse an instance that a session has deleted, as ``session.add()`` does.
-
-    Raises:
-        InvalidRequestError: A session has.
-    """
-    if instance_state(instance).was_deleted:
-        raise InvalidRequestError(
-            f"{instance!r} has been deleted by a session. sqlalchemy.orm.make_transient() makes it new again: then "
-            "save() inserts it."
-        )
+    return session is not None

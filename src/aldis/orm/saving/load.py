@@ -13,6 +13,7 @@ from ..databases.sqlite import whole
 from ..mapping.read_instances import refresh
 from ..mapping.table import mapping_of
 from ..transactions.ambient import turn_on
+from .unit_of_work import flush_of_another, wait_for_flush
 
 if TYPE_CHECKING:
     from ..database import Using
@@ -28,7 +29,8 @@ async def load(instance: object, target: Using) -> bool:
     """Read the row of a stored instance again; return ``False`` if it is gone.
 
     The session reads into another instance, whose values this one gets at the end, at once: other tasks may read and
-    save the instance meanwhile.
+    save the instance meanwhile. Where the flush of one of them has begun, its end is waited for, and the row is read
+    once more.
 
     Args:
         instance: The instance.
@@ -36,22 +38,27 @@ async def load(instance: object, target: Using) -> bool:
     """
     mapping = mapping_of(type(instance))
     state: InstanceState[Any] = instance_state(instance)
-    other = mapping.mapper.class_manager.new_instance()
-    read: InstanceState[Any] = instance_state(other)
-    read.key, read.identity_token = state.key, state.identity_token
-    read.load_options, read.load_path = state.load_options, state.load_path
-    async with reading(target) as connection, session_on(connection) as session, turn_on(connection):
-        session.add(other)
-        try:
-            await whole(connection, session.refresh(other, names_to_read(mapping, state)))
-        except InvalidRequestError as error:
-            if not str(error).startswith("Could not refresh instance"):
-                raise
+    while True:
+        other = mapping.mapper.class_manager.new_instance()
+        read: InstanceState[Any] = instance_state(other)
+        read.key, read.identity_token = state.key, state.identity_token
+        read.load_options, read.load_path = state.load_options, state.load_path
+        async with reading(target) as connection, session_on(connection) as session, turn_on(connection):
+            session.add(other)
+            try:
+                await whole(connection, session.refresh(other, names_to_read(mapping, state)))
+            except InvalidRequestError as error:
+                if not str(error).startswith("Could not refresh instance"):
+                    raise
+                return False
+            related = [instance_state(each) for each in session if each is not other]
+            session.expunge_all()
+            if flush_of_another(state) is None:
+                refresh(state, read, related)
+                return True
+        await wait_for_flush(state)
+        if state.key is None:
             return False
-        related = [instance_state(each) for each in session if each is not other]
-        session.expunge_all()
-        refresh(state, read, related)
-    return True
 
 
 def names_to_read(mapping: TableMapping, state: InstanceState[Any]) -> list[str] | None:

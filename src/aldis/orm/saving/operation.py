@@ -14,7 +14,7 @@ from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError
 from ...progress import Progress, following
 from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, has_expressions, is_held, settle_modified, wait_again
+from ..mapping.instance_state import Snapshot, has_expressions, is_in_session, settle_modified, wait_again
 from ..mapping.rowwise import names
 from ..mapping.settable import new_instance, set_attributes
 from ..mapping.table import TableMapping, mapping_of
@@ -345,9 +345,10 @@ class Bulk(BulkSignals):
                 "its attributes."
             )
         state: InstanceState[Any] = instance_state(instance)
-        if state.key is not None or is_held(instance):
+        is_held = state.session_id is not None and is_in_session(instance)
+        if state.key is not None or is_held:
             where = f"row {number + 1:,}, {instance!r},"
-            if not is_held(instance):
+            if not is_held:
                 raise AlreadyStoredError(f"{where} is stored already: {self.name} inserts new instances.")
             raise ConfigurationError(f"{where} belongs to a session: {self.name} inserts new instances.")
         if extra and instance is row:

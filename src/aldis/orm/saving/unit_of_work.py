@@ -6,6 +6,8 @@ object, and deletes that change related rows.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
@@ -15,21 +17,22 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.exc import StaleDataError
 
+from ...errors import TurnTimeoutError
 from ..mapping.instance_state import Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
-from ..transactions.ambient import alone
+from ..transactions.ambient import alone, is_inside
+from ..transactions.running_receiver import receiver_in
+from ..transactions.settings import settings_of
 from .announcing import announce, filled_of, is_announced
 from .flush_guards import guarded
 from .gone import first_gone, gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["delete", "write"]
+__all__ = ["delete", "flush_of_another", "wait_for_flush", "write"]
 
 NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -44,21 +47,76 @@ def note_deleted(session: Session, instance: object) -> None:
     session.info["aldis deleted"].append(instance)
 
 
-def unit_of_work(connection: AsyncConnection, instances: Iterable[object]) -> AsyncSession:
-    """Return a session whose flush has a savepoint of its own.
+class Flush:
+    """A flush of this module that is under way: the operation it belongs to, and those who wait for its end."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.scope = transaction.scope_here()
+        self.is_over = asyncio.Event()
+
+    async def wait(self, who: str) -> None:
+        """Wait until it is over, as long as it goes on sending statements.
+
+        Raises:
+            TurnTimeoutError: It sent no statement for ``turn_timeout`` seconds.
+        """
+        timeout = settings_of(self.scope.engine).turn_timeout
+        while not self.is_over.is_set():
+            sent = self.transaction.sent_at
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.is_over.wait(), timeout)
+                return
+            if self.transaction.sent_at == sent:
+                raise TurnTimeoutError(
+                    f"{who} has waited {timeout:g} s for the flush of another task that writes the instance, and that "
+                    f"has sent no statement{receiver_in(self.scope.owner)}. Database(turn_timeout=...) sets the time."
+                )
+
+
+def flush_of_another(state: InstanceState[Any]) -> Flush | None:
+    """Return the flush of another task that writes the instance, if there is one."""
+    session = state.session
+    flush: Flush | None = None if session is None else session.info.get("aldis flush")
+    if flush is None or flush.scope.loop is not asyncio.get_running_loop() or is_inside(flush.scope):
+        return None
+    return flush
+
+
+async def wait_for_flush(state: InstanceState[Any]) -> None:
+    """Wait until no flush of another task has an instance.
+
+    Args:
+        state: The state of the instance.
+
+    Raises:
+        TurnTimeoutError: The flush sent no statement for ``turn_timeout`` seconds.
+    """
+    while (flush := flush_of_another(state)) is not None:
+        await flush.wait(f"a call on a {state.class_.__name__}")
+
+
+@asynccontextmanager
+async def unit_of_work(transaction: Transaction, instances: Iterable[object]) -> AsyncIterator[AsyncSession]:
+    """Run a block with a session whose flush has a savepoint of its own.
 
     It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
     """
-    session = AsyncSession(
-        connection,
-        sync_session_class=UnitOfWork,
-        autoflush=False,
-        expire_on_commit=False,
-        join_transaction_mode="create_savepoint",
-    )
-    session.info["aldis"] = frozenset(map(instance_state, instances))
-    session.info["aldis deleted"] = []
-    return session
+    flush = Flush(transaction)
+    try:
+        async with AsyncSession(
+            transaction.connection,
+            sync_session_class=UnitOfWork,
+            autoflush=False,
+            expire_on_commit=False,
+            join_transaction_mode="create_savepoint",
+        ) as session:
+            session.info["aldis"] = frozenset(map(instance_state, instances))
+            session.info["aldis deleted"] = []
+            session.info["aldis flush"] = flush
+            yield session
+    finally:
+        flush.is_over.set()
 
 
 def let_go(session: AsyncSession) -> None:
@@ -118,7 +176,7 @@ async def flush(
     """Flush instances in a session of their own; see :func:`write`."""
     async with (
         alone(transaction, "a flush"),
-        unit_of_work(transaction.connection, [instance for instance, _ in rows]) as session,
+        unit_of_work(transaction, [instance for instance, _ in rows]) as session,
     ):
         announced = is_announced(mapping)
         for instance, column_values in rows:
@@ -179,7 +237,7 @@ async def delete(transaction: Transaction, instance: object) -> int:
     """
     async with (
         alone(transaction, "a flush"),
-        unit_of_work(transaction.connection, [instance]) as session,
+        unit_of_work(transaction, [instance]) as session,
     ):
         session.add(instance)
         await session.delete(instance)

@@ -15,7 +15,7 @@ from ...dispatch.row_receivers import LISTENED_TO
 from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..internals import has_joins, has_offset, is_limited
-from ..mapping.instance_state import Snapshot, changed, is_held, store, waiting_changes
+from ..mapping.instance_state import Snapshot, changed, is_in_session, store, waiting_changes
 from ..mapping.settable import columns_named, set_attributes
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
@@ -165,7 +165,7 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
             )
         values, row = row, instance_of_key(bulk, row, number)
     state: InstanceState[Any] = instance_state(row)
-    if state.key is None or is_held(row):
+    if state.key is None or (state.session_id is not None and is_in_session(row)):
         where = f"row {number + 1:,}, {row!r},"
         if state.key is None:
             raise NotSavedError(f"{where} has not been saved: {bulk.name} updates stored instances.")

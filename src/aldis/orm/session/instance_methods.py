@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from ...errors import ConfigurationError, ObjectNotFound
 from ..databases.sqlite import begin
 from ..internals import is_flushing, without_flush
-from ..mapping.instance_state import refuse_deleted
+from ..mapping.instance_state import is_in_session
 from ..mapping.settable import set_attributes
 from ..mapping.table import mapping_of
 from .listeners import ask_later
@@ -22,10 +22,26 @@ from .row import ASKED, Asked
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import InstanceState
 
-__all__ = ["delete", "load", "save", "session_of", "update"]
+__all__ = ["delete", "is_held", "load", "save", "session_of", "update"]
 
 M = TypeVar("M")
+
+
+async def is_held(state: InstanceState[Any]) -> bool:
+    """Tell whether a session of the program's holds an instance; the flush of another task is waited for.
+
+    Args:
+        state: The state of the instance.
+
+    Raises:
+        TurnTimeoutError: The flush sent no statement for ``turn_timeout`` seconds.
+    """
+    from ..saving.unit_of_work import wait_for_flush
+
+    await wait_for_flush(state)
+    return is_in_session(state.obj())
 
 
 def session_of(instance: object) -> AsyncSession:
@@ -43,11 +59,22 @@ def session_of(instance: object) -> AsyncSession:
     return session
 
 
+def session_to_write(instance: object) -> AsyncSession:
+    """Return the session that holds an instance; it refuses one that it has deleted, as ``add()`` does.
+
+    Raises:
+        ConfigurationError: It is a plain one, which nobody can await.
+        InvalidRequestError: The instance was deleted in the transaction of the session (SQLAlchemy's error).
+    """
+    session = session_of(instance)
+    if instance_state(instance).was_deleted:
+        session.add(instance)
+    return session
+
+
 async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M | None:
     """Flush the session, with the instance's save signals; return the instance, or ``None`` if it was skipped."""
-    if not force_insert:
-        refuse_deleted(instance)
-    session = session_of(instance)
+    session = session_to_write(instance)
 
     def change() -> None:
         set_attributes(mapping_of(type(instance)), instance, values)
@@ -61,8 +88,7 @@ async def save(instance: M, values: Mapping[str, Any], force_insert: bool) -> M 
 
 async def update(instance: M, values: Mapping[str, Any]) -> M | None:
     """Flush the session, with the instance's update signals; return the instance, or ``None`` if it was skipped."""
-    refuse_deleted(instance)
-    session = session_of(instance)
+    session = session_to_write(instance)
     asked, mapping = Asked("update", dict(values)), mapping_of(type(instance))
     return (
         instance if await flush(session, instance, asked, lambda: set_attributes(mapping, instance, values)) else None

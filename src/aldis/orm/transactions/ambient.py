@@ -309,6 +309,14 @@ async def detached() -> AsyncIterator[None]:
         AFTER_COMMIT.reset(waiting)
 
 
+def is_inside(scope: Scope) -> bool:
+    """Tell whether the context is inside a scope."""
+    each = SCOPE.get()
+    while each is not None and each is not scope:
+        each = each.around
+    return each is scope
+
+
 def note_top(transaction: Transaction) -> None:
     """Let operations find the transaction by its connection, which somebody has got, and not by the context alone."""
     top = transaction.top
