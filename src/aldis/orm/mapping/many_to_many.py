@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
     from sqlalchemy.orm import Mapper
 
-__all__ = ["Link", "Pairs", "Relinked", "cancel", "links_of", "pairs_to_delete", "pairs_to_write", "show"]
+__all__ = [
+    "Link",
+    "Pairs",
+    "Relinked",
+    "cancel",
+    "committed_items",
+    "items",
+    "links_of",
+    "pairs_to_delete",
+    "pairs_to_write",
+    "show",
+]
 
 UNLOADED: Final = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
 """As SQLAlchemy's flush looks at a collection: nothing is loaded, and changes that wait for its loading count."""
@@ -235,6 +246,21 @@ def cancel(state: InstanceState[Any], name: str, others: Sequence[object], is_ad
             impl.sethasparent(instance_state(other), state, not is_added)
 
 
+def items(state: InstanceState[Any], name: str) -> list[Any]:
+    """Return the instances that a loaded collection, or a scalar, has; none of a dynamic one."""
+    value = state.dict.get(name)
+    impl: Any = state.manager[name].impl
+    if value is None or getattr(impl, "dynamic", False):
+        return []
+    return [*collection_adapter(value)] if impl.collection else [value]
+
+
+def committed_items(state: InstanceState[Any], name: str) -> list[Any]:
+    """Return the instances that a loaded collection had before the changes that are to be written."""
+    before = state.committed_state.get(name, NO_VALUE)
+    return [*before] if isinstance(before, list) else items(state, name)
+
+
 def put(collection: Any, others: Sequence[object], is_there: bool) -> list[object]:
     """Put instances into a collection, or take them out, with no event; return those for which that was a change.
 
@@ -296,15 +322,19 @@ class Relinked:
         name: The relationship.
         others: The instances that were linked, or not any more.
         is_linked: They were linked.
+        order: The items of the collection in their order, if some were taken out.
     """
 
-    __slots__ = ("is_linked", "name", "others", "reference")
+    __slots__ = ("is_linked", "name", "order", "others", "reference")
 
-    def __init__(self, state: InstanceState[Any], name: str, others: list[object], is_linked: bool) -> None:
+    def __init__(
+        self, state: InstanceState[Any], name: str, others: list[object], is_linked: bool, order: Sequence[object]
+    ) -> None:
         self.reference = weakref.ref(state)
         self.name = name
         self.others = others
         self.is_linked = is_linked
+        self.order = order
 
     def __len__(self) -> int:
         return 1
@@ -314,6 +344,10 @@ class Relinked:
         for state in self.live_states():
             if self.name in state.dict:
                 show(state, self.name, self.others, not self.is_linked)
+                collection = state.dict[self.name]
+                if self.order and isinstance(collection, list):
+                    places = {key_or_id(each): place for place, each in enumerate(self.order)}
+                    collection.sort(key=lambda each: places.get(key_or_id(each), len(places)))
 
     def is_gone(self) -> bool:
         """Tell whether the instance is not there any more."""

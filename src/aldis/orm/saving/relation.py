@@ -20,7 +20,7 @@ from ...errors import ConfigurationError, NotSavedError, RowMismatchError
 from ..database import session_on
 from ..databases import MYSQL
 from ..databases.sqlite import whole
-from ..mapping.many_to_many import Link, Relinked, show
+from ..mapping.many_to_many import Link, Relinked, committed_items, items, show
 from ..mapping.relations import not_loaded, related_rows, stored
 from ..meta import meta_of
 from .association import delete_instances, insert_instances, is_row_heard
@@ -247,7 +247,7 @@ class RelationChange:
     async def clear(self, transaction: Transaction) -> int:
         """Unlink all instances, with the signals; return the number of rows."""
         if not self.link.is_plain:
-            return await self.remove(transaction, self.keys_of(await self.linked(transaction), "clear"))
+            return (await self.replace(transaction, {}))[0]
         count: int | None = 0
         told = self.told(None)
         with telling(self.signals, "relation_remove", self.model, self.instance, self.instance, None):
@@ -273,12 +273,9 @@ class RelationChange:
 
     def known(self) -> list[Any]:
         """Return the instances that are known to be linked: of the loaded collection, and of the session."""
-        value = self.state.dict.get(self.link.name)
-        impl: Any = self.state.manager[self.link.name].impl
-        if getattr(impl, "dynamic", False) or value is None:
-            found = []
-        else:
-            found = [*value.values()] if isinstance(value, dict) else [*value] if impl.collection else [value]
+        found = items(self.state, self.link.name)
+        among = set(map(id, found))
+        found += [each for each in committed_items(self.state, self.link.name) if id(each) not in among]
         reverse = self.link.reverse
         if self.session is not None and reverse is not None:
             among = set(map(id, found))
@@ -312,7 +309,13 @@ class RelationChange:
         if self.is_left and not self.link.relationship.uselist:
             return removed, 0
         new = {key: each for key, each in found.items() if key not in there}
-        return removed, await self.add(transaction, new, False)
+        added = await self.add(transaction, new, False)
+        # A collection that was loaded earlier may have others, which are not linked any more, and lack some that are.
+        stale = [each for each in committed_items(self.state, self.link.name) if instance_state(each).key is not None]
+        linked = there.keys() | found.keys()
+        self.show(transaction, [each for each in stale if self.key_of_known(each) not in linked], False)
+        self.show(transaction, [each for key, each in found.items() if key in there], True)
+        return removed, added
 
     async def linked(self, transaction: Transaction) -> list[Any]:
         """Return the instances that are linked: those of the loaded collection or of the session, where it has them."""
@@ -331,18 +334,20 @@ class RelationChange:
         if self.session is not None and is_linked:
             related = [self.in_session(self.session, each) for each in related]
         if related:
+            order = [] if is_linked else items(self.state, link.name)
             changed = show(self.state, link.name, related, is_linked)
             if changed:
-                transaction.scope.add(Relinked(self.state, link.name, changed, is_linked))
+                transaction.scope.add(Relinked(self.state, link.name, changed, is_linked, order))
         if link.reverse is None:
             return
         name = link.reverse.key
         for each in related:
             state = instance_state(each)
             if name in state.dict or name in state.committed_state:
+                order = [] if is_linked else items(state, name)
                 changed = show(state, name, [self.instance], is_linked)
                 if changed:
-                    transaction.scope.add(Relinked(state, name, changed, is_linked))
+                    transaction.scope.add(Relinked(state, name, changed, is_linked, order))
 
     def in_session(self, session: AsyncSession, related: Any) -> Any:
         """Return the session's own instance of a row; a detached one joins the session, as in SQLAlchemy's cascade."""

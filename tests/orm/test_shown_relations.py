@@ -1,0 +1,106 @@
+"""Collections that were loaded before ``instance.relation(name)`` writes: they show what is linked afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+from linked import linked_on
+from sqlalchemy import inspect
+from sqlalchemy.orm import selectinload
+
+import aldis
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def models(url):
+    """Return linked models, whose tables are empty."""
+    async with linked_on(url) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def tags(models):
+    return [await models.Tag.query.create(space="s", word=word) for word in "abcd"]
+
+
+async def post_with(models, tags):
+    """Return a post whose collection is loaded, and the same row as another part of the program has it."""
+    post = await models.Post.query.create()
+    await post.relation("tags").add(*tags)
+    loaded = await models.Post.query.options(selectinload(models.Post.tags)).get(id=post.id)
+    return loaded, post
+
+
+async def linked_words(models) -> str:
+    return "".join(sorted(row[2] for row in await models.rows(models.post_tag)))
+
+
+def words_of(post) -> str:
+    return "".join(tag.word for tag in post.tags)
+
+
+@pytest.mark.parametrize("elsewhere", ["clear", "set"])
+async def test_set_shows_no_more_what_was_unlinked_elsewhere(models, tags, elsewhere) -> None:
+    a, b, c, d = tags
+    loaded, post = await post_with(models, [a, b])
+    await (post.relation("tags").clear() if elsewhere == "clear" else post.relation("tags").set([d]))
+    await loaded.relation("tags").set([c])
+    assert words_of(loaded) == await linked_words(models) == "c"
+    loaded.tags.remove(loaded.tags[0])
+    await loaded.save()
+    assert await linked_words(models) == ""
+
+
+async def test_set_shows_what_was_linked_elsewhere(models, tags) -> None:
+    a, b, *_ = tags
+    loaded, post = await post_with(models, [a])
+    await post.relation("tags").add(b)
+    await loaded.relation("tags").set([b])
+    assert words_of(loaded) == await linked_words(models) == "b"
+
+
+async def test_set_leaves_what_is_not_saved_waiting(models, tags) -> None:
+    a, b, *_ = tags
+    loaded, _ = await post_with(models, [a])
+    loaded.tags.append(models.Tag(space="s", word="x"))
+    loaded.tags.remove(loaded.tags[0])
+    await loaded.relation("tags").set([b])
+    assert words_of(loaded) == "xb"
+    await loaded.save()
+    assert await linked_words(models) == "bx"
+
+
+async def test_clear_leaves_nothing_to_write(models, tags) -> None:
+    loaded, _ = await post_with(models, tags[:2])
+    loaded.tags.remove(loaded.tags[0])
+    await loaded.relation("tags").clear()
+    assert not inspect(loaded).attrs.tags.history.has_changes()
+    await loaded.save()
+    assert words_of(loaded) == await linked_words(models) == ""
+
+
+async def test_skipped_removal_stays_shown(models, tags) -> None:
+    @models.Base.meta.signals.pre_relation_remove.connect_via(models.Post)
+    def skip(sender):
+        raise aldis.SkipOperation
+
+    loaded, _ = await post_with(models, tags[:2])
+    await loaded.relation("tags").set(tags[2:3])
+    assert words_of(loaded) == await linked_words(models) == "abc"
+
+
+@pytest.mark.parametrize("call", ["remove", "set", "clear"])
+async def test_rolled_back_removal_keeps_the_order(models, tags, call) -> None:
+    loaded, _ = await post_with(models, tags)
+    loaded.tags.sort(key=lambda tag: "cadb".index(tag.word))
+    relation = loaded.relation("tags")
+    with pytest.raises(LookupError):
+        async with models.database.transaction():
+            await {"remove": lambda: relation.remove(*tags[:2]), "set": lambda: relation.set(tags[1:2])}.get(
+                call, relation.clear
+            )()
+            raise LookupError
+    assert words_of(loaded) == "cadb"
+    assert await linked_words(models) == "abcd"
