@@ -24,7 +24,7 @@ from ..meta import Meta, meta_of
 from ..transactions.rollback import UNTOUCHED, RollbackScope
 from .core_sql import delete_one, insert_row, update_one
 from .firing import are_off, asked_of, of_one
-from .gone import no_longer_stored
+from .gone import gone, no_longer_stored
 from .roads import brings_changes, delete_needs_flush, needs_flush
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ async def save(
             raise no_longer_stored(state)
         if is_update and is_new:
             raise AlreadyStoredError(f"{instance!r} is stored already: it was saved while this call waited.")
+        if is_update and state.was_deleted:
+            raise gone(state)
         if to_set:
             set_values(mapping, instance, to_set, before)
         if not is_update:
@@ -113,6 +115,8 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
         nonlocal waiting
         if before.key is None:
             raise no_longer_stored(state)
+        if state.was_deleted:
+            raise gone(state)
         names = set_values(mapping, instance, values, before)
         columns = changed(mapping, state)
         column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
@@ -305,7 +309,8 @@ async def delete(instance: object, using: Using | None) -> int:
             if not skipped and delete_needs_flush(mapping):
                 from . import unit_of_work
 
-                row_count = await unit_of_work.delete(transaction, instance)
+                # A session refuses an instance that another one has deleted.
+                row_count = 0 if state.was_deleted else await unit_of_work.delete(transaction, instance)
             elif not skipped:
                 row_count = await delete_one(transaction, mapping, state)
             plan = None if is_off else post.plan(model, AFTER["delete"])
