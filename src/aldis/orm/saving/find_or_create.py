@@ -233,11 +233,9 @@ async def upsert(
         The instances; ``None`` if nothing was written, and a look at the stored rows has to go first.
     """
     _, update_params, _ = bulk.told
-    if update_params or not lookup.sees_all or bulk.are_rows_heard():
+    if update_params or not lookup.sees_all or not lookup.are_hashable or bulk.are_rows_heard():
         return None
     if bulk.mapping.watches_init or bulk.mapping.watches_values:  # of the instance that is found, if there is one
-        return None
-    if not lookup.are_hashable:
         return None
     rows = all_new(bulk, batch, first)
     if rows is None:
@@ -247,6 +245,9 @@ async def upsert(
     named = [name for name in batch[0] if name in columns]
     given = [keys[name] for name in named if name not in lookup.names]
     unique = [keys[name] for name in lookup.names]
+    compared = {name: keys[name] for name in batch[0] if name in named or name in lookup.names}
+    if not are_as_given(batch, rows.column_values, compared):
+        return None
     stored = await writers.upsert(transaction, bulk.mapping, unique, given, rows.column_values)
     if stored is None:
         return None
@@ -279,6 +280,22 @@ def all_new(bulk: Bulk, batch: Sequence[Any], first: int) -> NewRows | None:
     (rows,) = batches.values()
     complete = len(rows.instances) == len(batch)
     return rows if complete and not bulk.has_to_flush(rows) and are_alike(rows.column_values) else None
+
+
+def are_as_given(
+    batch: Sequence[Mapping[str, Any]], column_values: Sequence[Mapping[str, Any]], keys: Mapping[str, str]
+) -> bool:
+    """Tell whether an INSERT writes the very values of the mappings, which an UPDATE of the stored rows would write.
+
+    It does not where a default serves for ``None``, or where the class's ``__init__`` makes another value.
+
+    Args:
+        batch: The mappings.
+        column_values: The rows that an INSERT writes, by column key.
+        keys: The column's key by the attribute's name, of the attributes to compare.
+    """
+    written = list(zip(batch, column_values, strict=True))
+    return all(key in new and new[key] is row[name] for name, key in keys.items() for row, new in written)
 
 
 def changed_row(
