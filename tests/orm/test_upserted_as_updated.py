@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Column, Integer, String, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
 pytestmark = pytest.mark.asyncio
@@ -60,3 +61,26 @@ async def test_init_makes_the_values_of_new_rows_alone(models, is_heard) -> None
     await Label.query.create(id=1, word="old")
     await Label.query.bulk_update_or_create([{"id": 1, "word": "found"}, {"id": 2, "word": "made"}])
     assert [row["word"] for row in await models.stored(Label)] == ["found", "MADE"]
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_column_that_is_not_mapped_has_its_onupdate(models, is_heard) -> None:
+    table = Table(
+        "parcel",
+        models.Base.metadata,
+        Column("id", Integer, primary_key=True, autoincrement=False),
+        Column("word", String(20)),
+        Column("changes", String(20), onupdate="changed"),
+    )
+
+    class Parcel(models.Base):
+        __table__ = table
+        __mapper_args__ = {"include_properties": ["id", "word"]}  # noqa: RUF012
+
+    await create(models, table)
+    if is_heard:
+        Parcel.meta.signals.post_update.connect(nobody, Parcel)
+    await Parcel.query.create(id=1, word="old")
+    await Parcel.query.bulk_update_or_create([{"id": number, "word": "new"} for number in (1, 2)])
+    rows = await models.stored(Parcel)
+    assert [(row["word"], row["changes"]) for row in rows] == [("new", "changed"), ("new", None)]

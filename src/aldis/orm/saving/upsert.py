@@ -79,7 +79,7 @@ def reason_of(mapping: TableMapping) -> str | None:
         return "not all attributes are plain columns"
     if any(each.lazy in EAGER for each in mapper.relationships):
         return "related rows are loaded with it"
-    if mapping.onupdates or mapping.made_on_update:
+    if any(column.onupdate is not None or column.server_onupdate is not None for column in mapping.table.columns):
         return "an UPDATE fills in columns"
     return "an ON CONFLICT clause may pass over rows" if has_conflict_clause(mapping) else None
 
