@@ -45,12 +45,12 @@ async def test_one_statement_where_nobody_is_told(models) -> None:
     event.listen(
         models.database.engine.sync_engine,
         "before_cursor_execute",
-        lambda _c, _k, sql, *_rest: seen.append(sql.split()[0]),
+        lambda _c, _k, sql, *_rest: seen.append(sql),
     )
     users = await models.User.query.bulk_update_or_create(
         rows_of(("Bob", "b"), ("Ada", "new"), ("Eve", "e")), unique_fields=["name"]
     )
-    writing = [verb for verb in seen if verb in {"SELECT", "INSERT", "UPDATE"}]
+    writing = [sql.split()[0] for sql in seen if "mail" in sql]
     assert writing == ["INSERT"]
     assert [(user.name, user.mail, user.is_verified) for user in users] == [
         ("Bob", "b", False),
@@ -323,7 +323,7 @@ async def test_trigger_that_changes_what_tells_rows_apart(models, reasons) -> No
         ):
             await connection.exec_driver_sql(statement)
     await models.User.query.bulk_update_or_create(rows_of(("Ada", "a"), ("Bob", "b")), unique_fields=["name"])
-    assert reasons() == ["a constraint is against it"]
+    assert reasons() == ["a trigger or a rule sees an INSERT of each row"]
     assert [row["name"] for row in await models.stored()] == ["ada", "bob"]
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
     from .attempts import RowNote
 
-__all__ = ["guarded", "refuse_dropped"]
+__all__ = ["guarded", "has_triggers", "refuse_dropped"]
 
 PAGE: Final = "insertmanyvalues_page_size"
 
@@ -39,6 +39,15 @@ POSTGRESQL: Final = text(
     "FROM pg_class AS kept WHERE oid = CAST(:name AS regclass)"
 )
 """Whether something else than the table takes the rows, or changes them first; bits 2 and 4 are BEFORE and INSERT."""
+
+POSTGRESQL_UPSERT: Final = text(
+    "SELECT relkind NOT IN ('r', 'p') OR relhasrules OR EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal "
+    "AND (tgtype & 6 = 6 OR (tgtype & 1 = 0 AND tgtype & 20 <> 0)) "
+    "AND tgrelid IN (SELECT kept.oid UNION SELECT relid FROM pg_partition_tree(kept.oid))) "
+    "FROM pg_class AS kept WHERE oid = CAST(:name AS regclass)"
+)
+"""The same of an upsert: its statement's triggers run as those of an INSERT and of an UPDATE (bits 4 and 16; bit 1 is
+FOR EACH ROW), whichever it does, and a rule refuses it."""
 
 MARIADB: Final = text(
     "SELECT EXISTS (SELECT 1 FROM information_schema.triggers WHERE event_manipulation = 'INSERT' "
@@ -100,18 +109,25 @@ async def has_a_say(transaction: Transaction, mapping: TableMapping, rows: Seque
     return False
 
 
-async def has_triggers(transaction: Transaction, table: FromClause) -> bool:
-    """Tell whether a trigger, or something else than the table, may change new rows or drop them."""
+async def has_triggers(transaction: Transaction, table: FromClause, *, is_upsert: bool = False) -> bool:
+    """Tell whether a trigger, or something else than the table, may change new rows or drop them.
+
+    Args:
+        transaction: Where.
+        table: The table.
+        is_upsert: Ask whether it makes a difference, too, that a stored row goes through an INSERT.
+    """
     dialect, connection = transaction.sync.dialect, transaction.connection
     schema = getattr(table, "schema", None)
+    schema = (transaction.sync.get_execution_options().get("schema_translate_map") or {}).get(schema, schema)
+    of_schema = "" if schema is None else f"{dialect.identifier_preparer.quote_schema(schema)}."
     values: dict[str, Any] = {"schema": schema, "table": getattr(table, "name", None)}
     if dialect.name == "postgresql":
-        statement: Any = POSTGRESQL
-        values = {"name": dialect.identifier_preparer.format_table(table)}
+        statement: Any = POSTGRESQL_UPSERT if is_upsert else POSTGRESQL
+        values = {"name": of_schema + dialect.identifier_preparer.format_table(table, use_schema=False)}
     elif dialect.name in MYSQL and dialect.insert_returning:
         statement = MARIADB
     elif dialect.name == "sqlite":
-        of_schema = "" if schema is None else f"{dialect.identifier_preparer.quote_schema(schema)}."
         statement = text(SQLITE.format(of_schema))
         del values["schema"]
     else:

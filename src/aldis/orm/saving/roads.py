@@ -109,8 +109,11 @@ async def upsert(
         at first.
     """
     from . import upsert as upserting
+    from .flush_guards import has_triggers
 
     reason = upserting.reason_against(transaction.sync.dialect, mapping, unique, given, rows[0])
+    if reason is None and await has_triggers(transaction, mapping.table, is_upsert=True):
+        reason = "a trigger or a rule sees an INSERT of each row"
     stored = await upserting.write(transaction, mapping, unique, given, rows) if reason is None else None
     if stored is None:
         LOG.debug("%d rows of %s: no upsert: %s", len(rows), mapping.table, reason or "a constraint is against it")
