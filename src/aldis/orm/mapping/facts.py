@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Integer, Table
+from sqlalchemy import Column, Integer, Join, Table
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-__all__ = ["keys_of", "may_delete_or_change", "referenced_keys", "rowid_of"]
+__all__ = ["keys_of", "may_delete_or_change", "referenced_keys", "rowid_of", "table_of_rows"]
 
 
 def keys_of(mapper: Mapper[Any], columns: Iterable[Column[Any]]) -> dict[Column[Any], str]:
@@ -47,3 +47,13 @@ def rowid_of(table: Table, primary_key: tuple[str, ...]) -> Column[Any] | None:
     if key is None or len(primary_key) != 1 or type(key.type) is not Integer or key.default is not None:
         return None
     return None if table.dialect_options["sqlite"].get("with_rowid") is False else key
+
+
+def table_of_rows(mapper: Mapper[Any]) -> Table | None:
+    """Return the table of a class, the last of a join; ``None`` for a class that is mapped to a SELECT."""
+    table = mapper.local_table
+    if isinstance(table, Join) and all(
+        isinstance(column.table, Table) for column in mapper.columns if isinstance(column, Column)
+    ):
+        table = mapper.tables[-1]
+    return table if isinstance(table, Table) else None

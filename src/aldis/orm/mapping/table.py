@@ -18,7 +18,7 @@ from sqlalchemy.sql.schema import ColumnElementColumnDefault
 from ...errors import ConfigurationError, UnknownAttributeError
 from ...suggestions import did_you_mean
 from .defaults import DefaultContext, clients_defaults
-from .facts import keys_of, may_delete_or_change, referenced_keys, rowid_of
+from .facts import keys_of, may_delete_or_change, referenced_keys, rowid_of, table_of_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -330,9 +330,10 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def _read(mapper: Mapper[Any]) -> TableMapping:
-    table = mapper.local_table
-    if not isinstance(table, Table):
-        raise ConfigurationError(f"{mapper.class_.__name__} is mapped to {type(table).__name__}, which is no table.")
+    table = table_of_rows(mapper)
+    if table is None:
+        found = type(mapper.local_table).__name__
+        raise ConfigurationError(f"{mapper.class_.__name__} is mapped to {found}, which is no table.")
     reason = (
         "is mapped to more than one table"
         if len(mapper.tables) > 1

@@ -32,7 +32,7 @@ from .flush_inserts import CHUNK, FlushInserts, row_of_flush
 from .links import Links, cancel_all, heard_links
 from .order import in_order
 from .pending import take_out
-from .row import ASKED, Heard, Row
+from .row import ASKED, Heard, Row, can_be_told
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -66,7 +66,7 @@ class Flush(FlushInserts):
         try:
             return self.heard[model]
         except KeyError:
-            heard = Heard(model) if is_listened(model) else None
+            heard = Heard(model) if is_listened(model) and can_be_told(model) else None
             found = self.heard[model] = heard if heard is not None and (heard.pre or heard.post) else None
             if heard is not None and (CONNECTED or heard.mapping.associations):
                 links = heard_links(self, model, heard.mapping)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.orm import InstanceState
 
 from ...dispatch.on_request import may_ask
-from ..mapping.table import TableMapping, mapping_of
+from ..mapping.facts import table_of_rows
+from ..mapping.table import TableMapping, mapper_of, mapping_of
 from ..meta import meta_of
 from ..saving.firing import NOTHING_PASSED, asked_of, is_heard
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..saving.row_changes import Changes
 
-__all__ = ["ASKED", "Asked", "Heard", "Row"]
+__all__ = ["ASKED", "Asked", "Heard", "Row", "can_be_told"]
 
 
 class Asked:
@@ -38,6 +39,9 @@ ASKED: Final[dict[InstanceState[Any], Asked]] = {}
 """The instances whose own method is waiting for the flush that is to come."""
 
 
+KINDS: Final = ("save", "update", "delete")
+
+
 class Heard:
     """Who listens to a model class: its signals before and after, where anybody does."""
 
@@ -49,7 +53,7 @@ class Heard:
         self.mapping: TableMapping = mapping_of(model)
         self.pre: dict[str, blinker.Signal] = {}
         self.post: dict[str, blinker.Signal] = {}
-        for kind in ("save", "update", "delete"):
+        for kind in KINDS:
             for when, found in (("pre", self.pre), ("post", self.post)):
                 signal = signals[f"{when}_{kind}"]
                 if is_heard(signal, model):
@@ -61,6 +65,14 @@ class Heard:
         """Who asks for ``changes``, by the kind of the signals, and by whether rows are stored."""
         self.pre_save = self.pre.get("save")
         self.post_save = self.post.get("save")
+
+
+def can_be_told(model: type[Any]) -> bool:
+    """Tell whether a class has a table, or somebody listens to it nevertheless, who is told that it has none."""
+    if table_of_rows(mapper_of(model)) is not None:
+        return True
+    signals = meta_of(model).signals
+    return any(is_heard(signals[f"{when}_{kind}"], model) for when in ("pre", "post") for kind in KINDS)
 
 
 class Row:
