@@ -265,7 +265,8 @@ async def fresh(play: Play, side: Side) -> dict[int, dict[str, str]]:
     """Return a new SELECT's value for each attribute, through plain classes; nothing, where a row cannot be read."""
     async with play.session() as session:
         whole = with_polymorphic(side.base, "*")
-        statement = select(whole).where(whole.tag >= 0).options(undefer("*"))
+        keys = side.base.__table__.primary_key
+        statement = select(whole).where(whole.tag >= 0).order_by(*keys).options(undefer("*"))
         try:
             found = (await session.scalars(statement)).all()
         except Exception:

@@ -240,7 +240,10 @@ class Court:
                 await self.owner.exec_driver_sql(statement)
 
     async def stored(self, side: Side) -> dict[int, dict[str, str | None]]:
-        """Return the rows as text, by tag, as another connection reads them."""
+        """Return the rows as text, by tag, as another connection reads them.
+
+        A call that finds no row may insert a second one with the same tag: then it is that of the last key.
+        """
         first = side.base.__table__
         labels = [
             (name if table is first else f"{name} of {table.name.split('_')[-1]}", self.as_text(table, column))
@@ -253,9 +256,10 @@ class Court:
             if table is not first
         )
         chosen = ", ".join(sql for _, sql in labels)
-        found = await self.owner.execute(
-            text(f"SELECT {first.name}.tag, {chosen} FROM {first.name}{joins} WHERE {first.name}.tag >= 0")
-        )
+        quote = self.dialect.identifier_preparer.quote
+        keys = ", ".join(f"{first.name}.{quote(key.name)}" for key in first.primary_key)
+        rows = f"{first.name}{joins} WHERE {first.name}.tag >= 0 ORDER BY {keys}"
+        found = await self.owner.execute(text(f"SELECT {first.name}.tag, {chosen} FROM {rows}"))
         return {row[0]: dict(zip([label for label, _ in labels], row[1:], strict=True)) for row in found}
 
     def as_text(self, table: Table, column: str) -> str:
