@@ -75,28 +75,47 @@ async def save(
         TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
     meta = meta_of(type(instance))
-    mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
-    was_stored = state.key is not None
+    call = state.key is not None, force_insert, is_new, to_set
+    return await write("save", meta, state, caller, instance, values, values_to_save, call, using, note)
 
-    def prepare(before: Snapshot) -> tuple[dict[str, Any], bool]:
-        is_update = not force_insert and before.key is not None
-        if was_stored and not is_update and not force_insert:
-            raise no_longer_stored(state)
-        if is_update and is_new:
-            raise AlreadyStoredError(f"{instance!r} is stored already: it was saved while this call waited.")
-        if is_update and state.was_deleted:
+
+def values_to_save(
+    mapping: TableMapping,
+    state: InstanceState[Any],
+    before: Snapshot,
+    was_stored: bool,
+    force_insert: bool,
+    is_new: bool,
+    to_set: Mapping[str, Any] | None,
+) -> tuple[dict[str, Any], bool, None]:
+    """Return the values that a save writes, by column key, and whether it is an UPDATE; see :func:`save`.
+
+    Args:
+        mapping: The class's.
+        state: The state of the instance.
+        before: What the instance is, now that the operation has its turn.
+        was_stored: It was stored when the call was made.
+        force_insert: INSERT it, though it is stored.
+        is_new: Refuse it, if it is stored.
+        to_set: The values to set.
+    """
+    is_update = not force_insert and before.key is not None
+    if is_update:
+        if is_new:
+            raise AlreadyStoredError(f"{state.obj()!r} is stored already: it was saved while this call waited.")
+        if state.was_deleted:
             raise gone(state)
-        if to_set:
-            set_values(mapping, instance, to_set, before)
-        if not is_update:
-            return new_row(mapping, state.dict), False
-        column_values = changed(mapping, state)
-        if column_values and mapping.onupdates:
-            mapping.complete(column_values, mapping.onupdates)
-        return column_values, True
-
-    return await write("save", meta, state, caller, instance, values, prepare, using, note)
+    elif was_stored and not force_insert:
+        raise no_longer_stored(state)
+    if to_set:
+        set_values(mapping, state.obj(), to_set, before)
+    if not is_update:
+        return new_row(mapping, state.dict), False, None
+    column_values = changed(mapping, state)
+    if column_values and mapping.onupdates:
+        mapping.complete(column_values, mapping.onupdates)
+    return column_values, True, None
 
 
 async def update(instance: T, values: dict[str, Any], using: Using | None) -> T | None:
@@ -107,29 +126,34 @@ async def update(instance: T, values: dict[str, Any], using: Using | None) -> T 
         TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
     meta = meta_of(type(instance))
-    mapping = meta._mapping
     state: InstanceState[Any] = instance_state(instance)
+    return await write("update", meta, state, instance, instance, values, values_to_update, (values,), using)
+
+
+def values_to_update(
+    mapping: TableMapping, state: InstanceState[Any], before: Snapshot, values: dict[str, Any]
+) -> tuple[dict[str, Any], bool, list[tuple[str, Any]] | None]:
+    """Set the values of an update, and return those that it writes, by column key, and the changes that stay pending.
+
+    Args:
+        mapping: The class's.
+        state: The state of the instance.
+        before: What the instance is, now that the operation has its turn.
+        values: The values that the caller gave, by attribute name.
+    """
+    if before.key is None:
+        raise no_longer_stored(state)
+    if state.was_deleted:
+        raise gone(state)
     waiting = None
-
-    def prepare(before: Snapshot) -> tuple[dict[str, Any], bool]:
-        nonlocal waiting
-        if before.key is None:
-            raise no_longer_stored(state)
-        if state.was_deleted:
-            raise gone(state)
-        names = set_values(mapping, instance, values, before)
-        columns = changed(mapping, state)
-        column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
-        if mapping.onupdates:
-            if column_values:
-                mapping.complete(column_values, mapping.onupdates)
-            waiting = waiting_changes(mapping, columns, column_values, names)
-        return column_values, True
-
-    updated = await write("update", meta, state, instance, instance, values, prepare, using)
-    if waiting and updated is not None:
-        wait_again(state, waiting)
-    return updated
+    names = set_values(mapping, state.obj(), values, before)
+    columns = changed(mapping, state)
+    column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
+    if mapping.onupdates:
+        if column_values:
+            mapping.complete(column_values, mapping.onupdates)
+        waiting = waiting_changes(mapping, columns, column_values, names)
+    return column_values, True, waiting
 
 
 def set_values(
@@ -165,7 +189,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     caller: object,
     instance: T,
     values: dict[str, Any],
-    prepare: Callable[[Snapshot], tuple[dict[str, Any], bool]],
+    prepare: Callable[..., tuple[dict[str, Any], bool, list[tuple[str, Any]] | None]],
+    call: tuple[Any, ...],
     using: Using | None,
     note: str | None = None,
 ) -> T | None:
@@ -181,7 +206,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
         caller: The instance or the queryset that the call was made on.
         instance: The instance.
         values: The values that the caller gave, by attribute name.
-        prepare: Sets the values, and returns the values to write, by column key, and whether it is an UPDATE.
+        prepare: :func:`values_to_save` or :func:`values_to_update`.
+        call: Its further arguments.
         using: Where to write, instead of the class's database.
         note: The note of an error inside the operation, if it gets one.
 
@@ -198,7 +224,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     async with meta.operation(using, scope) as transaction:
         before = Snapshot(state)
         scope.own = (state, before)
-        column_values, is_update = prepare(before)
+        column_values, is_update, waiting = prepare(mapping, state, before, *call)
         if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)):
             asked = asked_of(meta.signals, kind, model, is_update)
         if asked is not None:
@@ -268,6 +294,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
         finally:
             if token is not None:
                 CURRENT.reset(token)
+    if waiting and not skipped:
+        wait_again(state, waiting)
     return None if skipped else instance
 
 
