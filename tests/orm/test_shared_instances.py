@@ -172,3 +172,20 @@ async def test_flush_that_waits_for_the_call_is_told_of_by_name(models) -> None:
     with pytest.raises(aldis.TurnTimeoutError, match="a call on a Page has waited 0.3 s for the flush"):
         await one.save(values={"name": "b"})
     assert [(row["name"], row["version"]) for row in await models.stored(models.Page)] == [("a", 1)]
+
+
+@pytest.mark.parametrize("failing", [None, "a", "b"])
+async def test_sessions_of_two_tasks_take_turns_in_blocks_of_their_own(models, failing) -> None:
+    async def store(name: str) -> None:
+        async with models.database.transaction(), models.database.session() as session:
+            session.add(models.User(name=name))
+            await session.flush()
+            await asyncio.sleep(0.001)
+            if name == failing:
+                raise KeyError(name)
+            await session.commit()
+
+    async with models.database.transaction():
+        answers = await asyncio.gather(store("a"), store("b"), return_exceptions=True)
+    assert [type(each) for each in answers] == [KeyError if name == failing else type(None) for name in "ab"]
+    assert sorted(row["name"] for row in await models.stored(models.User)) == [each for each in "ab" if each != failing]
