@@ -94,7 +94,7 @@ def values_to_save(
     Args:
         mapping: The class's.
         state: The state of the instance.
-        before: What the instance is, now that the operation has its turn.
+        before: The condition of the instance when the operation has its turn.
         was_stored: It was stored when the call was made.
         force_insert: INSERT it, though it is stored.
         is_new: Refuse it, if it is stored.
@@ -138,7 +138,7 @@ def values_to_update(
     Args:
         mapping: The class's.
         state: The state of the instance.
-        before: What the instance is, now that the operation has its turn.
+        before: The condition of the instance when the operation has its turn.
         values: The values that the caller gave, by attribute name.
     """
     if before.key is None:
@@ -196,8 +196,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
 ) -> T | None:
     """Write one instance, with the signals of that kind, ``save`` or ``update``, in one transaction.
 
-    What is written is decided when the operation has its turn: another task, for which it has waited, may have written
-    the same instance.
+    The values to write are read when the operation has its turn: another task, for which it has waited, may have
+    written the same instance.
 
     Args:
         kind: The kind of the signals.
