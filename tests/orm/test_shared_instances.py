@@ -189,3 +189,13 @@ async def test_sessions_of_two_tasks_take_turns_in_blocks_of_their_own(models, f
         answers = await asyncio.gather(store("a"), store("b"), return_exceptions=True)
     assert [type(each) for each in answers] == [KeyError if name == failing else type(None) for name in "ab"]
     assert sorted(row["name"] for row in await models.stored(models.User)) == [each for each in "ab" if each != failing]
+
+
+async def test_two_tasks_save_a_new_instance_in_transactions_of_their_own(models, model) -> None:
+    one = model(name="a")
+    answers = await asyncio.gather(one.save(), one.save(), return_exceptions=True)
+    assert one in answers
+    assert {type(each) for each in answers} <= {model, aldis.AlreadyStoredError}
+    assert [row["id"] for row in await models.stored(model)] == [one.id]
+    await one.update(name="b")
+    assert [row["name"] for row in await models.stored(model)] == ["b"]

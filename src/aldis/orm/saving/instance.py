@@ -5,7 +5,7 @@ The plans of the signals are called from here, and no function in between: that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["delete", "save", "set_values", "update"]
 
 T = TypeVar("T")
+
+ALREADY_STORED: Final = "{!r} is stored already: another task has saved it since this call was made."
 
 BEFORE: Final = {kind: PARAMETERS[f"pre_{kind}"] for kind in ("save", "update", "delete")}
 """The names of the parameters of the signal before, by its kind."""
@@ -70,7 +72,8 @@ async def save(
         The instance; ``None`` when a receiver skipped the operation.
 
     Raises:
-        AlreadyStoredError: The instance is to be new, and was saved while the call waited.
+        AlreadyStoredError: Another task has saved the new instance meanwhile: in a transaction of its own, or it was
+            to be new.
         UnknownAttributeError: A name is no attribute of the class.
         TransactionEndedError: The instance was stored when the call was made, and is not any more.
     """
@@ -78,6 +81,18 @@ async def save(
     state: InstanceState[Any] = instance_state(instance)
     call = state.key is not None, force_insert, is_new, to_set
     return await write("save", meta, state, caller, instance, values, values_to_save, call, using, note)
+
+
+def refuse_second(scope: RollbackScope, instance: object) -> NoReturn:
+    """Refuse a row of an instance that another task has inserted meanwhile, in a transaction of its own.
+
+    The instance stays that of the other row.
+
+    Raises:
+        AlreadyStoredError: Always; the row is undone.
+    """
+    scope.own = None
+    raise AlreadyStoredError(ALREADY_STORED.format(instance))
 
 
 def values_to_save(
@@ -103,7 +118,7 @@ def values_to_save(
     is_update = not force_insert and before.key is not None
     if is_update:
         if is_new:
-            raise AlreadyStoredError(f"{state.obj()!r} is stored already: it was saved while this call waited.")
+            raise AlreadyStoredError(ALREADY_STORED.format(state.obj()))
         if state.was_deleted:
             raise gone(state)
     elif was_stored and not force_insert:
@@ -267,11 +282,17 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             ):
                 from . import unit_of_work  # here and below: most mappings need none
 
+                if state.session_id is not None:
+                    await unit_of_work.wait_for_flush(state)
+                if not is_update and state.key is not before.key:
+                    refuse_second(scope, instance)
                 row_count = await unit_of_work.write(transaction, mapping, [(instance, column_values)], is_update)
             elif is_update:
                 row_count = await update_one(transaction, mapping, state, column_values)
             else:
                 await insert_row(transaction, mapping, column_values)
+                if state.key is not before.key:
+                    refuse_second(scope, instance)
                 detach(mapping, state, column_values)
                 row_count = 1
             if changes is not None:
