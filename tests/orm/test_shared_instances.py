@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import String, event, inspect
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import event, inspect
 from sqlalchemy.util import await_only
-from users import models_on
+from users import models_and_pages_on
 
 import aldis
 
@@ -17,18 +15,8 @@ import aldis
 @pytest.fixture
 async def models(url):
     """Return models of two roads to the database: that of ``Page``, with a version counter, is a flush."""
-    async with models_on(url) as found:
-
-        class Page(found.Base):
-            __tablename__ = "page"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            name: Mapped[str] = mapped_column(String(100))
-            version: Mapped[int] = mapped_column()
-            __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
-
-        async with found.database.engine.begin() as connection:
-            await connection.run_sync(found.Base.metadata.create_all)
-        yield SimpleNamespace(**vars(found), Page=Page)
+    async with models_and_pages_on(url) as found:
+        yield found
 
 
 @pytest.fixture(params=["User", "Page"])

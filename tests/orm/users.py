@@ -67,3 +67,20 @@ async def models_on(url):
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.drop_all)
     await database.dispose()
+
+
+@asynccontextmanager
+async def models_and_pages_on(url):
+    """Make these models, and ``Page`` with a version counter, whose road to the database is a flush."""
+    async with models_on(url) as found:
+
+        class Page(found.Base):
+            __tablename__ = "page"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str]
+            version: Mapped[int] = mapped_column()
+            __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+        async with found.database.engine.begin() as connection:
+            await connection.run_sync(found.Base.metadata.create_all)
+        yield SimpleNamespace(**vars(found), Page=Page)
