@@ -83,16 +83,21 @@ async def save(
     return await write("save", meta, state, caller, instance, values, values_to_save, call, using, note)
 
 
-def refuse_second(scope: RollbackScope, instance: object) -> NoReturn:
+def refuse_second(scope: RollbackScope, instance: object, error: Exception | None = None) -> NoReturn:
     """Refuse a row of an instance that another task has inserted meanwhile, in a transaction of its own.
 
     The instance stays that of the other row.
+
+    Args:
+        scope: That of this task's operation.
+        instance: The instance.
+        error: The error of this task's row, such as a unique key that is taken.
 
     Raises:
         AlreadyStoredError: Always; the row is undone.
     """
     scope.own = None
-    raise AlreadyStoredError(ALREADY_STORED.format(instance))
+    raise AlreadyStoredError(ALREADY_STORED.format(instance)) from error
 
 
 def values_to_save(
@@ -309,6 +314,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                     note_of_last(plan, error, model)
                     raise
         except Exception as error:
+            if scope.own is not None and not row_count and not is_update and state.key is not before.key:
+                refuse_second(scope, instance, error)
             if note is not None:
                 error.add_note(note)
             raise
