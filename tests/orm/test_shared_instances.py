@@ -162,6 +162,31 @@ async def test_flush_that_waits_for_the_call_is_told_of_by_name(models) -> None:
     assert [(row["name"], row["version"]) for row in await models.stored(models.Page)] == [("a", 1)]
 
 
+@pytest.mark.parametrize("fails", [ValueError("refused"), asyncio.CancelledError(), aldis.SkipOperation()], ids=repr)
+async def test_instance_keeps_the_key_of_another_task_where_a_save_fails(models, model, fails) -> None:
+    one, stored, is_first = model(name="a"), asyncio.Event(), True
+
+    async def wait(sender) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await stored.wait()
+            raise fails
+
+    model.meta.signals.pre_save.connect(wait, model)
+    failing = asyncio.create_task(one.save())
+    await asyncio.sleep(0.01)
+    if models.database.engine.dialect.name == "sqlite":
+        stored.set()  # its writers wait for each other
+    await one.save()
+    stored.set()
+    (answer,) = await asyncio.gather(failing, return_exceptions=True)
+    assert answer is None if isinstance(fails, aldis.SkipOperation) else type(answer) is type(fails)
+    assert [row["id"] for row in await models.stored(model)] == [one.id]
+    await one.update(name="b")
+    assert [row["name"] for row in await models.stored(model)] == ["b"]
+
+
 @pytest.mark.parametrize("failing", [None, "a", "b"])
 async def test_sessions_of_two_tasks_take_turns_in_blocks_of_their_own(models, failing) -> None:
     async def store(name: str) -> None:

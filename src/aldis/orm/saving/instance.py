@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState, make_transient
 from sqlalchemy.orm.attributes import instance_state
 
@@ -15,6 +16,7 @@ from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
 from ...errors import AlreadyStoredError, SkipOperation
+from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, changed, detach, wait_again, waiting_changes
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
@@ -83,20 +85,16 @@ async def save(
     return await write("save", meta, state, caller, instance, values, values_to_save, call, using, note)
 
 
-def refuse_second(scope: RollbackScope, instance: object, error: Exception | None = None) -> NoReturn:
+def refuse_second(instance: object, error: Exception | None = None) -> NoReturn:
     """Refuse a row of an instance that another task has inserted meanwhile, in a transaction of its own.
 
-    The instance stays that of the other row.
-
     Args:
-        scope: That of this task's operation.
         instance: The instance.
-        error: The error of this task's row, such as a unique key that is taken.
+        error: The error of this task's row, whose unique key is taken.
 
     Raises:
         AlreadyStoredError: Always; the row is undone.
     """
-    scope.own = None
     raise AlreadyStoredError(ALREADY_STORED.format(instance)) from error
 
 
@@ -239,7 +237,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     is_off = are_off()
     asked = changes = given = written = token = None
     row_count = 0
-    skipped = False
+    skipped = sets_key = False
     scope = RollbackScope(state, UNTOUCHED)
     async with meta.operation(using, scope) as transaction:
         before = Snapshot(state)
@@ -281,7 +279,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             if changes is not None and not skipped:
                 await changes.keep()
             if skipped:
-                before.put_back(state)
+                if state.key is before.key:
+                    before.put_back(state)
             elif needs_flush(mapping, state, column_values, is_update) or (
                 kind == "save" and mapping.relationships and brings_changes(mapping, state)
             ):
@@ -290,14 +289,17 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 if state.session_id is not None:
                     await unit_of_work.wait_for_flush(state)
                 if not is_update and state.key is not before.key:
-                    refuse_second(scope, instance)
+                    refuse_second(instance)
+                sets_key = True
                 row_count = await unit_of_work.write(transaction, mapping, [(instance, column_values)], is_update)
             elif is_update:
+                sets_key = True
                 row_count = await update_one(transaction, mapping, state, column_values)
             else:
                 await insert_row(transaction, mapping, column_values)
                 if state.key is not before.key:
-                    refuse_second(scope, instance)
+                    refuse_second(instance)
+                sets_key = True
                 detach(mapping, state, column_values)
                 row_count = 1
             if changes is not None:
@@ -314,12 +316,19 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                     note_of_last(plan, error, model)
                     raise
         except Exception as error:
-            if scope.own is not None and not row_count and not is_update and state.key is not before.key:
-                refuse_second(scope, instance, error)
+            if (
+                isinstance(error, IntegrityError)
+                and not sets_key
+                and state.key is not before.key
+                and is_conflict(error)
+            ):
+                refuse_second(instance, error)
             if note is not None:
                 error.add_note(note)
             raise
         finally:
+            if not sets_key and state.key is not before.key:  # the instance is that of another task's row by now
+                scope.own = None
             if token is not None:
                 CURRENT.reset(token)
     if waiting and not skipped:
