@@ -28,11 +28,11 @@ M = TypeVar("M", bound="Model")
 class QuerySet(Query[M]):
     """The rows of a model class. Immutable and lazy: each method that narrows it returns another, and asks nothing.
 
-    What it returns are instances that no session holds, as after a save.
+    No session holds the instances that it returns, as after a save.
 
     Args:
         model: The mapped class.
-        select: What to find; by default all rows.
+        select: The rows to find; by default all.
         using: Where to read and write, instead of the class's database.
 
     Example:
@@ -94,8 +94,8 @@ class QuerySet(Query[M]):
             batch_size: How many rows are written at once.
             ignore_conflicts: Pass over rows that are in conflict with others (``ON CONFLICT DO NOTHING``; MariaDB's
                 ``INSERT IGNORE``, which passes over other mistakes too). ``post_save`` then says ``row_count=0``.
-            progress: ``True`` for a bar on the terminal (rich's), or what is called after each batch with the number
-                of rows done and of all, ``None`` where they have no length.
+            progress: ``True`` for a bar on the terminal (rich's), or a function that is called after each batch with
+                the number of rows done and of all, ``None`` where they have no length.
 
         Returns:
             The instances, saved, their keys set; those aside for which a receiver raised :class:`SkipOperation`, or a
@@ -133,8 +133,8 @@ class QuerySet(Query[M]):
         """Insert rows batch by batch, and hand each batch over when it is saved: a load of any size in constant memory.
 
         As :meth:`bulk_create`, whose signals it fires, but for the instances: they are the caller's, batch by batch,
-        and nobody keeps them. What the caller saves meanwhile is in the same transaction. Leaving the block early,
-        other than by an exception, keeps what was saved so far and reads no more.
+        and nobody keeps them. Rows that the caller saves meanwhile are in the same transaction. Leaving the block
+        early, other than by an exception, keeps the rows that were saved so far and reads no more.
 
         Args:
             rows: As in :meth:`bulk_create`.
@@ -181,7 +181,7 @@ class QuerySet(Query[M]):
 
         Args:
             rows: Stored instances, or mappings of attributes with the primary key; as in :meth:`bulk_create`.
-            update_fields: The attributes to write; by default what was changed on each instance.
+            update_fields: The attributes to write; by default those that were changed on each instance.
             batch_size: How many rows are written at once.
             progress: As in :meth:`bulk_create`.
 
@@ -321,7 +321,7 @@ class QuerySet(Query[M]):
 
         Args:
             defaults: Further attributes of a new instance.
-            equals: Attributes and what they must equal.
+            equals: The values that attributes must equal, by name.
 
         Returns:
             The instance, and whether it was created.
@@ -339,7 +339,7 @@ class QuerySet(Query[M]):
 
         Args:
             defaults: The attributes to set.
-            equals: Attributes and what they must equal.
+            equals: The values that attributes must equal, by name.
 
         Returns:
             The instance, and whether it was created.

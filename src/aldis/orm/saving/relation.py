@@ -183,7 +183,7 @@ class RelationChange:
                 await connection.execute(statement, [rows[number] for number in missing])
             return [each for key, each in found.items() if key not in there]
         if dialect not in {"sqlite", "postgresql"}:
-            raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: add what is missing.")
+            raise ConfigurationError(f"{dialect} has no INSERT that ignores conflicts: add the missing ones.")
         statement = import_module(f"sqlalchemy.dialects.{dialect}").insert(table).on_conflict_do_nothing()
         result = await whole(connection, connection.execute(statement.returning(*columns), rows))
         return matching(found, result.all())
@@ -235,7 +235,7 @@ class RelationChange:
         return matching(found, rows) if returns else [*found.values()], stay, count
 
     async def execute(self, transaction: Transaction, statement: Any, rows: list[Any]) -> int | None:
-        """Run a DELETE, and add what it returns to the rows; return the number of rows, if the database tells."""
+        """Run a DELETE, and add the rows that it returns; return the number of rows, if the database tells."""
         connection = transaction.connection
         result = await whole(connection, connection.execute(statement))
         if result.returns_rows:
@@ -329,7 +329,7 @@ class RelationChange:
         return [known.get(key) or held.get(key) or each for each in read for key in (instance_state(each).key,)]
 
     def show(self, transaction: Transaction, related: Sequence[Any], is_linked: bool) -> None:
-        """Let loaded collections, of both ends, show what was written; a rollback undoes that."""
+        """Let loaded collections, of both ends, show the rows that were written; a rollback undoes that."""
         link = self.link
         if self.session is not None and is_linked:
             related = [self.in_session(self.session, each) for each in related]
