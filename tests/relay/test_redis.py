@@ -25,21 +25,27 @@ class Line:
 
     def __init__(self) -> None:
         self.lost = 0
+        self.tasks: set[asyncio.Task] = set()
+        """Held here: the loop holds tasks by weak references, and a collection would end one that waits."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tasks.add(asyncio.current_task())
         to = urlsplit(URL)
         theirs, ours = await asyncio.open_connection(to.hostname, to.port)
         asking = asyncio.create_task(self.forward(reader, ours))
-        with suppress(OSError):
+        try:
             while data := await theirs.read(65536):
                 if b"__data__" in data and not self.lost:
                     self.lost += 1
                     break
                 writer.write(data)
                 await writer.drain()
-        asking.cancel()
-        ours.close()
-        writer.close()
+        except OSError:
+            pass
+        finally:
+            asking.cancel()
+            ours.close()
+            writer.close()
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -50,7 +56,12 @@ class Line:
     @asynccontextmanager
     async def open(self):
         async with await asyncio.start_server(self.serve, "127.0.0.1", 0) as server:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            try:
+                yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            finally:
+                for task in self.tasks:
+                    task.cancel()
+                await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 @pytest.fixture
