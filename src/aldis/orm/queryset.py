@@ -251,13 +251,8 @@ class QuerySet(Query[M]):
             [1, 2]
         """
         from .saving.find_or_create import bulk_get_or_create
-        from .saving.races import again_after_deadlock
 
-        return await again_after_deadlock(
-            self._target,
-            lambda: bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using),
-            rows,
-        )
+        return await bulk_get_or_create(self, rows, unique_fields, create_params, batch_size, progress, self._using)
 
     async def bulk_update_or_create(
         self,
@@ -307,12 +302,9 @@ class QuerySet(Query[M]):
             ['Eve', 'Bob']
         """
         from .saving.find_or_create import bulk_update_or_create
-        from .saving.races import again_after_deadlock
 
         params = update_fields, unique_fields, create_params, update_params
-        return await again_after_deadlock(
-            self._target, lambda: bulk_update_or_create(self, rows, *params, batch_size, progress, self._using), rows
-        )
+        return await bulk_update_or_create(self, rows, *params, batch_size, progress, self._using)
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
         """Return the one instance that has these values; where there is none, create it with the ``defaults`` too.
@@ -330,9 +322,8 @@ class QuerySet(Query[M]):
             SkipOperation: A receiver of ``pre_save`` raised it: there is nothing to return.
         """
         from .saving.find_or_create import get_or_create
-        from .saving.races import again_after_deadlock
 
-        return await again_after_deadlock(self._target, lambda: get_or_create(self, defaults, equals, is_update=False))
+        return await get_or_create(self, defaults, equals)
 
     async def update_or_create(self, defaults: Mapping[str, Any] | None = None, **equals: Any) -> tuple[M, bool]:
         """Update the one instance that has these values with the ``defaults``; where there is none, create it.
@@ -347,18 +338,9 @@ class QuerySet(Query[M]):
         Raises:
             SkipOperation: A receiver of ``pre_save`` raised it, and there is nothing to return.
         """
-        from .saving.find_or_create import get_or_create
-        from .saving.races import again_after_deadlock
+        from .saving.find_or_create import update_or_create
 
-        async def attempt() -> tuple[M, bool]:
-            async with self._operation() as transaction:
-                here = self.using(transaction.connection)
-                found, created = await get_or_create(here, defaults, equals, is_update=True)
-                if not created:
-                    await found.update(using=transaction.connection, **(defaults or {}))
-                return found, created
-
-        return await again_after_deadlock(self._target, attempt)
+        return await update_or_create(self, defaults, equals)
 
     async def update(self, **values: Any) -> int:
         """Update all rows with one statement. Fires the update signals once, with no ``model_instance``.

@@ -21,7 +21,7 @@ from . import roads as writers
 from .columns import NewRows, Row
 from .lookup import Lookup
 from .operation import Bulk
-from .races import found_or_written
+from .races import again_after_deadlock, found_or_written
 from .raw_values import Rows
 from .update import updated_row
 
@@ -32,12 +32,33 @@ if TYPE_CHECKING:
     from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
 
-__all__ = ["bulk_get_or_create", "bulk_update_or_create", "get_or_create"]
+__all__ = ["bulk_get_or_create", "bulk_update_or_create", "get_or_create", "update_or_create"]
 
 M = TypeVar("M", bound="Model")
 
 
+@again_after_deadlock
 async def get_or_create(
+    queryset: QuerySet[M], defaults: Mapping[str, Any] | None, equals: Mapping[str, Any]
+) -> tuple[M, bool]:
+    """Return the one instance that has these values, or create it."""
+    return await found_or_created(queryset, defaults, equals, is_update=False)
+
+
+@again_after_deadlock
+async def update_or_create(
+    queryset: QuerySet[M], defaults: Mapping[str, Any] | None, equals: Mapping[str, Any]
+) -> tuple[M, bool]:
+    """Update the one instance that has these values, or create it."""
+    async with queryset._operation() as transaction:
+        connection = transaction.connection
+        found, is_new = await found_or_created(queryset.using(connection), defaults, equals, is_update=True)
+        if not is_new:
+            await found.update(using=connection, **(defaults or {}))
+        return found, is_new
+
+
+async def found_or_created(
     queryset: QuerySet[M], defaults: Mapping[str, Any] | None, equals: Mapping[str, Any], is_update: bool
 ) -> tuple[M, bool]:
     """Return the one instance that has these values, or create it; one that is to be updated is locked at once.
@@ -64,6 +85,7 @@ async def get_or_create(
     return created, True
 
 
+@again_after_deadlock
 async def bulk_get_or_create(
     queryset: QuerySet[Any],
     rows: Rows,
@@ -127,6 +149,7 @@ async def bulk_get_or_create(
     return answer
 
 
+@again_after_deadlock
 async def bulk_update_or_create(
     queryset: QuerySet[Any],
     rows: Rows,

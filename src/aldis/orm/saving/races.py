@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -12,12 +13,13 @@ from ..databases.outcome import is_conflict, is_deadlock
 from ..transactions.ambient import open_transaction, savepoint_of
 
 if TYPE_CHECKING:
+    from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
     from .operation import Bulk
-    from .raw_values import Rows
 
 __all__ = ["again_after_deadlock", "found_or_written"]
 
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 T = TypeVar("T")
 
 DEADLOCKS: Final = 100
@@ -27,26 +29,30 @@ A duplicate key is locked there for a read first (its manual, "InnoDB Lock Modes
 """
 
 
-async def again_after_deadlock(target: Any, attempt: Callable[[], Awaitable[T]], rows: Rows = ()) -> T:
-    """Run an operation; begin again where the database has rolled back its whole transaction to end a deadlock.
+def again_after_deadlock(operation: F) -> F:
+    """Let an operation begin again where the database has rolled back its whole transaction to end a deadlock.
 
-    Args:
-        target: Where it runs. It is attempted once where it is part of a transaction, which others have written in.
-        attempt: The operation.
-        rows: Its rows; an iterator cannot be read twice.
+    It is attempted once where it is part of a transaction, which others have written in. So is one whose rows, its
+    first argument, are an iterator, which cannot be read twice.
     """
-    can_repeat = (
-        isinstance(target, Database)
-        and open_transaction(target) is None
-        and not isinstance(rows, Iterator | AsyncIterator)
-    )
-    for left in reversed(range(DEADLOCKS)):
-        try:
-            return await attempt()
-        except DBAPIError as error:
-            if not can_repeat or not left or not is_deadlock(error):
-                raise
-    raise AssertionError("unreachable")
+
+    @wraps(operation)
+    async def attempts(queryset: QuerySet[Any], rows: Any, *args: Any) -> Any:
+        target = queryset._target
+        can_repeat = (
+            isinstance(target, Database)
+            and open_transaction(target) is None
+            and not isinstance(rows, Iterator | AsyncIterator)
+        )
+        for left in reversed(range(DEADLOCKS)):
+            try:
+                return await operation(queryset, rows, *args)
+            except DBAPIError as error:
+                if not can_repeat or not left or not is_deadlock(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    return cast("F", attempts)
 
 
 async def found_or_written(
