@@ -166,8 +166,8 @@ VALIDATED = """\
         return value.upper() if isinstance(value, str) else value
 """
 MUTABLE = """\
-    data = mapped_column(MutableDict.as_mutable(JSON), default=dict)
-    items = mapped_column(MutableList.as_mutable(JSON))
+    data = mapped_column(DICT_AS_JSON, default=dict)
+    items = mapped_column(LIST_AS_JSON)
     def touch(self):
         if self.data is not None: self.data["touched"] = self.tag
         if self.items is not None: self.items.append(self.tag)

@@ -111,8 +111,8 @@ NAMES: dict[str, Any] = {
     "Any": Any,
     "Optional": Optional,
     "JSON": JSON,
-    "MutableDict": MutableDict,
-    "MutableList": MutableList,
+    "DICT_AS_JSON": MutableDict.as_mutable(JSON),  # once: each call gives every mapper of the process a listener more
+    "LIST_AS_JSON": MutableList.as_mutable(JSON),
     "hybrid_property": hybrid_property,
     "mysql": mysql,
     "postgresql": postgresql,

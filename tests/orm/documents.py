@@ -15,6 +15,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 import aldis
 from aldis.signals import LIFECYCLE
 
+DICT_AS_JSON = MutableDict.as_mutable(JSON)
+"""Made once: each call gives every mapper of the process a listener more, for good."""
+
 
 @asynccontextmanager
 async def documents_on(url):
@@ -22,7 +25,7 @@ async def documents_on(url):
 
     class Base(aldis.Model, DeclarativeBase):
         database = aldis.Database(url)
-        type_annotation_map = {str: String(50), dict: MutableDict.as_mutable(JSON)}  # noqa: RUF012
+        type_annotation_map = {str: String(50), dict: DICT_AS_JSON}  # noqa: RUF012
 
     for signal in LIFECYCLE:
         setattr(Base.meta.signals, signal.name, aldis.NamedSignal(signal.name))

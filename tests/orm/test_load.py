@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import JSON, ForeignKey, String, event, inspect
+from documents import DICT_AS_JSON
+from sqlalchemy import ForeignKey, String, event, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.ext.mutable import MutableComposite, MutableDict
+from sqlalchemy.ext.mutable import MutableComposite
 from sqlalchemy.orm import (
     Mapped,
     attribute_keyed_dict,
@@ -54,7 +55,7 @@ async def shop():
             id: Mapped[int] = mapped_column(primary_key=True)
             name: Mapped[str] = mapped_column(String(20))
             double: Mapped[str] = column_property(name + name)
-            settings: Mapped[dict] = mapped_column(MutableDict.as_mutable(JSON), default=dict)
+            settings: Mapped[dict] = mapped_column(DICT_AS_JSON, default=dict)
             x: Mapped[int] = mapped_column(default=1)
             y: Mapped[int] = mapped_column(default=2)
             point: Mapped[Point] = composite("x", "y")

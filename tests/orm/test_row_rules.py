@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import JSON, ForeignKey, String, event, func, inspect
-from sqlalchemy.ext.mutable import MutableDict
+from documents import DICT_AS_JSON
+from sqlalchemy import ForeignKey, String, event, func, inspect
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 pytestmark = pytest.mark.asyncio
@@ -71,7 +71,7 @@ async def zoo(models):
     class Box(models.Base):
         __tablename__ = "box"
         id: Mapped[int] = mapped_column(primary_key=True)
-        content: Mapped[dict] = mapped_column(MutableDict.as_mutable(JSON), default=dict)
+        content: Mapped[dict] = mapped_column(DICT_AS_JSON, default=dict)
 
     async with models.database.engine.begin() as connection:
         await connection.run_sync(models.Base.metadata.create_all)
