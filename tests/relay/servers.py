@@ -173,20 +173,16 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 
 @contextmanager
-def postgresql(folder: Path, host: str, prefix: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
+def postgresql(host: str, prefix: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
     """Run a PostgreSQL server of the test's own in a network of its own; yield its port, and its sockets' folder."""
     if not BINARIES or shutil.which("setpriv") is None:
         if os.environ.get("CI") == "true":
             raise FileNotFoundError("pg_ctl")
         pytest.skip("a server of our own needs PostgreSQL's binaries")
-    own, temporary = folder / "postgresql", Path(tempfile.gettempdir())
-    own.mkdir()
-    for each in (own, *own.parents):
-        if each != temporary and each.is_relative_to(temporary):
-            each.chmod(0o755)  # the other user has to get there
+    # A socket's path has to be short; and pytest shuts its folders for the other user, at each start of another run.
+    own = Path(tempfile.mkdtemp(prefix="pg"))
+    own.chmod(0o755)
     shutil.chown(own, "postgres", "postgres")
-    sockets = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path has to be short
-    sockets.chmod(0o777)
     bin_, data, port = BINARIES[-1].parent, own / "data", free_port()
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": own}
     subprocess.run(
@@ -197,12 +193,12 @@ def postgresql(folder: Path, host: str, prefix: tuple[str, ...]) -> Iterator[tup
     )
     with (data / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 10.77.0.0/24 trust\n")
-    options = f"-p {port} -c listen_addresses={host} -c unix_socket_directories={sockets} -c fsync=off"
+    options = f"-p {port} -c listen_addresses={host} -c unix_socket_directories={own} -c fsync=off"
     as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
     control = [*prefix, *as_postgres, str(bin_ / "pg_ctl"), "-D", str(data)]
     subprocess.run([*control, "-o", options, "-l", str(own / "log"), "-w", "-t", str(SECONDS), "start"], **quiet)
     try:
-        yield port, sockets
+        yield port, own
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **{**quiet, "check": False})
-        shutil.rmtree(sockets, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)

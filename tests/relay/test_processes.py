@@ -245,7 +245,7 @@ def network():
 
 @pytest.mark.skipif(aldis.backend == "pure", reason="the core that is built says enough")
 async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, tmp_path) -> None:
-    with servers.postgresql(tmp_path, "10.77.0.1", network.prefix(network.hub)) as (port, sockets):
+    with servers.postgresql("10.77.0.1", network.prefix(network.hub)) as (port, sockets):
         broker = servers.nats(tmp_path / "nats", "10.77.0.1", network.prefix(network.hub))
         remote = f"postgresql+asyncpg://postgres@10.77.0.1:{port}/postgres"
         warehouse = await prepared(imported(f"postgresql+asyncpg://postgres@/postgres?host={sockets}&port={port}"))
@@ -297,7 +297,7 @@ async def test_relay_and_receiver_that_are_cut_off_come_back(network, imported, 
 @pytest.mark.skipif(aldis.backend == "pure", reason="the core that is built says enough")
 async def test_receiver_that_is_cut_off_within_a_statement_keeps_no_event(network, imported, tmp_path) -> None:
     """Its session has prepared a statement, and waits for parameters: PostgreSQL does not take it for idle."""
-    with servers.postgresql(tmp_path, "10.77.0.1", network.prefix(network.hub)) as (port, sockets):
+    with servers.postgresql("10.77.0.1", network.prefix(network.hub)) as (port, sockets):
         broker = servers.nats(tmp_path / "nats", "10.77.0.1", network.prefix(network.hub))
         remote = f"postgresql+asyncpg://postgres@10.77.0.1:{port}/postgres"
         warehouse = await prepared(imported(f"postgresql+asyncpg://postgres@/postgres?host={sockets}&port={port}"))
