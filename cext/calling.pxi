@@ -24,6 +24,18 @@ cdef tuple arguments_of(PyObject *sender, PyObject *const *values, Py_ssize_t co
     return arguments
 
 
+cdef tuple sent(object self, tuple names, object wrapper, PyObject *const *args):
+    """Return a send as one tuple: the signal, the names, the wrapper; then the sender and the values."""
+    cdef Py_ssize_t i, count = PyTuple_GET_SIZE(names) + 1
+    cdef tuple send = PyTuple_New(SENDER + count)
+    PyTuple_SET_ITEM(send, 0, Py_NewRef(<PyObject *>self))
+    PyTuple_SET_ITEM(send, 1, Py_NewRef(<PyObject *>names))
+    PyTuple_SET_ITEM(send, 2, Py_NewRef(<PyObject *>wrapper))
+    for i in range(count):
+        PyTuple_SET_ITEM(send, SENDER + i, Py_NewRef(args[i]))
+    return send
+
+
 cdef tuple unpack(object twin, str word, object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     """Return the names, the sender with the values, and the wrapper, of the arguments of a send.
 
@@ -60,11 +72,13 @@ cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
 
 
 cdef object c_send_async(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
-    if kwnames != NULL and nargs == 1 and find_name(<tuple>kwnames, "_sync_wrapper") < 0:
-        arguments = arguments_of(args[0], args + 1, PyTuple_GET_SIZE(<object>kwnames), -1)
-        return sending(begin, self, <object>kwnames, arguments, None)
-    names, arguments, wrapper = unpack(pure_send_async, "_sync_wrapper", self, args, nargs, kwnames)
-    return sending(begin, self, names, arguments, wrapper)
+    cdef tuple names = () if kwnames == NULL else <tuple>kwnames
+    cdef tuple arguments
+    cdef object wrapper = None
+    if nargs != 1 or find_name(names, "_sync_wrapper") >= 0:
+        names, arguments, wrapper = unpack(pure_send_async, "_sync_wrapper", self, args, nargs, kwnames)
+        args = PySequence_Fast_ITEMS(arguments)
+    return sending(begin, sent(self, names, wrapper, args))
 
 
 cdef list bind(Emitter emitter, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):

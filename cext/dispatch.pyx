@@ -17,7 +17,7 @@ from types import CellType
 
 from aldis.dispatch._pure import send as pure_send, send_async as pure_send_async
 from aldis.dispatch.ledger import LEDGER
-from aldis.dispatch.sending import send_async as sending
+from aldis.dispatch.sending import send_async as coroutine_of_send
 from aldis.dispatch.twins import tools_are_on as tools_in_python
 
 include "capi.pxi"
@@ -36,6 +36,9 @@ ASKS_IN_PLAN = False
 cdef enum:
     LINES = 64  # of a signal's cache of plans, by address: a find costs 2 ns instead of 40, and no allocation
     MOST_NAMES = 64  # sets of keywords that a plan remembers; a caller that sends ``**row`` could have any number
+
+cdef enum:
+    SENDER = 3  # where the sender is in the tuple of a send, and its values after it
 
 cdef object MISSING = object()
 
@@ -393,23 +396,28 @@ cdef class Dispatch:
 
 
 @cython.binding(False)
-def begin_sending(Dispatch signal not None, tuple names not None, tuple arguments not None, wrapper):
+@cython.always_allow_keywords(False)
+def begin_sending(tuple send not None):
     """Return the coroutine of a send, or ``None`` where nobody listens: what ``send_async`` begins with."""
     cdef int found = 0
-    cdef object function = None
-    cdef Plan plan = signal.heard(<object>PyTuple_GET_ITEM(arguments, 0), &found)
+    cdef object function = None, wrapper = <object>PyTuple_GET_ITEM(send, 2)
+    cdef Dispatch signal = <Dispatch>PyTuple_GET_ITEM(send, 0)
+    cdef tuple names = <tuple>PyTuple_GET_ITEM(send, 1)
+    cdef object sender = <object>PyTuple_GET_ITEM(send, SENDER)
+    cdef Plan plan = signal.heard(sender, &found)
     if plan is None:
         return None
     if wrapper is None:
         function = signal.function(plan, OF_SEND_ASYNC, names, found)
     if function is None:
-        return signal._send_async(plan, arguments[0], wrapper, dict(zip(names, arguments[1:])))
+        return signal._send_async(plan, sender, wrapper, dict(zip(names, send[SENDER + 1:])))
     return PyObject_Vectorcall(
-        <PyObject *>function, PySequence_Fast_ITEMS(arguments), PyTuple_GET_SIZE(arguments), NULL
+        <PyObject *>function, PySequence_Fast_ITEMS(send) + SENDER, PyTuple_GET_SIZE(names) + 1, NULL
     )
 
 
 cdef object begin = begin_sending
+cdef object sending = coroutine_of_send
 
 
 include "calling.pxi"

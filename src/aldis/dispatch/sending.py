@@ -9,20 +9,15 @@ __all__ = ["send_async"]
 
 
 async def send_async(
-    begin: Callable[..., Coroutine[Any, Any, list[tuple[Any, Any]]] | None],
-    signal: Any,
-    names: tuple[str, ...],
-    arguments: tuple[Any, ...],
-    wrapper: Any,
+    begin: Callable[[tuple[Any, ...]], Coroutine[Any, Any, list[tuple[Any, Any]]] | None], send: tuple[Any, ...]
 ) -> list[tuple[Any, Any]]:
     """Send to coroutine functions.
 
     Args:
-        begin: In C: calls the plan, and returns its coroutine, or ``None`` where nobody listens.
-        signal: The signal.
-        names: The names of the values.
-        arguments: The sender and the values.
-        wrapper: Makes a coroutine function of a plain one.
+        begin: In C: calls the plan, and returns its coroutine, or ``None`` where nobody listens. It takes one argument,
+            since CPython calls such functions the fastest.
+        send: The signal, the names of the values, what makes a coroutine function of a plain one; the sender, the
+            values.
     """
-    waiting = begin(signal, names, arguments, wrapper)
+    waiting = begin(send)
     return [] if waiting is None else await waiting
