@@ -139,6 +139,8 @@ NOT_MADE: Final = object()
 class Dispatch:
     """The hot half of a signal: who receives a sender's sends. Bookkeeping is in ``signal.py``."""
 
+    __slots__ = ("_is_muted", "_names", "_plans")
+
     _plans: dict[Any, Plan | None]
     _names: tuple[str, ...] | None
     """The parameters of the signal, where they are known and the same for all senders."""

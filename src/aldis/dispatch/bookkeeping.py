@@ -6,7 +6,7 @@ import sys
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import blinker
 from blinker._utilities import make_ref
@@ -28,7 +28,25 @@ ANY_KEY: Final = core.ANY_KEY
 
 
 class Bookkeeping(core.Dispatch, blinker.Signal):
-    """The receivers of a signal, by sender, and their records."""
+    """The receivers of a signal, by sender, and their records.
+
+    What it has is in slots: since 3.12, CPython finds a method at once where an object has an empty ``__dict__``, or
+    has it within itself, which an object of a compiled class has not.
+    """
+
+    __slots__ = (
+        "_bases",
+        "_by_receiver",
+        "_by_sender",
+        "_connected_to_any",
+        "_doc",
+        "_receiver_connected",
+        "_receiver_disconnected",
+        "_records",
+        "_special",
+        "_weak_senders",
+        "receivers",
+    )
 
     _parameters: Mapping[str | None, tuple[str, ...]] | None = None
     _is_of_rows = False
@@ -48,6 +66,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         self._connected_to_any = 0
         self._weak_senders: dict[Any, weakref.ref[Any]] = {}
         self._bases: dict[Any, int] = {}
+        self._receiver_connected: Any = None
+        self._receiver_disconnected: Any = None
 
     def _connect(self, receiver: Callable[..., Any], sender: Any, weak: bool, options: Options) -> None:
         """Connect a receiver to a sender, or give the connection other options; it keeps its place then."""
@@ -319,15 +339,21 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         copied = type(self).__new__(type(self))
         copied.is_muted = self.is_muted
         copied._names = self._names
-        copied.__dict__.update(self.__dict__)
+        for name, value in self._attributes().items():
+            setattr(copied, name, value)
         copied._share_plans(self)
         return copied
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return all that it has, but for its plans: of the slots and, of a user's, of its ``__dict__``."""
+        of_dict, of_slots = cast("tuple[dict[str, Any] | None, dict[str, Any]]", object.__getstate__(self))
+        return {**(of_dict or {}), **of_slots}
 
     def __reduce_ex__(self, _protocol: object) -> tuple[Any, ...]:
         """Let ``deepcopy`` and ``pickle`` build a signal with the same connections, whose plans are its own."""
         with LEDGER:
             left_out = {"_plans", "_records", "_special"}
-            state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+            state = {name: value for name, value in self._attributes().items() if name not in left_out}
             state["_names"] = self._names
             state["_is_muted"] = self.is_muted
             options = {key: {each: one.options for each, one in some.items()} for key, some in self._special.items()}
@@ -337,7 +363,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         attributes, options = state
         self.is_muted = attributes.pop("_is_muted")
         self._names = attributes.pop("_names")
-        self.__dict__.update(attributes)
+        for name, value in attributes.items():
+            setattr(self, name, value)
         self._records, self._special = {}, {}
         for receiver_id, reference in list(self.receivers.items()):
             is_weak = isinstance(reference, weakref.ref)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, TypeVar, cast, overload
 
 import blinker
@@ -15,6 +14,7 @@ from .bookkeeping import ANY_KEY, Bookkeeping
 from .conditions import condition_of
 from .of_relations import note_connection
 from .on_request import hide
+from .own_docstring import with_own_docstring
 from .receiver import accepts, describe, name_of_sender, refuse_priority, refuse_sender, refuse_unknown
 from .records import PLAIN, Options, Receiver
 from .row_receivers import OF_ROWS, refuse_rows
@@ -39,6 +39,7 @@ Wrapper: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 sender_key = core.sender_key
 
 
+@with_own_docstring
 class Signal(Bookkeeping, Generic[P]):
     """A signal: whoever connects is called, in the order of connection, whenever it is sent.
 
@@ -58,6 +59,9 @@ class Signal(Bookkeeping, Generic[P]):
         >>> _ = order_paid.send("shop", amount=5, currency="EUR")
         thank you for 5
     """
+
+    _receiver_connected: Signal | None
+    _receiver_disconnected: Signal | None
 
     if TYPE_CHECKING:
 
@@ -131,15 +135,19 @@ class Signal(Bookkeeping, Generic[P]):
             self.__doc__ = doc
         self._begin()
 
-    @cached_property
+    @property
     def receiver_connected(self) -> Signal:
         """Sent at the end of each :meth:`connect`; the sender is the signal, the keywords are connect's arguments."""
-        return Signal("Sent after a receiver is connected.")
+        if self._receiver_connected is None:
+            self._receiver_connected = Signal("Sent after a receiver is connected.")
+        return self._receiver_connected
 
-    @cached_property
+    @property
     def receiver_disconnected(self) -> Signal:
         """Sent at the end of each :meth:`disconnect`, not when a weakly referenced receiver dies."""
-        return Signal("Sent after a receiver is disconnected.")
+        if self._receiver_disconnected is None:
+            self._receiver_disconnected = Signal("Sent after a receiver is disconnected.")
+        return self._receiver_disconnected
 
     def connect(
         self,
@@ -232,9 +240,10 @@ class Signal(Bookkeeping, Generic[P]):
         self._connect(receiver, sender, weak, options)
         if self._parameters is not None and isinstance(sender, type):
             self._note_class(sender)
-        if "receiver_connected" in self.__dict__ and self.receiver_connected.receivers:
+        told = self._receiver_connected
+        if told is not None and told.receivers:
             try:
-                self.receiver_connected.send(self, receiver=receiver, sender=sender, weak=weak)
+                told.send(self, receiver=receiver, sender=sender, weak=weak)
             except TypeError:
                 self.disconnect(receiver, sender)
                 raise
@@ -414,10 +423,12 @@ class Signal(Bookkeeping, Generic[P]):
             False
         """
         self._disconnect(sender_key(receiver), ANY_KEY if sender is ANY else sender_key(sender))
-        if "receiver_disconnected" in self.__dict__ and self.receiver_disconnected.receivers:
-            self.receiver_disconnected.send(self, receiver=receiver, sender=sender)
+        told = self._receiver_disconnected
+        if told is not None and told.receivers:
+            told.send(self, receiver=receiver, sender=sender)
 
 
+@with_own_docstring
 class NamedSignal(Signal, blinker.NamedSignal):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A signal with a name.
 
@@ -430,11 +441,14 @@ class NamedSignal(Signal, blinker.NamedSignal):  # pyright: ignore[reportIncompa
         'paid'
     """
 
+    __slots__ = ("name",)
+
     def __init__(self, name: str, doc: str | None = None) -> None:
         Signal.__init__(self, doc)
         self.name: str = name
 
 
+@with_own_docstring
 class LifecycleSignal(NamedSignal):
     """A signal whose parameters are known: a receiver that requires another one is refused when it is connected.
 
@@ -452,6 +466,8 @@ class LifecycleSignal(NamedSignal):
             ...
         aldis.errors.SignalError: ... it requires 'instanse', ... Did you mean 'instance'? ping sends: sender, instance.
     """
+
+    __slots__ = ("_is_of_rows", "_parameters", "parameters")
 
     def __init__(
         self,
@@ -488,6 +504,7 @@ class LifecycleSignal(NamedSignal):
             options.when.refuse_unknown(self.name, names)
 
 
+@with_own_docstring
 class ModelSignal(LifecycleSignal):
     """A lifecycle signal that mapped classes send: it refuses a sender that never can."""
 
