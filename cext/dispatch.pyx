@@ -286,6 +286,7 @@ cdef class Dispatch:
             (<Plan>known).void()
         self.wipe()
 
+    @cython.final
     cdef void wipe(self) noexcept:
         """Empty the cache. What was in it is let go last: that may run code of the user's, which may send."""
         cdef size_t line
@@ -297,7 +298,8 @@ cdef class Dispatch:
                 for line in range(LINES):
                     self.senders[line] = NULL
 
-    cdef Plan find(self, object sender):
+    @cython.final
+    cdef inline Plan find(self, object sender):
         """Return the plan of ``sender``, from the cache where it is there."""
         cdef size_t line
         cdef Plan plan = None
@@ -309,6 +311,7 @@ cdef class Dispatch:
                 plan = <Plan>PyList_GET_ITEM(self.lines, line)
         return self.remember(sender, line) if plan is None or plan.is_void else plan
 
+    @cython.final
     cdef Plan remember(self, object sender, size_t line):
         """Find the plan in the dictionary, and keep it in the cache."""
         cdef Plan plan = self.seek(sender)
@@ -324,6 +327,7 @@ cdef class Dispatch:
                     self.senders[line] = <void *>sender
         return plan
 
+    @cython.final
     cdef Plan seek(self, object sender):
         key = sender_key(sender)
         everybody = self._plans[ANY_KEY]  # read first: whoever connects to the sender after this voids it
@@ -340,7 +344,8 @@ cdef class Dispatch:
         """Return the plan of ``sender``."""
         return self.find(sender)
 
-    cdef Plan heard(self, object sender, int *found):
+    @cython.final
+    cdef inline Plan heard(self, object sender, int *found):
         """Return the plan of a sender that somebody listens to, its receivers' code being what it was; or ``None``."""
         cdef Plan plan
         if self.muted:
@@ -354,7 +359,8 @@ cdef class Dispatch:
             plan = self.find(sender)
         return plan
 
-    cdef object function(self, Plan plan, int kind, tuple names, int found):
+    @cython.final
+    cdef inline object function(self, Plan plan, int kind, tuple names, int found):
         """Return what calls the receivers of a plan; ``None``: they are called the slow way."""
         cdef bint with_twins = not plan.has_twins or not (found & MONITORED or tools_are_on())
         function = plan.remembered(kind, names, with_twins)

@@ -84,6 +84,22 @@ def test_deep_copy_keeps_options_and_notes_deaths(core) -> None:
     assert not copied._by_sender
 
 
+def test_copies_have_the_docstring_and_the_attributes_of_a_user(core) -> None:
+    signal = core.NamedSignal("paid", "Somebody paid.")
+    signal.shop = "corner"
+    for copied in (copy.copy(signal), copy.deepcopy(signal)):
+        assert (copied.name, copied.__doc__, copied.shop) == ("paid", "Somebody paid.", "corner")
+    assert core.NamedSignal("sent").__doc__ == core.NamedSignal.__doc__ != core.Signal.__doc__
+
+
+def test_dict_of_a_signal_is_empty_until_a_user_gives_it_an_attribute(core) -> None:
+    signal = core.NamedSignal("paid", "Somebody paid.")
+    signal.connect(print)
+    signal.receiver_connected.connect(lambda *_args, **_kwargs: None, weak=False)
+    signal.disconnect(print)
+    assert vars(signal) == {}
+
+
 def test_pickle_of_a_signal(core) -> None:
     kinds = both(core) if core.backend == aldis.backend else (blinker.Signal,)
     for kind in kinds:  # a name leads to the classes of the core that runs
