@@ -25,7 +25,7 @@ def sources(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     tree = folder / "tree"
     ignore = shutil.ignore_patterns(
-        ".git", ".venv*", "build", "dist", "*.so", "*.egg-info", ".*_cache", ".hypothesis", "__pycache__"
+        ".git", ".venv*", "_build", "build", "dist", "*.so", "*.egg-info", ".*_cache", ".hypothesis", "__pycache__"
     )
     shutil.copytree(ROOT, tree, ignore=ignore)
     make = f"from setuptools.build_meta import build_sdist; build_sdist({str(folder)!r})"
