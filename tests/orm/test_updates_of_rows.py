@@ -9,9 +9,11 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import (
+    CHAR,
     JSON,
     DateTime,
     Double,
+    FetchedValue,
     LargeBinary,
     Numeric,
     String,
@@ -132,6 +134,53 @@ async def test_row_that_is_gone_is_an_error(models, Kept) -> None:
     with pytest.raises(aldis.ObjectNotFound, match=rf"\({rows[7].id},\) cannot be updated: its row is gone"):
         await Kept.query.bulk_update(rows)
     assert {row["body"] for row in (await rows_of(Kept)).values()} == {None}
+
+
+class Upper(TypeDecorator):
+    impl, cache_ok = String, True
+
+    def process_bind_param(self, value, dialect):
+        return value.upper()
+
+
+KEYS = {
+    "CHAR": (CHAR(5), ["ab ", "cd "], ("asyncpg", "psycopg", "asyncmy")),
+    "without case": (String(9, collation="utf8mb4_general_ci"), ["AB", "CD"], ("asyncmy",)),
+    "without case on SQLite": (String(9, collation="NOCASE"), ["AB", "CD"], ("aiosqlite",)),
+    "a type's own": (Upper(9), ["ab", "cd"], tuple(WAYS)),
+}
+"""Types of keys, with texts that the database takes for the keys "ab" and "cd"."""
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_keys_are_compared_as_the_database_does(models, kind, is_heard) -> None:
+    of, keys, drivers = KEYS[kind]
+    if driver_of(models) not in drivers:
+        pytest.skip("another database's")
+
+    class Word(models.Base):
+        __tablename__ = "word"
+        key: Mapped[str] = mapped_column(of, primary_key=True)
+        number: Mapped[int | None] = mapped_column()
+        made: Mapped[int | None] = mapped_column(server_default="7", server_onupdate=FetchedValue())
+
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(Word.__table__.create)
+    told = []
+
+    async def note(sender, model_instance, changes):
+        told.append((dict(changes), model_instance.made))
+
+    if is_heard:
+        Word.meta.signals.post_update.connect(note, Word)
+    for many in (keys[:1], keys):
+        await Word.query.delete()
+        await Word.query.bulk_create([Word(key=key, number=number) for number, key in enumerate(("ab", "cd"))])
+        assert await Word.query.bulk_update([{"key": key, "number": 5} for key in many]) == len(many)
+        assert [row["number"] for row in await models.stored(Word)] == [5, 5 if len(many) == 2 else 1]
+    if is_heard:
+        assert told == [({"number": aldis.Change(old, 5)}, 7) for old in (0, 0, 1)]
 
 
 async def test_row_that_is_there_twice_gets_the_last_values(models, Kept) -> None:

@@ -17,7 +17,8 @@ from .columns import BeforeReceivers, NewRows, Row, names_of
 from .firing import asked_of, is_heard
 from .firing_rows import Rows as Fired
 from .firing_rows import Told, context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal
-from .row_changes import Changes, Reader, reader_on
+from .row_changes import Changes
+from .rows_of_keys import Reader, reader_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Column

@@ -246,7 +246,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
         if ASKED and not ASKED.isdisjoint(map(id, model.__mro__)):
             asked = asked_of(meta.signals, kind, model, is_update)
         if asked is not None:
-            from .row_changes import Changes, reader_on  # here: most programs ask for no changes
+            from .row_changes import Changes  # here: most programs ask for no changes
+            from .rows_of_keys import reader_on
 
             changes = Changes(mapping, asked, [state], [column_values], is_update, reader_on(transaction))
         plan = None if is_off else pre.plan(model, BEFORE[kind])

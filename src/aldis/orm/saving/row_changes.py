@@ -6,21 +6,20 @@ deferred, or a Mutable that was changed in place, the row is read, locked as the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, tuple_
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...dispatch.changes import Change
-from ..databases.sqlite import whole
 from ..mapping.instance_state import has_expressions, is_sql
 from ..mapping.parents import foreign_keys
 from ..mapping.rowwise import names as key_names
 from .differences import differing
 from .may_hold import may_hold
+from .rows_of_keys import rows_of_keys
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
@@ -28,31 +27,14 @@ if TYPE_CHECKING:
     from ...dispatch.conditions import ChangeTest
     from ...dispatch.on_request import Asking
     from ..mapping.table import TableMapping
-    from ..transactions.savepoints import Transaction
     from .differences import Changed, Compared, Differences
     from .firing import Asked
+    from .rows_of_keys import Reader
 
-__all__ = ["Changes", "reader_on"]
-
-Reader = Callable[[Any], Awaitable[Sequence[Any]]]
-"""Runs a SELECT where the rows are written."""
-
-MOST_PARAMETERS: Final = 30_000
-"""Of one SELECT: SQLite takes 32,766, PostgreSQL one more."""
+__all__ = ["Changes"]
 
 FEW: Final = 8
 """So many rows are worth looking at column by column."""
-
-
-def reader_on(transaction: Transaction) -> Reader:
-    """Return a function that reads in a transaction."""
-
-    async def read(statement: Any) -> Sequence[Any]:
-        connection = transaction.connection
-        rows: Sequence[Any] = (await whole(connection, connection.execute(statement))).all()
-        return rows
-
-    return read
 
 
 class Changes:
@@ -344,17 +326,12 @@ class Changes:
         written = {key for number in missing for key in self.rows[number]}
         # As the UPDATE locks: FOR NO KEY UPDATE on PostgreSQL, unless it changes a column that a foreign key can name.
         key_share = mapping.unique_keys.isdisjoint(written)
-        size = MOST_PARAMETERS // len(key)
         numbers = list(missing)
-        for first in range(0, len(numbers), size):
-            of_statement = numbers[first : first + size]
-            identities: list[tuple[Any, ...]] = [self.states[number].identity or () for number in of_statement]
-            condition = key[0].in_([each[0] for each in identities]) if len(key) == 1 else tuple_(*key).in_(identities)
-            rows = await self.read(select(*key, *columns).where(condition).with_for_update(key_share=key_share))
-            found = {tuple(row[: len(key)]): row[len(key) :] for row in rows}
-            for number, identity in zip(of_statement, identities, strict=True):
-                values = found.get(tuple(identity))
-                if values is None and len(of_statement) == len(rows) == 1:
-                    values = rows[0][len(key) :]  # a key of another type than the column's, which the database knows
-                if values is not None:
-                    self.stored[number] = self.stored.get(number, {}) | dict(zip(wanted, values, strict=True))
+        identities: list[tuple[Any, ...]] = [self.states[number].identity or () for number in numbers]
+        found = await rows_of_keys(
+            self.read, key, columns, identities, lambda rows: rows.with_for_update(key_share=key_share)
+        )
+        for number, identity in zip(numbers, identities, strict=True):
+            if identity in found:
+                values = dict(zip(wanted, found[identity], strict=True))
+                self.stored[number] = self.stored.get(number, {}) | values

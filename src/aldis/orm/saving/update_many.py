@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, column, select, table, tuple_, update
+from sqlalchemy import bindparam, column, table, update
 
 from ..databases.aiosqlite import AiosqliteDriver
 from ..databases.asyncmy import AsyncmyDriver
@@ -21,7 +21,6 @@ from ..databases.asyncpg import AsyncpgDriver
 from ..databases.outcome import concerns_values
 from ..databases.postgresql import NotForArrays, update_over_arrays, with_literals
 from ..databases.psycopg import PsycopgDriver
-from ..databases.sqlite import whole
 from ..mapping.instance_state import renew
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
 from .core_sql import take_row, update_row
@@ -36,6 +35,7 @@ from .prepared import (
     key_values,
     prepared_update,
 )
+from .rows_of_keys import reader_on, rows_of_keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Table, TableClause
@@ -333,14 +333,9 @@ async def look(transaction: Transaction, mapping: TableMapping, rows: list[Chang
     Raises:
         ObjectNotFound: One was.
     """
-    connection = transaction.connection
     key = [mapping.table.columns[name] for name in mapping.primary_key]
-    found: dict[tuple[Any, ...], Any] = {}
     now = [new_key(mapping, state, column_values) for state, column_values in rows]
-    for first in range(0, len(now), 1000):
-        condition = tuple_(*key).in_(now[first : first + 1000])
-        result = await whole(connection, connection.execute(select(*key, *made).where(condition)))
-        found.update((tuple(row[: len(key)]), row[len(key) :]) for row in result)
+    found = await rows_of_keys(reader_on(transaction), key, made, now)
     for (state, column_values), where in zip(rows, now, strict=True):
         if where not in found:
             raise gone(state)

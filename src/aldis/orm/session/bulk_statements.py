@@ -27,7 +27,7 @@ from ..mapping.table import TableMapping
 from ..saving.columns import NewRows, Row
 from ..saving.firing import fire
 from ..saving.operation import Bulk
-from ..saving.row_changes import Reader
+from ..saving.rows_of_keys import Reader
 from ..transactions.after_commit import queue_of
 from ..transactions.given_connections import begun_by_hand
 from ..transactions.rollback import RollbackScope

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session, UOWTransaction
 
-    from ..saving.row_changes import Reader
+    from ..saving.rows_of_keys import Reader
     from .row import Heard, Row
 
 __all__ = ["FlushReads"]
