@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
-from sqlalchemy import Column, Integer, String, Table
+from sqlalchemy import CHAR, Column, Integer, Numeric, String, Table, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
@@ -50,6 +52,26 @@ async def test_none_is_stored_as_null_in_a_row_that_is_found_and_lets_a_default_
         notes = await Note.query.bulk_update_or_create([{"id": number, **given} for number in (1, 2)])
         assert [(each.word, each.other) for each in notes] == [stored, new]
         assert [(row["word"], row["other"]) for row in await models.stored(Note)] == [stored, new]
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_attributes_keep_the_values_that_were_given(models, is_heard) -> None:
+    class Price(models.Base):
+        __tablename__ = "price"
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+        amount: Mapped[Decimal | None] = mapped_column(Numeric(8, 2))
+        unit: Mapped[str | None] = mapped_column(CHAR(4))
+        note: Mapped[str | None] = mapped_column(String(20), server_default="new")
+
+    await create(models, Price.__table__)
+    if is_heard:
+        Price.meta.signals.post_update.connect(nobody, Price)
+    await Price.query.create(id=1, amount=Decimal(3), unit="kg", note="old")
+    amount, unit = Decimal("1.256"), "".join(["k", "g"])
+    prices = await Price.query.bulk_update_or_create([{"id": each, "amount": amount, "unit": unit} for each in (1, 2)])
+    assert all(each.amount is amount and each.unit is unit for each in prices)
+    assert [(each.id, each.note, inspect(each).modified) for each in prices] == [(1, "old", False), (2, "new", False)]
+    assert [row["amount"] for row in await models.stored(Price)] == [Decimal("1.26")] * 2
 
 
 @pytest.mark.parametrize("is_heard", [False, True])

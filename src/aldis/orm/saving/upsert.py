@@ -112,24 +112,28 @@ async def write(
 ) -> list[dict[str, Any]] | None:
     """Insert rows, or update those that are stored; return the row of each as it is now, by column key, in their order.
 
+    The columns ``given`` keep the values that they were given, as after an INSERT or an UPDATE: a number that the
+    database rounds stays as it was until somebody loads it.
+
     Returns:
         The rows; ``None`` if nothing was written, since a constraint has something against it.
     """
     dialect = transaction.sync.dialect.name
     columns = mapping.table.columns
+    unknown = [key for key in mapping.attributes if key not in given]
     statement = (conflict_of if dialect in NAMING else duplicate_of)(dialect, mapping, unique, given)
     try:
         async with savepoint_of(transaction):
             executing = transaction.connection.execute(
-                statement.returning(*[columns[key] for key in mapping.attributes]),
+                statement.returning(*[columns[key] for key in unknown]),
                 rows,
                 execution_options={"insertmanyvalues_page_size": len(rows)},
             )
-            found = [
-                dict(zip(mapping.attributes, row, strict=True))
-                for row in await whole(transaction.connection, executing)
+            found = [dict(zip(unknown, row, strict=True)) for row in await whole(transaction.connection, executing)]
+            return [
+                stored | {key: row[key] for key in given}
+                for stored, row in zip(in_order(found, rows, unique), rows, strict=True)
             ]
-            return in_order(found, rows, unique)
     except (IntegrityError, ProgrammingError, Uncertain):
         return None
     except OperationalError:
