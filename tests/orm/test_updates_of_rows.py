@@ -192,6 +192,58 @@ async def test_row_that_is_there_twice_gets_the_last_values(models, Kept) -> Non
     assert (await rows_of(Kept))[rows[0].id]["word"] == "change 1"
 
 
+@pytest.mark.parametrize("kind", KEYS)
+async def test_two_keys_of_one_row_write_it_twice(models, kind) -> None:
+    of, keys, drivers = KEYS[kind]
+    if driver_of(models) not in drivers:
+        pytest.skip("another database's")
+
+    class Word(models.Base):
+        __tablename__ = "word"
+        key: Mapped[str] = mapped_column(of, primary_key=True)
+        number: Mapped[int] = mapped_column()
+
+    async with models.database.engine.begin() as connection:
+        await connection.run_sync(Word.__table__.create)
+    await Word.query.create(key="ab", number=0)
+    assert await Word.query.bulk_update([{"key": key, "number": len(key)} for key in ("ab", keys[0])]) == 2
+    assert [row["number"] for row in await models.stored(Word)] == [len(keys[0])]
+
+
+IGNORING = {
+    "sqlite": ["CREATE TRIGGER act BEFORE UPDATE ON kept WHEN OLD.number = 1 BEGIN SELECT RAISE(IGNORE); END"],
+    "postgresql": [
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        "CREATE TRIGGER act BEFORE UPDATE ON kept FOR EACH ROW WHEN (OLD.number = 1) EXECUTE FUNCTION act()",
+    ],
+}
+"""A trigger that leaves out the updates of a row."""
+
+
+async def test_row_that_a_trigger_leaves_out_is_an_error_at_any_number_of_rows(models, Kept) -> None:
+    statements = IGNORING.get(models.database.engine.dialect.name)
+    if statements is None:
+        pytest.skip("its triggers leave out no row")
+    rows = await filled(models, Kept, 3)
+    for number, row in enumerate(rows):
+        await row.update(number=number)
+    async with models.database.engine.begin() as connection:
+        for each in statements:
+            await connection.exec_driver_sql(each)
+    try:
+        for some in ([rows[1]], rows):
+            for row in some:
+                row.body = "new"
+            with pytest.raises(aldis.ObjectNotFound, match=rf"\({rows[1].id},\) cannot be updated") as caught:
+                await Kept.query.bulk_update(some)
+            assert f"aldis: at row {some.index(rows[1]) + 1} of bulk_update" in caught.value.__notes__
+            assert {row["body"] for row in (await rows_of(Kept)).values()} == {None}
+    finally:
+        if models.database.engine.dialect.name == "postgresql":
+            async with models.database.engine.begin() as connection:
+                await connection.exec_driver_sql("DROP FUNCTION act CASCADE")
+
+
 async def test_unique_values_move_up(models) -> None:
     users = await models.User.query.bulk_create([{"name": f"u{number:02}"} for number in range(30)])
     for number, user in enumerate(reversed(users), 1):

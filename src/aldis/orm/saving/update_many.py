@@ -2,19 +2,21 @@
 
 PostgreSQL takes one array a column and says which rows were there; MariaDB a CASE for each column, in statements of a
 hundred rows; SQLite an executemany. Where that is not known to store the same as single UPDATEs, SQLAlchemy's
-executemany serves. A statement that the database refuses is undone, and its rows go one by one, so that the error is
-one row's.
+executemany serves. A statement that the database refuses, or that does not write every row, is undone, and its rows go
+one by one, so that the error is one row's.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, column, table, update
 
+from ...errors import RowMismatchError
 from ..databases.aiosqlite import AiosqliteDriver
 from ..databases.asyncmy import AsyncmyDriver
 from ..databases.asyncpg import AsyncpgDriver
@@ -53,6 +55,10 @@ Change = tuple["InstanceState[Any]", dict[str, Any]]
 
 VALUE: Final = "aldis_value_"
 """The prefix of the parameters with the new values: a key that is updated is a parameter twice."""
+
+
+class Unwritten(Exception):
+    """Not every row was written: it is gone, a trigger has left it out, or the database takes two keys for one."""
 
 
 async def update_many(
@@ -131,8 +137,7 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
     """Update rows that change the same columns by one statement, or by an executemany; return its name.
 
     Raises:
-        Refused: They have to go one by one; nothing was written.
-        ObjectNotFound: A row is gone.
+        Refused: They have to go one by one, and say then which of them is not written; nothing was written.
     """
     async with Attempt(transaction) as attempt:
         try:
@@ -146,6 +151,10 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
                 raise
             await attempt.undo()
             raise Refused("the database refused a row") from error
+        except Unwritten as error:
+            with suppress(RowMismatchError):  # of a table without transactions: the rows get the same values again
+                await attempt.undo()
+            raise Refused("not every row was written") from error
         return "SQLAlchemy's executemany"
 
 
@@ -154,7 +163,7 @@ async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows
 
     Raises:
         Refused: SQLAlchemy has to write them; nothing was sent.
-        ObjectNotFound: A row is gone.
+        Unwritten: A row was not written.
     """
     driver = await transaction.begun_driver()
     if isinstance(driver, AiosqliteDriver):
@@ -191,17 +200,17 @@ async def update_prepared(
 
     Raises:
         Refused: SQLAlchemy has to write them.
+        Unwritten: A row was not written.
     """
     keys = tuple(rows[0][1])
-    missing = made_by(mapping, keys)
-    prepared = None if missing else prepared_update(transaction.sync.dialect, mapping, keys)
+    prepared = None if made_by(mapping, keys) else prepared_update(transaction.sync.dialect, mapping, keys)
     if prepared is None:
         raise Refused("the database fills in columns")
     parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
     async with transaction.turn():
         count = await driver.update_many(transaction, prepared, parameters)
     if count != len(rows):
-        await look(transaction, mapping, rows, missing)
+        raise Unwritten
     return "executemany"
 
 
@@ -212,7 +221,7 @@ async def update_arrays(
 
     Raises:
         Refused: SQLAlchemy has to write them.
-        ObjectNotFound: A row is gone.
+        Unwritten: A row was not written.
     """
     refuse_order(mapping, rows)
     dialect, keys = transaction.sync.dialect, tuple(rows[0][1])
@@ -239,12 +248,10 @@ async def update_arrays(
     async with transaction.turn():
         returned, _ = await driver.run_arrays(transaction, sql, parameters, returns=True)
     by_number = {row[0]: row for row in returned}
-    for number, (state, column_values) in enumerate(rows, 1):
-        row = by_number.get(number)
-        if row is None:
-            raise gone(state)
-        if missing:
-            take_row(prepared.returns, column_values, row[1:])
+    if len(by_number) != len(rows):
+        raise Unwritten
+    for number, (_, column_values) in enumerate(rows, 1) if missing else ():
+        take_row(prepared.returns, column_values, by_number[number][1:])
     return "one UPDATE over arrays"
 
 
@@ -263,7 +270,7 @@ async def update_cases(
 
     Raises:
         Refused: SQLAlchemy has to write them.
-        ObjectNotFound: A row is gone.
+        Unwritten: A row was not written.
     """
     refuse_order(mapping, rows)
     keys = tuple(rows[0][1])
@@ -277,7 +284,9 @@ async def update_cases(
         raise Refused(reason)
     async with transaction.turn():
         count = await driver.update_cases(transaction, prepared, parameters)
-    if count != len(rows) or missing:
+    if count != len(rows):
+        raise Unwritten
+    if missing:
         await look(transaction, mapping, rows, missing)
     return "UPDATE with a CASE a column"
 
@@ -303,7 +312,8 @@ async def update_by_sqlalchemy(
     """Update rows on SQLAlchemy's own road.
 
     Raises:
-        ObjectNotFound: A row is gone.
+        Unwritten: A row was not written.
+        ObjectNotFound: A row is gone, where the database does not say how many were written.
     """
     # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
     keys = tuple(rows[0][1])
@@ -318,6 +328,8 @@ async def update_by_sqlalchemy(
         .values({each: bindparam(f"{VALUE}{key}", type_=each.type) for key, each in zip(keys, columns, strict=True)})
     )
     result = await transaction.connection.execute(statement, parameters_of(rows))
+    if there is None and 0 <= result.rowcount < len(rows):
+        raise Unwritten
     if missing or result.rowcount != len(rows):
         await look(transaction, mapping, rows, missing)
 
