@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -111,3 +112,28 @@ async def test_deadlock_of_two_operations_ends_with_the_rows_of_both(models) -> 
     assert stored.keys() == {"Ada", "Bob"}
     for answer in answers:
         assert {user.name: user.id for user in answer} == stored
+
+
+async def test_rights_to_insert_and_select_are_enough_to_lose_a_race(models, rival) -> None:
+    if models.database.engine.dialect.name != "postgresql":
+        pytest.skip("elsewhere a locking read asks for no more rights")
+    role = f"aldis_{uuid.uuid4().hex}"
+    async with models.database.engine.begin() as connection:
+        for each in (
+            f"CREATE ROLE {role} LOGIN",
+            f'GRANT INSERT, SELECT ON "user" TO {role}',
+            f"GRANT USAGE ON SEQUENCE user_id_seq TO {role}",
+        ):
+            await connection.exec_driver_sql(each)
+    other = aldis.Database(models.database.engine.url.set(username=role).render_as_string(hide_password=False))
+    try:
+        query = models.User.query.using(other)
+        bob, is_created = await query.get_or_create(name="Bob", defaults={"mail": "mine"})
+        assert (bob.mail, is_created) == ("rival@example.org", False)
+        with pytest.raises(IntegrityError):  # of another column than the one that is looked for
+            await query.get_or_create(mail="mine", defaults={"name": "Bob"})
+    finally:
+        await other.dispose()
+        async with models.database.engine.begin() as connection:
+            await connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            await connection.exec_driver_sql(f"DROP ROLE {role}")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ...errors import ConfigurationError, SkipOperation
+from ..database import reading
 from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
 from ..mapping.rowwise import are_alike
@@ -65,7 +66,6 @@ async def found_or_created(
 
     A lock that is taken for a read first, and for the write later, is a deadlock of two that have both read.
     """
-    # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state.
     locking = queryset._with(queryset.select.with_for_update(read=not is_update))
     found = await queryset.get_or_none(**equals)
     if found is not None:
@@ -76,7 +76,11 @@ async def found_or_created(
     try:
         created = await queryset.create(**{**equals, **(defaults or {})})
     except IntegrityError:
-        found = await locking.get_or_none(**equals)
+        async with reading(queryset._target) as connection:
+            # A locking read sees what others have committed, where MariaDB's ordinary one shows an older state. It
+            # asks for the right to UPDATE on PostgreSQL.
+            is_locking = is_update or connection.dialect.name in MYSQL
+        found = await (locking if is_locking else queryset).get_or_none(**equals)
         if found is None:
             raise
         return found, False
