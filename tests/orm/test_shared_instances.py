@@ -212,3 +212,65 @@ async def test_two_tasks_save_a_new_instance_in_transactions_of_their_own(models
     assert [row["id"] for row in await models.stored(model)] == [one.id]
     await one.update(name="b")
     assert [row["name"] for row in await models.stored(model)] == ["b"]
+
+
+def stream(instance, other):
+    async def run():
+        async with type(instance).query.bulk_create_stream([instance, other]) as batches:
+            return [each async for batch in batches for each in batch]
+
+    return run()
+
+
+BULKS = {
+    "bulk_create": lambda one, other: type(one).query.bulk_create([one, other]),
+    "ignore_conflicts": lambda one, other: type(one).query.bulk_create([one, other], ignore_conflicts=True),
+    "bulk_create_stream": stream,
+    "bulk_get_or_create": lambda one, other: type(one).query.bulk_get_or_create([one, other], unique_fields=["name"]),
+}
+
+
+@pytest.mark.parametrize("fails", [None, ValueError("refused"), aldis.SkipOperation()], ids=repr)
+@pytest.mark.parametrize("way", BULKS)
+async def test_bulk_leaves_an_instance_to_the_task_that_has_stored_it(models, model, way, fails) -> None:
+    one, other, stored, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
+
+    async def wait(sender) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await stored.wait()
+            if fails is not None:
+                raise fails
+
+    model.meta.signals.pre_save.connect(wait, model)
+    bulk = asyncio.create_task(BULKS[way](one, other))
+    await asyncio.sleep(0.01)
+    if models.database.engine.dialect.name == "sqlite":
+        stored.set()  # its writers wait for each other
+    (saved,) = await asyncio.gather(one.save(), return_exceptions=True)
+    stored.set()
+    (answer,) = await asyncio.gather(bulk, return_exceptions=True)
+    assert saved is one or type(saved) is aldis.AlreadyStoredError
+    assert isinstance(answer, (list, aldis.AlreadyStoredError, ValueError))
+    assert [row["id"] for row in await models.stored(model) if row["name"] == "a"] == [one.id]
+    await one.update(name="c")
+    assert [row["name"] for row in await models.stored(model) if row["id"] == one.id] == ["c"]
+
+
+@pytest.mark.parametrize("in_block", [True, False], ids=["one transaction", "two"])
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_bulk_waits_for_the_flush_that_has_the_instance(models, in_block, is_stored) -> None:
+    one = await models.Page.query.create(name="a") if is_stored else models.Page(name="a")
+
+    async def bulk():
+        if is_stored:
+            return await models.Page.query.bulk_update([one])
+        return await models.Page.query.bulk_create([one, models.Page(name="c")])
+
+    calls = [one.save(values={"name": "b"}), in_the_flush(one, bulk)]
+    gathered = together(models, *calls) if in_block else asyncio.gather(*calls, return_exceptions=True)
+    saved, answer = await gathered
+    assert saved is one
+    assert answer == 0 if is_stored else type(answer) is aldis.AlreadyStoredError
+    assert [(row["id"], row["name"]) for row in await models.stored(models.Page)] == [(one.id, "b")]

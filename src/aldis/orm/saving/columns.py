@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,17 +11,21 @@ from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
+from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, never_set
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
 from .firing import NOTHING_PASSED
+from .gone import refuse_second
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import IntegrityError
+
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["BeforeReceivers", "NewRows", "Row", "States", "names_of", "saved_in_order"]
+__all__ = ["BeforeReceivers", "NewRows", "Row", "States", "by_class", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
 
@@ -70,6 +74,17 @@ class Row:
 def at(values: list[T], places: Sequence[int]) -> list[T]:
     """Return the values at those places, which ascend."""
     return values if len(places) == len(values) else [values[place] for place in places]
+
+
+def by_class(rows: Sequence[Row]) -> Iterable[tuple[type[Any], Sequence[Row]]]:
+    """Return the rows of each class, in their order."""
+    types = set(map(type, (row.instance for row in rows)))
+    if len(types) <= 1:
+        return [(model, rows) for model in types]
+    found: dict[type[Any], list[Row]] = {}
+    for row in rows:
+        found.setdefault(type(row.instance), []).append(row)
+    return found.items()
 
 
 def names_of(values: Sequence[Mapping[str, Any]]) -> list[frozenset[str]]:
@@ -183,14 +198,36 @@ class NewRows:
         self.skipped.add(number)
         self.put_one_back(number, self.states[number])
 
+    def refuse_stored(self, error: IntegrityError | None = None) -> None:
+        """Refuse the rows of this task, where another one has stored an instance of them meanwhile.
+
+        Args:
+            error: The error of this task's rows: another than a conflict is not the other row's.
+
+        Raises:
+            AlreadyStoredError: It has; the rows of this task are undone, and the instance is that of the other row.
+        """
+        if error is not None and not is_conflict(error):
+            return
+        for place, state in enumerate(self.states):
+            if state.key is not None and self.counts[place] and place not in self.skipped:
+                refuse_second(self.instances[place], error)
+
     def mark_stored(self) -> None:
-        """Leave the instances as a session leaves them: they have their rows' values, are detached and clean."""
+        """Leave the instances as a session leaves them: they have their rows' values, are detached and clean.
+
+        Raises:
+            AlreadyStoredError: Another task has stored one meanwhile.
+        """
         if not self.plans:
             return
         places: Sequence[int] = range(len(self))
         if self.skipped or not all(self.counts):
             places = [place for place in places if self.counts[place] and place not in self.skipped]
         states, plans = at(self.states, places), at(self.plans, places)
+        for state in states:
+            if state.key is not None:
+                refuse_second(state.obj())
         mapping, column_values = self.mapping, at(self.column_values, places)
         unset: list[list[str]] = []
         if mapping.left_unset:
@@ -216,14 +253,17 @@ class NewRows:
                 state.expired_attributes.update(mapping.readonly)
 
     def put_one_back(self, number: int, state: InstanceState[Any]) -> None:
-        """Restore the instance at a place, of that state."""
+        """Restore the instance at a place, of that state; not one that another task has stored meanwhile."""
+        is_marked = number < len(self.committed) and number not in self.skipped and bool(self.counts[number])
+        if state.key is not None and not is_marked:
+            return
         plan = self.plans[number]
         values = state.dict
         for name in [name for name in values if name not in plan.given]:
             del values[name]
             state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
-        if number < len(self.committed) and number not in self.skipped and self.counts[number]:
+        if is_marked:
             record = self.committed[number]
             record = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
             state.committed_state = {name: old for name, old in record.items() if name in plan.given}

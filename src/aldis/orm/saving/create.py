@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import instance_state
 
 from ...progress import Progress
@@ -46,7 +47,11 @@ async def bulk_create(
         new = bulk.take_all(batch, number)
         number += len(batch)
         for each in new:
-            await bulk.create(transaction, each)
+            try:
+                await bulk.create(transaction, each)
+            except IntegrityError as error:
+                each.refuse_stored(error)
+                raise
         answer.extend(saved_in_order(new))
 
     await bulk.run(rows, using, work)

@@ -1,13 +1,13 @@
-"""The errors of an instance whose row is gone, or was dropped by the database, or that is stored no longer."""
+"""The errors of an instance whose row is gone, or was dropped by the database, or is stored no longer, or already."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.orm.exc import FlushError, StaleDataError
 
-from ...errors import ObjectNotFound, RowMismatchError, TransactionEndedError
+from ...errors import AlreadyStoredError, ObjectNotFound, RowMismatchError, TransactionEndedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["RowDroppedError", "RowGoneError", "dropped", "first_gone", "gone", "no_longer_stored"]
+__all__ = [
+    "ALREADY_STORED",
+    "RowDroppedError",
+    "RowGoneError",
+    "dropped",
+    "first_gone",
+    "gone",
+    "no_longer_stored",
+    "refuse_second",
+]
+
+ALREADY_STORED: Final = "{!r} is stored already: another task has saved it since this call was made."
 
 
 class RowGoneError(ObjectNotFound, StaleDataError):
@@ -56,6 +67,19 @@ def no_longer_stored(state: InstanceState[Any]) -> TransactionEndedError:
         f"a {state.class_.__name__} is no longer stored: it was deleted, or the transaction in which it was saved was "
         "rolled back, while this call waited. Nothing is written."
     )
+
+
+def refuse_second(instance: object, error: Exception | None = None) -> NoReturn:
+    """Refuse a row of an instance that another task has inserted meanwhile, in a transaction of its own.
+
+    Args:
+        instance: The instance.
+        error: The error of this task's row, whose unique key is taken.
+
+    Raises:
+        AlreadyStoredError: Always; the row is undone.
+    """
+    raise AlreadyStoredError(ALREADY_STORED.format(instance)) from error
 
 
 async def first_gone(

@@ -5,7 +5,7 @@ The plans of the signals are called from here, and no function in between: that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState, make_transient
@@ -26,7 +26,7 @@ from ..meta import Meta, meta_of
 from ..transactions.rollback import UNTOUCHED, RollbackScope
 from .core_sql import delete_one, insert_row, update_one
 from .firing import are_off, asked_of, of_one
-from .gone import gone, no_longer_stored
+from .gone import ALREADY_STORED, gone, no_longer_stored, refuse_second
 from .roads import brings_changes, delete_needs_flush, needs_flush
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["delete", "save", "set_values", "update"]
 
 T = TypeVar("T")
-
-ALREADY_STORED: Final = "{!r} is stored already: another task has saved it since this call was made."
 
 BEFORE: Final = {kind: PARAMETERS[f"pre_{kind}"] for kind in ("save", "update", "delete")}
 """The names of the parameters of the signal before, by its kind."""
@@ -83,19 +81,6 @@ async def save(
     state: InstanceState[Any] = instance_state(instance)
     call = state.key is not None, force_insert, is_new, to_set
     return await write("save", meta, state, caller, instance, values, values_to_save, call, using, note)
-
-
-def refuse_second(instance: object, error: Exception | None = None) -> NoReturn:
-    """Refuse a row of an instance that another task has inserted meanwhile, in a transaction of its own.
-
-    Args:
-        instance: The instance.
-        error: The error of this task's row, whose unique key is taken.
-
-    Raises:
-        AlreadyStoredError: Always; the row is undone.
-    """
-    raise AlreadyStoredError(ALREADY_STORED.format(instance)) from error
 
 
 def values_to_save(

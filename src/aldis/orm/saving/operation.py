@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -24,7 +24,7 @@ from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
 from .bulk_signals import BulkSignals
-from .columns import NewRows, Row, States
+from .columns import NewRows, Row, States, by_class
 from .firing import fire
 from .flush_guards import refuse_dropped
 from .raw_values import Rows, batches, readable_twice
@@ -93,6 +93,8 @@ class Bulk(BulkSignals):
                     done = 0
                     with following(self.progress, rows, self.name) as tell:
                         async for batch in batches(raw_values, self.batch_size):
+                            if unit_of_work.UNDER_WAY:
+                                await unit_of_work.wait_for_flushes(batch)
                             await work(transaction, batch)
                             done += len(batch)
                             tell(done)
@@ -170,6 +172,9 @@ class Bulk(BulkSignals):
         for each in columns:
             mapping.refuse_unknown(each)
         if self.has_to_flush(rows):
+            if unit_of_work.UNDER_WAY:
+                await unit_of_work.wait_for_flushes(rows.instances)
+            rows.refuse_stored()
             rows.remember()
             await self.flush_new(transaction, rows)
         elif await self.write_new(transaction, rows, len(columns) <= 1):
@@ -362,17 +367,6 @@ class Bulk(BulkSignals):
             rows = found[model] = NewRows(mapping_of(model))
         rows.add(number, instance, state, values)
         return rows, len(rows.instances) - 1
-
-
-def by_class(rows: Sequence[Row]) -> Iterable[tuple[type[Any], Sequence[Row]]]:
-    """Return the rows of each class, in their order."""
-    types = set(map(type, (row.instance for row in rows)))
-    if len(types) <= 1:
-        return [(model, rows) for model in types]
-    found: dict[type[Any], list[Row]] = {}
-    for row in rows:
-        found.setdefault(type(row.instance), []).append(row)
-    return found.items()
 
 
 def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import IntegrityError
+
 from ...context import current
 from ...errors import ConfigurationError
 from ...progress import Progress, following
@@ -17,6 +19,7 @@ from .columns import saved_in_order
 from .firing import fire
 from .operation import Bulk
 from .raw_values import Rows, batches, readable_twice
+from .unit_of_work import UNDER_WAY, wait_for_flushes
 
 if TYPE_CHECKING:
     from ..database import Using
@@ -132,10 +135,16 @@ class Stream:
 
     async def save(self, transaction: Transaction, batch: list[Any], scope: RollbackScope) -> list[Any]:
         """Save a batch; return its instances, which nobody else keeps."""
+        if UNDER_WAY:
+            await wait_for_flushes(batch)
         new = self.bulk.take_all(batch, self.read)
         with current(self.bulk.queryset, None, None):
             for rows in new:
-                await self.bulk.create(transaction, rows)
+                try:
+                    await self.bulk.create(transaction, rows)
+                except IntegrityError as error:
+                    rows.refuse_stored(error)
+                    raise
         self.read += len(batch)
         saved = saved_in_order(new)
         self.bulk.let_go(scope)

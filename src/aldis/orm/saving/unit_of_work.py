@@ -18,7 +18,7 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.exc import StaleDataError
 
 from ...errors import TurnTimeoutError
-from ..mapping.instance_state import Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
+from ..mapping.instance_state import STATE, Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
 from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
 
-__all__ = ["delete", "flush_of_another", "wait_for_flush", "write"]
+__all__ = ["UNDER_WAY", "delete", "flush_of_another", "wait_for_flush", "wait_for_flushes", "write"]
 
 NOTHING: Final[frozenset[str]] = frozenset()
+
+UNDER_WAY: Final[set[Flush]] = set()
+"""The flushes of this module that are under way: without one, nobody looks for an instance in it."""
 
 
 class UnitOfWork(Session):
@@ -96,6 +99,14 @@ async def wait_for_flush(state: InstanceState[Any]) -> None:
         await flush.wait(f"a call on a {state.class_.__name__}")
 
 
+async def wait_for_flushes(rows: Iterable[object]) -> None:
+    """Wait until no flush of another task has one of the rows that are instances; see :func:`wait_for_flush`."""
+    states = [state for row in rows if isinstance(state := getattr(row, STATE, None), InstanceState)]
+    while held := [state for state in states if flush_of_another(state) is not None]:
+        for state in held:
+            await wait_for_flush(state)
+
+
 @asynccontextmanager
 async def unit_of_work(transaction: Transaction, instances: Iterable[object]) -> AsyncIterator[AsyncSession]:
     """Run a block with a session whose flush has a savepoint of its own.
@@ -103,6 +114,7 @@ async def unit_of_work(transaction: Transaction, instances: Iterable[object]) ->
     It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
     """
     flush = Flush(transaction)
+    UNDER_WAY.add(flush)
     try:
         async with AsyncSession(
             transaction.connection,
@@ -116,6 +128,7 @@ async def unit_of_work(transaction: Transaction, instances: Iterable[object]) ->
             session.info["aldis flush"] = flush
             yield session
     finally:
+        UNDER_WAY.discard(flush)
         flush.is_over.set()
 
 
