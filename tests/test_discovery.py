@@ -107,7 +107,7 @@ def test_project_is_read_from_its_table(tmp_path) -> None:
         ('recievers = ["a"]', r"has 'recievers'. Did you mean 'receivers'\? It takes app, receivers, plugins"),
         ("plugins = 3", "plugins in .tool.aldis. is 3; it takes a string or a list of strings"),
         ("plugins = [3]", r"plugins in .tool.aldis. is \[3\]; it takes"),
-        ("plugins = [", "pyproject.toml: "),
+        ("plugins = [", "pyproject.toml cannot be read: "),
     ],
 )
 def test_project_that_cannot_be_read_is_told(tmp_path, text, message) -> None:

@@ -185,18 +185,22 @@ class Project:
             file: The file.
 
         Raises:
-            ConfigurationError: A key is not known, or its value is not of its type.
+            ConfigurationError: The file cannot be read, a key is not known, or its value is not of its type.
 
         Example:
             >>> Project.read("no-such-folder/pyproject.toml").app
             ()
         """
-        if file is None or not Path(file).is_file():
+        if file is None or not Path(file).exists():
             return cls()
         try:
-            table = tomllib.loads(Path(file).read_text("utf-8")).get("tool", {}).get("aldis", {})
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"{file}: {error}") from error
+            table = tomllib.loads(Path(file).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{file} cannot be read: {error}") from error
+        for name in ("tool", "aldis"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(f"{file}: {name} is {table!r}; it is a table, [tool.aldis].")
         for key in table:
             if key not in KEYS:
                 raise ConfigurationError(

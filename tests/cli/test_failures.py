@@ -208,14 +208,36 @@ def test_percent_sign_is_told_of_in_the_environments_of_others_and_from_python(s
         (f"[alembic]\nscript_location = migrations\n{SECRET}\n", "line 3 is no [section], no option = value"),
         (f"sqlalchemy.url = {SECRET}\n", "line 1 is no [section], no option = value"),
         (f"[alembic]\na = {SECRET}\na = {SECRET}\n", "line 3 sets a in [alembic] a second time."),
+        ("[alembic]\na = \udcff\n", "it is no UTF-8, at byte 14."),
         ("[alembic]\n[alembic]\n", "line 2 begins [alembic] a second time."),
     ],
 )
 def test_file_that_cannot_be_read_is_told_without_its_lines(shop, text, told) -> None:
-    (shop / "alembic.ini").write_text(text)
+    (shop / "alembic.ini").write_text(text, errors="surrogateescape")
     for command in (("upgrade", "head", "--json"), ("heads",)):
         assert failure(shop, *command).startswith(f"alembic.ini cannot be read: {told}")
     run(shop, "--raiseerr", "signals", code=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[tool.aldis", "pyproject.toml cannot be read: Expected ']' at the end of a table declaration"),
+        (b"\xff\xfe", "pyproject.toml cannot be read: 'utf-8' codec can't decode byte 0xff in position 0"),
+        (b"tool = 3", "pyproject.toml: tool is 3; it is a table, [tool.aldis]."),
+        (b"[tool]\naldis = 3", "pyproject.toml: aldis is 3; it is a table, [tool.aldis]."),
+        (None, "pyproject.toml cannot be read: [Errno 21] Is a directory"),
+    ],
+)
+def test_pyproject_that_cannot_be_read_is_told(shop, content, told) -> None:
+    file = shop / "pyproject.toml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    assert told in failure(shop, "upgrade", "head", "--json")
+    (shop / "alembic.ini").unlink()
+    assert told in failure(shop, "signals", "--app", "shop:Base")
 
 
 def test_error_in_a_file_of_the_programs_own_keeps_its_traceback(shop) -> None:
@@ -232,6 +254,7 @@ def test_error_in_a_file_of_the_programs_own_keeps_its_traceback(shop) -> None:
         ("shop:Usr", "there is no 'Usr' in shop. Did you mean 'User'?"),
         ("shop:Nothing", "there is no 'Nothing' in shop."),
         ("shop:migrated", "'migrated' in shop is <function migrated at "),
+        (".shop:Base", "give package.module:Base, the module and the declarative base in it."),
         ("package.model:Base", "there is no module 'package.model'. Did you mean 'models'? It is looked for where "),
     ],
 )

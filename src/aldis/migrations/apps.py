@@ -169,7 +169,7 @@ def app_of(path: str) -> type[Any]:
         CommandError: There is none.
     """
     module_name, _, name = path.partition(":")
-    if not module_name or not name:
+    if not module_name or not name or module_name.startswith("."):
         raise CommandError(f"app {path!r}: give package.module:Base, the module and the declarative base in it.")
     try:
         module = importlib.import_module(module_name)

@@ -1,4 +1,4 @@
-"""``alembic.ini`` where it cannot be read: a sentence without its values, one of which has the database's password.
+"""``alembic.ini`` or ``pyproject.toml`` that cannot be read: a sentence without values, one of which is a password.
 
 ``configparser`` puts the value, or the line, into its messages.
 """
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from alembic import config as alembic_config
 from alembic.util import CommandError
+
+from ..discovery import Project
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -34,10 +36,13 @@ def hidden_values(config: Config) -> Iterator[None]:
 
     Raises:
         CommandError: The file cannot be read, or an option has a percent sign that is not doubled.
+        ConfigurationError: Alembic has met a ``pyproject.toml`` that cannot be read.
     """
     try:
         yield
-    except (configparser.Error, ValueError) as error:
+    except (configparser.Error, ValueError, OSError, AttributeError) as error:
+        if is_of_toml(error):
+            Project.read(config.toml_file_name)
         sentence = sentence_of(error, config)
         if sentence is None:
             raise
@@ -57,6 +62,9 @@ def sentence_of(error: Exception, config: Config) -> str | None:
         )
     if isinstance(error, UNREADABLE) and str(error.source) == str(file):
         return f"{file} cannot be read: {wrong_line(error)}"
+    modules = modules_of(error)
+    if isinstance(error, UnicodeDecodeError) and {configparser.__name__, alembic_config.__name__} <= {*modules}:
+        return f"{file} cannot be read: it is no UTF-8, at byte {error.start}."
     if isinstance(error, ValueError) and is_of_setting(error):
         return (
             f"an option of {file} was set to a value with a %: write %% for it, as in "
@@ -77,7 +85,20 @@ def wrong_line(
     return f"line {line} is no [section], no option = value, and no comment. {NOT_SHOWN}"
 
 
+def is_of_toml(error: Exception) -> bool:
+    """Tell whether Alembic raised an error while it read its ``pyproject.toml``."""
+    return any(
+        frame.f_globals.get("__name__") == alembic_config.__name__ and "toml" in frame.f_code.co_name
+        for frame, _ in walk_tb(error.__traceback__)
+    )
+
+
 def is_of_setting(error: ValueError) -> bool:
     """Tell whether ``configparser`` raised an error, at a value that Alembic's configuration was given."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    modules = modules_of(error)
     return modules[-1:] == [configparser.__name__] and alembic_config.__name__ in modules
+
+
+def modules_of(error: Exception) -> list[str]:
+    """Return the names of the modules that an error has come through, the innermost last."""
+    return [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
