@@ -159,7 +159,8 @@ async def test_event_is_not_repeated_for_an_error_after_its_commit(shop, caplog)
     assert "too late" in caplog.text
 
 
-async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monkeypatch) -> None:
+@pytest.mark.parametrize("table", [tables.inbox, tables.parked], ids=str)
+async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monkeypatch, table) -> None:
     monkeypatch.setattr("aldis.relay.inbox.PAUSE_SECONDS", 0.05)
     got = []
 
@@ -168,14 +169,14 @@ async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monke
 
     inbox = inbox_of(shop, receive)
     async with shop.database.engine.begin() as connection:
-        await connection.run_sync(tables.inbox.drop)
+        await connection.run_sync(table.drop)
     taking = asyncio.create_task(inbox.take(event()))
     async with asyncio.timeout(120):
         while caplog.text.count("it is tried again") < 8:
             await asyncio.sleep(0.02)
     assert not taking.done()
     async with shop.database.engine.begin() as connection:
-        await connection.run_sync(tables.inbox.create)
+        await connection.run_sync(table.create)
     async with asyncio.timeout(60):
         await taking
     assert got == ["7"]

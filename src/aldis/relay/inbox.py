@@ -210,11 +210,13 @@ class Inbox:
                 return
 
     async def is_served(self) -> bool:
-        """Return whether the database notes an event of no receiver; the note is undone."""
-        statement = insert_if_new(inbox, self.database.engine.dialect.name)
+        """Return whether the database notes an event of no receiver, and parks it; both are undone."""
+        dialect, here = self.database.engine.dialect.name, {"receiver": "", "event_id": uuid.uuid4().hex}
+        values = {"key": "", "event": b"", "attempts": 0, "next_at": 0.0, "error": "", "dead_at": None}
         try:
             async with self.database.open_engine.connect() as connection:
-                await connection.execute(statement, {"receiver": "", "event_id": uuid.uuid4().hex, "received_at": 0.0})
+                await connection.execute(insert_if_new(inbox, dialect), here | {"received_at": 0.0})
+                await connection.execute(insert_if_new(parked, dialect), here | values)
                 await connection.rollback()
         except Exception:
             return False
