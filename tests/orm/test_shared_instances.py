@@ -274,3 +274,36 @@ async def test_bulk_waits_for_the_flush_that_has_the_instance(models, in_block, 
     assert saved is one
     assert answer == 0 if is_stored else type(answer) is aldis.AlreadyStoredError
     assert [(row["id"], row["name"]) for row in await models.stored(models.Page)] == [(one.id, "b")]
+
+
+@pytest.mark.parametrize("call", ["save", "update", "delete", "bulk_update"])
+@pytest.mark.parametrize("fails", [None, ValueError("refused")], ids=repr)
+async def test_row_that_another_transaction_has_deleted_stays_deleted(models, model, call, fails) -> None:
+    if models.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    one, other, deleted, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
+    await model.query.bulk_create([one, other])
+
+    async def wait(sender) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await deleted.wait()
+            if fails is not None:
+                raise fails
+
+    for name in ("pre_save", "pre_update", "pre_delete"):
+        getattr(model.meta.signals, name).connect(wait, model)
+    if call == "bulk_update":
+        one.name, other.name = "c", "d"
+        waiting = asyncio.create_task(model.query.bulk_update([one, other]))
+    else:
+        values = {"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call]
+        waiting = asyncio.create_task(getattr(one, call)(**values))
+    await asyncio.sleep(0.01)
+    assert await one.delete() == 1
+    deleted.set()
+    (error,) = await asyncio.gather(waiting, return_exceptions=True)
+    assert type(error) is (aldis.TransactionEndedError if fails is None else ValueError)
+    assert inspect(one).key is None
+    assert [row["name"] for row in await models.stored(model)] == ["b"]

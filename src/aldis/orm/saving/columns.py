@@ -66,8 +66,8 @@ class Row:
         self.put_back()
 
     def put_back(self) -> None:
-        """Restore the instance."""
-        if self.before is not None:
+        """Restore the instance; not one whose row another task has deleted meanwhile."""
+        if self.before is not None and self.state.key is not None:
             self.before.put_back(self.state)
 
 

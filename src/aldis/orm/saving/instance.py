@@ -276,11 +276,12 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                     await unit_of_work.wait_for_flush(state)
                 if not is_update and state.key is not before.key:
                     refuse_second(instance)
-                sets_key = True
+                sets_key = not is_update
                 row_count = await unit_of_work.write(transaction, mapping, [(instance, column_values)], is_update)
-            elif is_update:
                 sets_key = True
+            elif is_update:
                 row_count = await update_one(transaction, mapping, state, column_values)
+                sets_key = True
             else:
                 await insert_row(transaction, mapping, column_values)
                 if state.key is not before.key:
@@ -313,7 +314,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 error.add_note(note)
             raise
         finally:
-            if not sets_key and state.key is not before.key:  # the instance is that of another task's row by now
+            if not sets_key and state.key is not before.key:  # another task has stored the instance, or deleted it
                 scope.own = None
             if token is not None:
                 CURRENT.reset(token)
@@ -322,7 +323,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     return None if skipped else instance
 
 
-async def delete(instance: object, using: Using | None) -> int:
+async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915 - as above
     """Delete the row of a stored instance, with its delete signals; return the number of rows.
 
     Raises:
@@ -337,12 +338,13 @@ async def delete(instance: object, using: Using | None) -> int:
     state: InstanceState[Any] = instance_state(instance)
     token = None
     row_count = 0
-    skipped = False
+    skipped = is_deleted = False
     scope = RollbackScope(state, UNTOUCHED)
     async with meta.operation(using, scope) as transaction:
         if state.key is None:
             raise no_longer_stored(state)
-        scope.own = (state, Snapshot(state))
+        before = Snapshot(state)
+        scope.own = (state, before)
         plan = None if is_off else pre.plan(model, BEFORE["delete"])
         if plan is not None or (not is_off and post.has_receivers_for(model)):
             token = CURRENT.set((instance, instance, None))
@@ -364,6 +366,7 @@ async def delete(instance: object, using: Using | None) -> int:
                 row_count = 0 if state.was_deleted else await unit_of_work.delete(transaction, instance)
             elif not skipped:
                 row_count = await delete_one(transaction, mapping, state)
+            is_deleted = not skipped
             plan = None if is_off else post.plan(model, AFTER["delete"])
             if plan is not None:
                 try:
@@ -374,6 +377,8 @@ async def delete(instance: object, using: Using | None) -> int:
                     note_of_last(plan, error, model)
                     raise
         finally:
+            if not is_deleted and state.key is not before.key:  # another task has deleted the row
+                scope.own = None
             if token is not None:
                 CURRENT.reset(token)
         if not skipped:

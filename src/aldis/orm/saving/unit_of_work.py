@@ -24,7 +24,7 @@ from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of
 from .announcing import announce, filled_of, is_announced
 from .flush_guards import guarded
-from .gone import first_gone, gone
+from .gone import first_gone, gone, no_longer_stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -158,6 +158,7 @@ async def write(
 
     Raises:
         RowGoneError: A row is gone.
+        TransactionEndedError: An instance that was stored is not any more: another task has deleted it.
     """
     pending = [
         (instance_state(instance), set_aside(mapping, instance_state(instance), column_values))
@@ -193,6 +194,8 @@ async def flush(
     ):
         announced = is_announced(mapping)
         for instance, column_values in rows:
+            if is_update and instance_state(instance).key is None:  # the session would insert it again
+                raise no_longer_stored(instance_state(instance))
             names = take_over(mapping, instance, column_values, is_update)
             if announced:
                 filled_of(session.sync_session)[instance_state(instance)] = names
@@ -247,11 +250,16 @@ async def delete(transaction: Transaction, instance: object) -> int:
     Args:
         transaction: Where to delete; it also puts the related instances back when it is undone.
         instance: The instance.
+
+    Raises:
+        TransactionEndedError: The instance is not stored any more: another task has deleted it.
     """
     async with (
         alone(transaction, "a flush"),
         unit_of_work(transaction, [instance]) as session,
     ):
+        if instance_state(instance).key is None:
+            raise no_longer_stored(instance_state(instance))
         session.add(instance)
         await session.delete(instance)
         for each in list(session.new):
