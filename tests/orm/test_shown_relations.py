@@ -104,3 +104,48 @@ async def test_rolled_back_removal_keeps_the_order(models, tags, call) -> None:
             raise LookupError
     assert words_of(loaded) == "cadb"
     assert await linked_words(models) == "abcd"
+
+
+def appended(tags, tag):
+    tags.append(tag)
+    return tags
+
+
+CHANGES = {
+    "append": appended,
+    "remove": lambda tags, tag: [tags.remove(tags[0]), tags][1],
+    "replace": lambda tags, tag: [tag],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("write", ["save", "bulk_update"])
+@pytest.mark.parametrize("fails", ["pre_", "post_", "the block"])
+async def test_collection_that_a_receiver_changes_is_put_back(models, tags, fails, write, change) -> None:
+    a, b, c, d = tags
+    loaded, _ = await post_with(models, [a, b])
+    kept = [*loaded.tags]
+    signals = models.Post.meta.signals
+    kind = "save" if write == "save" else "update"
+    changing = [True]
+
+    def change_tags(sender, model_instance):
+        if changing:
+            model_instance.tags = CHANGES[change](model_instance.tags, c)
+
+    def refuse(sender):
+        if changing:
+            raise LookupError
+
+    signals[f"pre_{kind}"].connect(change_tags, models.Post)
+    if fails != "the block":
+        signals[f"{fails}{kind}"].connect(refuse, models.Post)
+    with pytest.raises(LookupError):
+        async with models.database.transaction():
+            await (loaded.save() if write == "save" else models.Post.query.bulk_update([loaded]))
+            raise LookupError
+    changing.clear()
+    assert loaded.tags == kept
+    loaded.tags.append(d)
+    await loaded.save()
+    assert words_of(loaded) == await linked_words(models) == "abd"

@@ -44,6 +44,9 @@ STATE: Final = "_sa_instance_state"
 
 NOTHING: Final[frozenset[str]] = frozenset()
 
+COLLECTIONS: Final = "aldis collections"
+"""Where a class manager has the names of its collections."""
+
 PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 """Types that are known to be no SQL expressions'."""
 
@@ -55,7 +58,7 @@ class Snapshot:
     alone, and the collection that these would cause takes as long as a third of an UPDATE of all their rows.
     """
 
-    __slots__ = ("committed", "expired", "key", "modified", "values")
+    __slots__ = ("committed", "expired", "key", "members", "modified", "values")
 
     def __init__(self, state: InstanceState[Any]) -> None:
         self.key = state.key
@@ -63,14 +66,29 @@ class Snapshot:
         self.committed = state.committed_state.copy()
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
+        names, values = state.manager.info.get(COLLECTIONS), self.values
+        if names is None:
+            names = collections_of(state)
+        self.members: list[tuple[str, list[Any]]] = []
+        """The members of loaded collections: receivers may change these in place."""
+        for name in names:
+            adapter = getattr(values.get(name), "_sa_adapter", None)
+            if adapter is not None:
+                self.members.append((name, [*adapter]))
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Bring the instance of that state back to this condition."""
         state.key = self.key
         values = state.dict
+        shown = values.copy() if self.members else values
         values.clear()
         values[STATE] = state
         values.update(self.values)
+        if self.members:
+            from .many_to_many import put_members_back  # here: most classes have no collections, and it imports this
+
+            for name, members in self.members:
+                put_members_back(state, name, members, shown.get(name))
         state.committed_state.clear()
         state.committed_state.update(self.committed)
         state.expired_attributes.clear()
@@ -80,6 +98,14 @@ class Snapshot:
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:
                 adapter.invalidated = False  # a flush that was undone has expired the collection
+
+
+def collections_of(state: InstanceState[Any]) -> tuple[str, ...]:
+    """Return the names of the relationships of a class whose values are collections; keep them for the next time."""
+    impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
+    names = tuple(name for name, impl in impls.items() if impl.collection and not getattr(impl, "dynamic", False))
+    state.manager.info[COLLECTIONS] = names
+    return names
 
 
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
