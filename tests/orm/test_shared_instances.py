@@ -307,3 +307,68 @@ async def test_row_that_another_transaction_has_deleted_stays_deleted(models, mo
     assert type(error) is (aldis.TransactionEndedError if fails is None else ValueError)
     assert inspect(one).key is None
     assert [row["name"] for row in await models.stored(model)] == ["b"]
+
+
+@pytest.mark.parametrize("second", ["update", "load"])
+@pytest.mark.parametrize("fails", [ValueError("refused"), aldis.SkipOperation(), asyncio.CancelledError()], ids=repr)
+@pytest.mark.parametrize("call", ["save", "update", "delete", "bulk_update"])
+async def test_instance_has_what_another_transaction_has_stored_while_a_receiver_waited(
+    models, model, call, fails, second
+) -> None:
+    if models.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    one, other, stored, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
+    await model.query.bulk_create([one, other])
+
+    async def wait(sender) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await stored.wait()
+            raise fails
+
+    for name in ("pre_save", "pre_update", "pre_delete"):
+        getattr(model.meta.signals, name).connect(wait, model)
+    if call == "bulk_update":
+        other.name = "d"
+        waiting = asyncio.create_task(model.query.bulk_update([one, other], update_fields=["name"]))
+    else:
+        values = {"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call]
+        waiting = asyncio.create_task(getattr(one, call)(**values))
+    await asyncio.sleep(0.01)
+    if second == "update":
+        await one.update(name="z")
+    else:
+        await model.query.filter(id=one.id).update(name="z")
+        await one.load()
+    stored.set()
+    await asyncio.gather(waiting, return_exceptions=True)
+    (row,) = [row for row in await models.stored(model) if row["id"] == one.id]
+    assert {name: getattr(one, name) for name in ("id", "name")} == {"id": row["id"], "name": "z"}
+    assert getattr(one, "version", None) == row.get("version")
+    assert not inspect(one).modified
+    await one.update(name="e")
+    assert {row["name"] for row in await models.stored(model)} >= {"e"}
+
+
+@pytest.mark.parametrize("call", ["save", "update", "delete", "bulk_update"])
+async def test_update_that_a_receiver_has_made_is_put_back_with_the_call(models, model, call) -> None:
+    one, is_first = await model.query.create(name="a"), True
+
+    async def change(sender) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await one.update(name="n")
+            raise ValueError("refused")
+
+    for name in ("pre_save", "pre_update", "pre_delete"):
+        getattr(model.meta.signals, name).connect(change, model)
+    with pytest.raises(ValueError, match="refused"):
+        if call == "bulk_update":
+            await model.query.bulk_update([one], update_fields=["name"])
+        else:
+            await getattr(one, call)(**{"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call])
+    (row,) = await models.stored(model)
+    assert (row["name"], one.name, inspect(one).modified) == ("a", "a", False)
+    assert getattr(one, "version", None) == row.get("version")

@@ -76,6 +76,26 @@ class Snapshot:
             if adapter is not None:
                 self.members.append((name, [*adapter]))
 
+    def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
+        """Be as the instance is by now, but for what is pending: another task has stored or loaded it meanwhile.
+
+        Args:
+            mapping: The mapping of its class.
+            state: The state of the instance, in which nothing is clean that is not stored.
+        """
+        values, pending = state.dict, state.committed_state
+        for name, _ in mapping.columns:
+            if name in self.committed:
+                continue
+            value = pending[name] if name in pending else values.get(name, NO_VALUE)
+            if value is not NO_VALUE:
+                self.values[name] = value
+            elif name not in values:
+                self.values.pop(name, None)
+        self.expired = frozenset(state.expired_attributes) or NOTHING
+        for each in mapping.mapper.composites:  # made of their columns again
+            self.values.pop(each.key, None)
+
     def put_back(self, state: InstanceState[Any]) -> None:
         """Bring the instance of that state back to this condition."""
         state.key = self.key

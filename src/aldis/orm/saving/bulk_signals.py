@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
 
     from ..queryset import QuerySet
+    from ..transactions.rollback import RollbackScope
     from ..transactions.savepoints import Transaction
 
 __all__ = ["BulkSignals"]
@@ -47,6 +48,8 @@ class BulkSignals:
     """A migration fills columns, instance by instance."""
     there: frozenset[Column[Any]] | None = None
     """The columns that the table has, if the model may be ahead of it."""
+    scope: RollbackScope | None = None
+    """What puts the instances back, if it is this operation that does."""
 
     def called_on(self, _instances: list[Any]) -> Any:
         """Return the parameter ``instance`` of the signals of the rows: one for all, or a list."""
@@ -127,12 +130,34 @@ class BulkSignals:
         given = None if changes is None else await changes.before()
         told = (self.called_on(instances), instances, values, column_values, True, self.is_migration, given)
         series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
-        with self.naming(series, [row.number for row in rows]):
-            await fire_before_each(series, lambda number: rows[number].skip())
+
+        def skip(number: int) -> None:
+            self.take_over(mapping, [rows[number]])
+            rows[number].skip()
+
+        try:
+            with self.naming(series, [row.number for row in rows]):
+                await fire_before_each(series, skip)
+        except BaseException:
+            self.take_over(mapping, rows)
+            raise
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
         skipped = {number for number, row in enumerate(rows) if row.skipped}
-        before.take_over(mapping, [row.state for row in rows], skipped, True)
+        taken = before.take_over(mapping, [row.state for row in rows], skipped, True)
+        self.take_over(mapping, [rows[number] for number in taken])
+
+    def take_over(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
+        """Put rows back to their present condition, where another task may have written them since the receivers began.
+
+        See :meth:`RollbackScope.take_over`.
+        """
+        if self.scope is None or not rows:
+            return
+        inside = {id(state) for change in self.scope.done for state in change.live_states()}
+        for row in rows:
+            if row.before is not None and id(row.state) not in inside:
+                row.before.take_over(mapping, row.state)
 
     async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""

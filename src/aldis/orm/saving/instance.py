@@ -222,7 +222,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
     is_off = are_off()
     asked = changes = given = written = token = None
     row_count = 0
-    skipped = sets_key = False
+    skipped = is_writing = sets_key = False
     scope = RollbackScope(state, UNTOUCHED)
     async with meta.operation(using, scope) as transaction:
         before = Snapshot(state)
@@ -259,13 +259,18 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                         leave_out(mapping, state, columns_before, column_values)
                 if not skipped:
                     for _, was in altered(loaded, *values_before):
+                        if is_update:
+                            scope.take_over(mapping)
                         take_attributes(mapping, state, was, columns_before, column_values, is_update)
                     if is_update and len(column_values) < len(columns_before):
                         leave_out_defaults(mapping, state, columns_before, column_values)
             if changes is not None and not skipped:
                 await changes.keep()
+            is_writing = not skipped
             if skipped:
                 if state.key is before.key:
+                    if is_update:
+                        scope.take_over(mapping)
                     before.put_back(state)
             elif needs_flush(mapping, state, column_values, is_update) or (
                 kind == "save" and mapping.relationships and brings_changes(mapping, state)
@@ -316,6 +321,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
         finally:
             if not sets_key and state.key is not before.key:  # another task has stored the instance, or deleted it
                 scope.own = None
+            elif is_update and not is_writing:
+                scope.take_over(mapping)
             if token is not None:
                 CURRENT.reset(token)
     if waiting and not skipped:
@@ -338,7 +345,7 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
     state: InstanceState[Any] = instance_state(instance)
     token = None
     row_count = 0
-    skipped = is_deleted = False
+    skipped = is_writing = is_deleted = False
     scope = RollbackScope(state, UNTOUCHED)
     async with meta.operation(using, scope) as transaction:
         if state.key is None:
@@ -359,6 +366,7 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
                 except Exception as error:
                     note_of_last(plan, error, model)
                     raise
+            is_writing = not skipped
             if not skipped and delete_needs_flush(mapping):
                 from . import unit_of_work
 
@@ -379,6 +387,8 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
         finally:
             if not is_deleted and state.key is not before.key:  # another task has deleted the row
                 scope.own = None
+            elif not is_writing:
+                scope.take_over(mapping)
             if token is not None:
                 CURRENT.reset(token)
         if not skipped:

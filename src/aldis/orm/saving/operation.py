@@ -84,21 +84,31 @@ class Bulk(BulkSignals):
         work: Callable[[Transaction, list[Any]], Awaitable[None]],
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
+        self.scope = RollbackScope(changes=self)
+        try:
+            async with meta_of(self.model).operation(using, self.scope) as transaction:
+                with current(self.queryset, None, None):
+                    await self.work_on(transaction, rows, work)
+        finally:
+            self.scope = None  # which refers to this
+
+    async def work_on(
+        self, transaction: Transaction, rows: Rows, work: Callable[[Transaction, list[Any]], Awaitable[None]]
+    ) -> None:
+        """Do the work on each batch of the rows, between the bulk signals."""
         raw_values = readable_twice(rows)
         told = self.told_of(raw_values)
-        async with meta_of(self.model).operation(using, RollbackScope(changes=self)) as transaction:
-            with current(self.queryset, None, None):
-                skipped = await fire(self.signals, "pre_bulk", self.model, *told)
-                if not skipped:
-                    done = 0
-                    with following(self.progress, rows, self.name) as tell:
-                        async for batch in batches(raw_values, self.batch_size):
-                            if unit_of_work.UNDER_WAY:
-                                await unit_of_work.wait_for_flushes(batch)
-                            await work(transaction, batch)
-                            done += len(batch)
-                            tell(done)
-                await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
+        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+        if not skipped:
+            done = 0
+            with following(self.progress, rows, self.name) as tell:
+                async for batch in batches(raw_values, self.batch_size):
+                    if unit_of_work.UNDER_WAY:
+                        await unit_of_work.wait_for_flushes(batch)
+                    await work(transaction, batch)
+                    done += len(batch)
+                    tell(done)
+        await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
 
     def told_of(self, rows: Rows) -> tuple[Any, ...]:
         """Return the parameters of the signal before an operation on rows."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
+    from ..mapping.table import TableMapping
+
 __all__ = ["UNTOUCHED", "Before", "Change", "Changed", "Changes", "RollbackScope"]
 
 FEWEST: Final = 1024
@@ -21,6 +23,9 @@ class Before(Protocol):
     def put_back(self, state: InstanceState[Any]) -> None:
         """Restore the instance of that state."""
 
+    def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
+        """Be as the instance is by now, but for what is pending."""
+
 
 class Untouched:
     """The earlier condition of an instance that an operation has not touched: it waits for its turn."""
@@ -29,6 +34,9 @@ class Untouched:
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Leave the instance as it is: other operations may have written it meanwhile."""
+
+    def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
+        """Do nothing."""
 
 
 UNTOUCHED: Final = Untouched()
@@ -182,6 +190,16 @@ class RollbackScope:
         if self.own is not None:
             state, before = self.own
             before.put_back(state)
+
+    def take_over(self, mapping: TableMapping) -> None:
+        """Put the instance back to its present condition, but for what is pending: another task has written it.
+
+        Not where an operation inside has written it, in a receiver: that is undone, too.
+        """
+        if self.own is not None:
+            state, before = self.own
+            if not any(each is state for change in self.done for each in change.live_states()):
+                before.take_over(mapping, state)
 
     def join(self, outer: RollbackScope) -> None:
         """Hand the changes of this scope to the outer one."""
