@@ -268,14 +268,14 @@ class Fill(Bulk):
         return Row(number, instance, state, values, column_values, None)
 
     async def emit_before_update(
-        self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None = None
+        self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None = None
     ) -> None:
         """Fire ``pre_update`` for each row.
 
         Raises:
             ConfigurationError: A row has no value after it.
         """
-        await super().emit_before_update(mapping, rows, changes)
+        await super().emit_before_update(transaction, mapping, rows, changes)
         for row in rows:
             for name, key in self.keys.items():
                 if not row.skipped and name in row.values and row.column_values.get(key) is None:

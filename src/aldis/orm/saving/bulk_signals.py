@@ -48,8 +48,6 @@ class BulkSignals:
     """A migration fills columns, instance by instance."""
     there: frozenset[Column[Any]] | None = None
     """The columns that the table has, if the model may be ahead of it."""
-    scope: RollbackScope | None = None
-    """What puts the instances back, if it is this operation that does."""
 
     def called_on(self, _instances: list[Any]) -> Any:
         """Return the parameter ``instance`` of the signals of the rows: one for all, or a list."""
@@ -119,7 +117,9 @@ class BulkSignals:
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
-    async def emit_before_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
+    async def emit_before_update(
+        self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None
+    ) -> None:
         """Fire ``pre_update`` for each row, and take over the attributes that receivers have set."""
         model = mapping.mapper.class_
         signal = meta_of(model).signals.pre_update
@@ -132,32 +132,21 @@ class BulkSignals:
         series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
 
         def skip(number: int) -> None:
-            self.take_over(mapping, [rows[number]])
+            take_over(transaction.scope, mapping, [rows[number]])
             rows[number].skip()
 
         try:
             with self.naming(series, [row.number for row in rows]):
                 await fire_before_each(series, skip)
         except BaseException:
-            self.take_over(mapping, rows)
+            take_over(transaction.scope, mapping, rows)
             raise
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
         skipped = {number for number, row in enumerate(rows) if row.skipped}
         taken = before.take_over(mapping, [row.state for row in rows], skipped, True)
-        self.take_over(mapping, [rows[number] for number in taken])
-
-    def take_over(self, mapping: TableMapping, rows: Sequence[Row]) -> None:
-        """Put rows back to their present condition, where another task may have written them since the receivers began.
-
-        See :meth:`RollbackScope.take_over`.
-        """
-        if self.scope is None or not rows:
-            return
-        inside = {id(state) for change in self.scope.done for state in change.live_states()}
-        for row in rows:
-            if row.before is not None and id(row.state) not in inside:
-                row.before.take_over(mapping, row.state)
+        if taken:
+            take_over(transaction.scope, mapping, [rows[number] for number in taken])
 
     async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
@@ -187,6 +176,17 @@ class BulkSignals:
     def naming(self, series: Fired, numbers: Sequence[int]) -> AbstractContextManager[None]:
         """Return the context that names the row whose receiver raises; ``numbers`` are the rows' places."""
         return naming_row(lambda: f"row {numbers[series.position] + 1:,} of {self.name}")
+
+
+def take_over(scope: RollbackScope, mapping: TableMapping, rows: Sequence[Row]) -> None:
+    """Put rows back to their present condition: another task may have written them while receivers ran.
+
+    See :meth:`RollbackScope.take_over`.
+    """
+    inside = {id(state) for change in scope.done for state in change.live_states()}
+    for row in rows:
+        if row.before is not None and id(row.state) not in inside:
+            row.before.take_over(mapping, row.state)
 
 
 def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:

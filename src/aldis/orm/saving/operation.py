@@ -84,31 +84,21 @@ class Bulk(BulkSignals):
         work: Callable[[Transaction, list[Any]], Awaitable[None]],
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
-        self.scope = RollbackScope(changes=self)
-        try:
-            async with meta_of(self.model).operation(using, self.scope) as transaction:
-                with current(self.queryset, None, None):
-                    await self.work_on(transaction, rows, work)
-        finally:
-            self.scope = None  # which refers to this
-
-    async def work_on(
-        self, transaction: Transaction, rows: Rows, work: Callable[[Transaction, list[Any]], Awaitable[None]]
-    ) -> None:
-        """Do the work on each batch of the rows, between the bulk signals."""
         raw_values = readable_twice(rows)
         told = self.told_of(raw_values)
-        skipped = await fire(self.signals, "pre_bulk", self.model, *told)
-        if not skipped:
-            done = 0
-            with following(self.progress, rows, self.name) as tell:
-                async for batch in batches(raw_values, self.batch_size):
-                    if unit_of_work.UNDER_WAY:
-                        await unit_of_work.wait_for_flushes(batch)
-                    await work(transaction, batch)
-                    done += len(batch)
-                    tell(done)
-        await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
+        async with meta_of(self.model).operation(using, RollbackScope(changes=self)) as transaction:
+            with current(self.queryset, None, None):
+                skipped = await fire(self.signals, "pre_bulk", self.model, *told)
+                if not skipped:
+                    done = 0
+                    with following(self.progress, rows, self.name) as tell:
+                        async for batch in batches(raw_values, self.batch_size):
+                            if unit_of_work.UNDER_WAY:
+                                await unit_of_work.wait_for_flushes(batch)
+                            await work(transaction, batch)
+                            done += len(batch)
+                            tell(done)
+                await fire(self.signals, "post_bulk", self.model, *told, self.created, self.updated, skipped)
 
     def told_of(self, rows: Rows) -> tuple[Any, ...]:
         """Return the parameters of the signal before an operation on rows."""
@@ -267,7 +257,7 @@ class Bulk(BulkSignals):
             states, columns = States(rows), [row.column_values for row in rows]
             callers = [row.values for row in rows] if self.is_migration else None
             changes = self.changes_of(transaction, mapping, "update", states, columns, callers)
-        await self.emit_before_update(mapping, rows, changes)
+        await self.emit_before_update(transaction, mapping, rows, changes)
         if changes is not None and changes.asked.after is not None:
             changes.are_let_go = self.is_idle_after(mapping, changes)
             if not changes.are_let_go:
