@@ -136,14 +136,14 @@ class Signal(Bookkeeping, Generic[P]):
         self._begin()
 
     @property
-    def receiver_connected(self) -> Signal:
+    def receiver_connected(self) -> Signal:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Sent at the end of each :meth:`connect`; the sender is the signal, the keywords are connect's arguments."""
         if self._receiver_connected is None:
             self._receiver_connected = Signal("Sent after a receiver is connected.")
         return self._receiver_connected
 
     @property
-    def receiver_disconnected(self) -> Signal:
+    def receiver_disconnected(self) -> Signal:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Sent at the end of each :meth:`disconnect`, not when a weakly referenced receiver dies."""
         if self._receiver_disconnected is None:
             self._receiver_disconnected = Signal("Sent after a receiver is disconnected.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, bindparam, literal, select, tuple_, union_all
+from sqlalchemy import bindparam, literal, select, tuple_, union_all
 
 from ..databases.sqlite import whole
 
@@ -47,7 +47,7 @@ async def rows_of_keys(
     key: Sequence[Any],
     columns: Sequence[Any],
     wanted: Sequence[Key],
-    locked: Callable[[Select[Any]], Select[Any]] = lambda statement: statement,
+    locked: Callable[[Any], Any] = lambda statement: statement,
 ) -> dict[Key, Sequence[Any]]:
     """Return the values of columns by primary key, of those keys whose rows are there.
 
@@ -56,7 +56,7 @@ async def rows_of_keys(
         key: The columns, or the attributes, of the primary key.
         columns: Those whose values are wanted.
         wanted: The keys.
-        locked: Makes the SELECT lock its rows.
+        locked: Takes a SELECT, and returns one that locks its rows.
     """
     width, size = len(key), MOST_PARAMETERS // len(key)
     found: dict[Key, Sequence[Any]] = {}
