@@ -372,3 +372,26 @@ async def test_update_that_a_receiver_has_made_is_put_back_with_the_call(models,
     (row,) = await models.stored(model)
     assert (row["name"], one.name, inspect(one).modified) == ("a", "a", False)
     assert getattr(one, "version", None) == row.get("version")
+
+
+async def test_expired_attribute_that_a_failed_call_has_set_is_expired_again(models) -> None:
+    one = await models.User.query.create(name="a", mail="a@example.org")
+    async with models.database.session() as session:
+        session.add(one)
+        session.expire(one, ["mail"])
+        session.expunge(one)
+
+    async def rename(sender, model_instance) -> None:
+        model_instance.name = "b"
+
+    async def refuse(sender) -> None:
+        raise ValueError("refused")
+
+    models.Base.meta.signals.pre_update.connect(rename, models.User)
+    models.Base.meta.signals.post_update.connect(refuse, models.User)
+    with pytest.raises(ValueError, match="refused"):
+        await one.update(mail="b@example.org")
+    assert inspect(one).expired_attributes == {"mail"}
+    assert (one.name, inspect(one).modified) == ("a", False)
+    await one.load()
+    assert one.mail == "a@example.org"
