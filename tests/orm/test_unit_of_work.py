@@ -234,3 +234,18 @@ async def test_rollback_around_a_bulk_of_such_rows_puts_them_back(shapes) -> Non
     assert [inspect(each).transient for each in (*posts, comment)] == [True] * 3
     assert posts[0].comments == [comment]
     assert await shapes.stored(shapes.Post) == []
+
+
+@pytest.mark.filterwarnings("ignore:DELETE statement on table:sqlalchemy.exc.SAWarning")  # a plain session warns, too
+@pytest.mark.parametrize(("name", "values"), [("Dog", {}), ("Post", {"title": "a"})])
+async def test_delete_of_a_row_that_is_gone_answers_0(shapes, name, values) -> None:
+    model = getattr(shapes, name)
+    gone, there = await model.query.create(**values), await model.query.create(**values)
+    calls = listen(shapes, model, "post_delete")
+    async with shapes.database.engine.begin() as connection:
+        for table in reversed(model.__mapper__.tables):
+            await connection.execute(table.delete().where(table.c.id == gone.id))
+    assert await gone.delete() == 0
+    assert await there.delete() == 1
+    assert [told["row_count"] for _, _, told in calls] == [0, 1]
+    assert await model.query.count() == 0

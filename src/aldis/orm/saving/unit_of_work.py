@@ -245,15 +245,26 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: set[i
 
 
 async def delete(transaction: Transaction, instance: object) -> int:
-    """Delete a stored instance, and treat related rows as their relationships say; return 1.
+    """Delete a stored instance, and treat related rows as their relationships say; return the number of its rows.
 
     Args:
         transaction: Where to delete; it also puts the related instances back when it is undone.
         instance: The instance.
 
+    Returns:
+        1; 0 where the row was gone already. Of a table whose other rows are deleted with it, it is not known which of
+        them were gone: 1.
+
     Raises:
         TransactionEndedError: The instance is not stored any more: another task has deleted it.
     """
+    table = instance_state(instance).mapper.base_mapper.local_table
+    counts: list[int] = []
+
+    def count(_connection: Any, cursor: Any, _sql: str, _parameters: Any, context: Any, _is_many: bool) -> None:
+        if context.isdelete and context.compiled is not None and context.compiled.statement.table is table:
+            counts.append(cursor.rowcount if len(context.compiled_parameters) == 1 else 1)
+
     async with (
         alone(transaction, "a flush"),
         unit_of_work(transaction, [instance]) as session,
@@ -265,12 +276,16 @@ async def delete(transaction: Transaction, instance: object) -> int:
         for each in list(session.new):
             session.expunge(each)  # in a collection, but no row: a delete inserts nothing
         remember_related(transaction, session, {id(instance)})
-        await session.flush()
+        event.listen(transaction.sync, "after_cursor_execute", count)
+        try:
+            await session.flush()
+        finally:
+            event.remove(transaction.sync, "after_cursor_execute", count)
         await session.commit()
         key = instance_state(instance).key
         let_go(session)
         instance_state(instance).key = key  # the receivers after it may read it still
-    return 1
+    return 0 if counts == [0] else 1
 
 
 def take_over(mapping: TableMapping, instance: object, column_values: dict[str, Any], is_update: bool) -> list[str]:
