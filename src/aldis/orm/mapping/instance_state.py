@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -69,12 +69,11 @@ class Snapshot:
         names, values = state.manager.info.get(COLLECTIONS), self.values
         if names is None:
             names = collections_of(state)
-        self.members: list[tuple[str, list[Any]]] = []
+        self.members: Sequence[tuple[str, list[Any]]] = ()
         """The members of loaded collections: receivers may change these in place."""
-        for name in names:
-            adapter = getattr(values.get(name), "_sa_adapter", None)
-            if adapter is not None:
-                self.members.append((name, [*adapter]))
+        if names:
+            adapters = [(name, getattr(values.get(name), "_sa_adapter", None)) for name in names]
+            self.members = [(name, [*adapter]) for name, adapter in adapters if adapter is not None] or ()
 
     def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
         """Be as the instance is by now, but for what is pending: another task has stored or loaded it meanwhile.
