@@ -182,6 +182,22 @@ async def test_event_waits_for_a_database_that_serves_nobody(shop, caplog, monke
     assert got == ["7"]
 
 
+async def test_parked_events_that_cannot_be_read_are_looked_at_at_growing_pauses(shop, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("aldis.relay.inbox.PAUSE_SECONDS", 0.02)
+    inbox = inbox_of(shop, lambda sender: None)
+    async with shop.database.engine.begin() as connection:
+        await connection.run_sync(tables.parked.drop)
+    begun, looking = time.monotonic(), asyncio.create_task(inbox.retry())
+    async with asyncio.timeout(60):
+        while caplog.text.count("r cannot look at its parked events") < 6:
+            await asyncio.sleep(0.01)
+    assert time.monotonic() - begun > 0.02 * (2 + 4 + 8 + 16 + 32)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    async with shop.database.engine.begin() as connection:
+        await connection.run_sync(tables.parked.create)
+
+
 async def test_clock_that_goes_back_holds_up_no_lane_and_no_retry(shop) -> None:
     got, fails = [], [True]
 

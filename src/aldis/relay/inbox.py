@@ -48,6 +48,9 @@ PRUNE_SECONDS: Final = 3600.0
 PAUSE_SECONDS: Final = 1.0
 """Between two looks at the parked events, and before a database that has failed is asked again."""
 
+LONGEST_PAUSE_SECONDS: Final = 5.0
+"""Between two looks at the parked events while they cannot be read."""
+
 FIRST_PAUSE_SECONDS: Final = 0.05
 """Before an event is tried again which the database has refused while it serves others; twice as long each time."""
 
@@ -333,8 +336,12 @@ class Inbox:
         }
 
     async def retry(self) -> None:
-        """Try parked events again, and forget events received long ago; runs until it is cancelled."""
+        """Try parked events again, and forget events received long ago; runs until it is cancelled.
+
+        Where the database does not serve, the pauses grow: each time the log has a traceback more.
+        """
         pruned, self.is_closing = -math.inf, False
+        usual = pause = min(PAUSE_SECONDS, max(self.receiver.backoff / 2, 0.01))
         while True:
             try:
                 if time.monotonic() - pruned > PRUNE_SECONDS:
@@ -344,7 +351,10 @@ class Inbox:
                     pass
             except Exception:
                 log.exception("%s cannot look at its parked events; it is tried again", self.receiver.name)
-            await asyncio.sleep(min(PAUSE_SECONDS, max(self.receiver.backoff / 2, 0.01)))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                pause = usual
+            await asyncio.sleep(pause)
 
     async def retry_in_task(self) -> bool:
         """Try one event in a task of its own: :meth:`close` ends it, later than the loop that has started it."""
