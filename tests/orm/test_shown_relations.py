@@ -149,3 +149,29 @@ async def test_collection_that_a_receiver_changes_is_put_back(models, tags, fail
     loaded.tags.append(d)
     await loaded.save()
     assert words_of(loaded) == await linked_words(models) == "abd"
+
+
+@pytest.mark.parametrize("fails", ["pre_save", "post_save"])
+@pytest.mark.parametrize("write", ["save", "bulk_create"])
+async def test_collection_of_a_new_instance_that_a_receiver_changes_is_put_back(models, tags, write, fails) -> None:
+    a, b, c, _ = tags
+    post, other = models.Post(tags=[a]), models.Post(tags=[b])
+    signals = models.Post.meta.signals
+    changing = [True]
+
+    def append(sender, model_instance):
+        if changing:
+            model_instance.tags.append(c)
+
+    def refuse(sender, model_instance):
+        if changing and model_instance is post:
+            raise LookupError
+
+    signals.pre_save.connect(append, models.Post)
+    signals[fails].connect(refuse, models.Post)
+    with pytest.raises(LookupError):
+        await (post.save() if write == "save" else models.Post.query.bulk_create([other, post]))
+    changing.clear()
+    assert (post.tags, other.tags) == ([a], [b])
+    await post.save()
+    assert words_of(post) == await linked_words(models) == "a"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
+from .members import COLLECTIONS, give_members_back, members_of
 from .rowwise import types as types_of
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ STATE: Final = "_sa_instance_state"
 
 NOTHING: Final[frozenset[str]] = frozenset()
 
-COLLECTIONS: Final = "aldis collections"
-"""Where a class manager has the names of its collections."""
-
 PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 """Types that are known to be no SQL expressions'."""
 
@@ -66,14 +64,7 @@ class Snapshot:
         self.committed = state.committed_state.copy()
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
-        names, values = state.manager.info.get(COLLECTIONS), self.values
-        if names is None:
-            names = collections_of(state)
-        self.members: Sequence[tuple[str, list[Any]]] = ()
-        """The members of loaded collections: receivers may change these in place."""
-        if names:
-            adapters = [(name, getattr(values.get(name), "_sa_adapter", None)) for name in names]
-            self.members = [(name, [*adapter]) for name, adapter in adapters if adapter is not None] or ()
+        self.members = () if state.manager.info.get(COLLECTIONS) == () else members_of(state)
 
     def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
         """Be as the instance is by now, but for what is pending: another task has stored or loaded it meanwhile.
@@ -99,15 +90,11 @@ class Snapshot:
         """Bring the instance of that state back to this condition."""
         state.key = self.key
         values = state.dict
-        shown = values.copy() if self.members else values
+        shown = [values.get(name) for name, _ in self.members]
         values.clear()
         values[STATE] = state
         values.update(self.values)
-        if self.members:
-            from .many_to_many import put_members_back  # here: most classes have no collections, and it imports this
-
-            for name, members in self.members:
-                put_members_back(state, name, members, shown.get(name))
+        give_members_back(state, self.members, shown)
         state.committed_state.clear()
         state.committed_state.update(self.committed)
         state.expired_attributes.clear()
@@ -117,14 +104,6 @@ class Snapshot:
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:
                 adapter.invalidated = False  # a flush that was undone has expired the collection
-
-
-def collections_of(state: InstanceState[Any]) -> tuple[str, ...]:
-    """Return the names of the relationships of a class whose values are collections; keep them for the next time."""
-    impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
-    names = tuple(name for name, impl in impls.items() if impl.collection and not getattr(impl, "dynamic", False))
-    state.manager.info[COLLECTIONS] = names
-    return names
 
 
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm.base import NO_VALUE
 from ...context import NONE
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, never_set
+from ..mapping.members import Members, give_members_back, members_of
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
@@ -139,6 +140,8 @@ class NewRows:
         self.plans: list[RowPlan] = []
         self.given: list[tuple[Any, ...]] = []
         """The values that each instance had set."""
+        self.members: dict[int, Members] = {}
+        """The members of the collections that it had set, by its place."""
         self.skipped: set[int] = set()
         """Where receivers skipped the operation."""
         self.counts: list[int] = []
@@ -153,6 +156,8 @@ class NewRows:
     def add(self, number: int, instance: Any, state: InstanceState[Any], values: Mapping[str, Any]) -> None:
         """Add a row."""
         loaded = instance.__dict__
+        if self.mapping.relationships:
+            self.members[len(self.states)] = members_of(state)
         plan = plan_of(self.mapping, loaded)
         self.numbers.append(number)
         self.instances.append(instance)
@@ -164,6 +169,8 @@ class NewRows:
 
     def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]]) -> None:
         """Add instances of one class, passed as they are, the first of which stands at ``first``."""
+        if self.mapping.relationships:
+            self.members.update(enumerate(map(members_of, states), len(self.states)))
         plans, given, column_values = rows_of(self.mapping, [instance.__dict__ for instance in instances])
         self.numbers += range(first, first + len(states))
         self.instances += instances
@@ -182,9 +189,10 @@ class NewRows:
 
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
-        for state, plan, given in zip(self.states, self.plans, self.given, strict=True):
+        for number, (state, plan, given) in enumerate(zip(self.states, self.plans, self.given, strict=True)):
             before = Snapshot(state)
             before.values = dict(zip(plan.order, given, strict=True))  # receivers may have set others meanwhile
+            before.members = self.members.get(number, ())
             self.before.append((state, before))
 
     def to_write(self) -> list[dict[str, Any]]:
@@ -258,11 +266,13 @@ class NewRows:
         if state.key is not None and not is_marked:
             return
         plan = self.plans[number]
-        values = state.dict
+        values, members = state.dict, self.members.get(number, ())
+        shown = [values.get(name) for name, _ in members]
         for name in [name for name in values if name not in plan.given]:
             del values[name]
             state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
+        give_members_back(state, members, shown)
         if is_marked:
             record = self.committed[number]
             record = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
