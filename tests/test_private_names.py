@@ -56,6 +56,7 @@ READ: dict[str, dict[str, str]] = {
         "_sa_adapter": "sqlalchemy.orm.collections",
     },
     "orm/mapping/many_to_many.py": {"_supports_dynamic_iteration": "sqlalchemy.orm.writeonly sqlalchemy.orm.dynamic"},
+    "orm/mapping/members.py": {"_sa_adapter": "sqlalchemy.orm.collections"},
     "orm/mapping/read_instances.py": {
         "_deleted _expire _state_constructor": INSTANCES,
         "_sa_adapter": "sqlalchemy.orm.collections",
