@@ -33,6 +33,21 @@ def model(request, models):
     return found
 
 
+class FirstCall:
+    """A receiver whose first call waits until it may go on, and may fail then."""
+
+    def __init__(self, fails: BaseException | None = None) -> None:
+        self.fails = fails
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, sender) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await self.may_go_on.wait()
+            if self.fails is not None:
+                raise self.fails
+
+
 async def together(models, *calls) -> list[object]:
     async with models.database.transaction():
         return await asyncio.gather(*calls, return_exceptions=True)
@@ -164,22 +179,14 @@ async def test_flush_that_waits_for_the_call_is_told_of_by_name(models) -> None:
 
 @pytest.mark.parametrize("fails", [ValueError("refused"), asyncio.CancelledError(), aldis.SkipOperation()], ids=repr)
 async def test_instance_keeps_the_key_of_another_task_where_a_save_fails(models, model, fails) -> None:
-    one, stored, is_first = model(name="a"), asyncio.Event(), True
-
-    async def wait(sender) -> None:
-        nonlocal is_first
-        if is_first:
-            is_first = False
-            await stored.wait()
-            raise fails
-
-    model.meta.signals.pre_save.connect(wait, model)
+    one, first = model(name="a"), FirstCall(fails)
+    model.meta.signals.pre_save.connect(first, model)
     failing = asyncio.create_task(one.save())
-    await asyncio.sleep(0.01)
+    await first.begun.wait()
     if models.database.engine.dialect.name == "sqlite":
-        stored.set()  # its writers wait for each other
+        first.may_go_on.set()  # its writers wait for each other
     await one.save()
-    stored.set()
+    first.may_go_on.set()
     (answer,) = await asyncio.gather(failing, return_exceptions=True)
     assert answer is None if isinstance(fails, aldis.SkipOperation) else type(answer) is type(fails)
     assert [row["id"] for row in await models.stored(model)] == [one.id]
@@ -233,23 +240,14 @@ BULKS = {
 @pytest.mark.parametrize("fails", [None, ValueError("refused"), aldis.SkipOperation()], ids=repr)
 @pytest.mark.parametrize("way", BULKS)
 async def test_bulk_leaves_an_instance_to_the_task_that_has_stored_it(models, model, way, fails) -> None:
-    one, other, stored, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
-
-    async def wait(sender) -> None:
-        nonlocal is_first
-        if is_first:
-            is_first = False
-            await stored.wait()
-            if fails is not None:
-                raise fails
-
-    model.meta.signals.pre_save.connect(wait, model)
+    one, other, first = model(name="a"), model(name="b"), FirstCall(fails)
+    model.meta.signals.pre_save.connect(first, model)
     bulk = asyncio.create_task(BULKS[way](one, other))
-    await asyncio.sleep(0.01)
+    await first.begun.wait()
     if models.database.engine.dialect.name == "sqlite":
-        stored.set()  # its writers wait for each other
+        first.may_go_on.set()  # its writers wait for each other
     (saved,) = await asyncio.gather(one.save(), return_exceptions=True)
-    stored.set()
+    first.may_go_on.set()
     (answer,) = await asyncio.gather(bulk, return_exceptions=True)
     assert saved is one or type(saved) is aldis.AlreadyStoredError
     assert isinstance(answer, (list, aldis.AlreadyStoredError, ValueError))
@@ -281,28 +279,19 @@ async def test_bulk_waits_for_the_flush_that_has_the_instance(models, in_block, 
 async def test_row_that_another_transaction_has_deleted_stays_deleted(models, model, call, fails) -> None:
     if models.database.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
-    one, other, deleted, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
+    one, other, first = model(name="a"), model(name="b"), FirstCall(fails)
     await model.query.bulk_create([one, other])
-
-    async def wait(sender) -> None:
-        nonlocal is_first
-        if is_first:
-            is_first = False
-            await deleted.wait()
-            if fails is not None:
-                raise fails
-
     for name in ("pre_save", "pre_update", "pre_delete"):
-        getattr(model.meta.signals, name).connect(wait, model)
+        getattr(model.meta.signals, name).connect(first, model)
     if call == "bulk_update":
         one.name, other.name = "c", "d"
         waiting = asyncio.create_task(model.query.bulk_update([one, other]))
     else:
         values = {"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call]
         waiting = asyncio.create_task(getattr(one, call)(**values))
-    await asyncio.sleep(0.01)
+    await first.begun.wait()
     assert await one.delete() == 1
-    deleted.set()
+    first.may_go_on.set()
     (error,) = await asyncio.gather(waiting, return_exceptions=True)
     assert type(error) is (aldis.TransactionEndedError if fails is None else ValueError)
     assert inspect(one).key is None
@@ -317,31 +306,23 @@ async def test_instance_has_what_another_transaction_has_stored_while_a_receiver
 ) -> None:
     if models.database.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
-    one, other, stored, is_first = model(name="a"), model(name="b"), asyncio.Event(), True
+    one, other, first = model(name="a"), model(name="b"), FirstCall(fails)
     await model.query.bulk_create([one, other])
-
-    async def wait(sender) -> None:
-        nonlocal is_first
-        if is_first:
-            is_first = False
-            await stored.wait()
-            raise fails
-
     for name in ("pre_save", "pre_update", "pre_delete"):
-        getattr(model.meta.signals, name).connect(wait, model)
+        getattr(model.meta.signals, name).connect(first, model)
     if call == "bulk_update":
         other.name = "d"
         waiting = asyncio.create_task(model.query.bulk_update([one, other], update_fields=["name"]))
     else:
         values = {"save": {"values": {"name": "c"}}, "update": {"name": "c"}, "delete": {}}[call]
         waiting = asyncio.create_task(getattr(one, call)(**values))
-    await asyncio.sleep(0.01)
+    await first.begun.wait()
     if second == "update":
         await one.update(name="z")
     else:
         await model.query.filter(id=one.id).update(name="z")
         await one.load()
-    stored.set()
+    first.may_go_on.set()
     await asyncio.gather(waiting, return_exceptions=True)
     (row,) = [row for row in await models.stored(model) if row["id"] == one.id]
     assert {name: getattr(one, name) for name in ("id", "name")} == {"id": row["id"], "name": "z"}
