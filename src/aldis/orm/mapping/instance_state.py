@@ -67,7 +67,7 @@ class Snapshot:
         self.members = () if state.manager.info.get(COLLECTIONS) == () else members_of(state)
 
     def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
-        """Be as the instance is by now, but for what is pending: another task has stored or loaded it meanwhile.
+        """Be as the instance is by now, but for pending changes: another task has stored or loaded it meanwhile.
 
         Args:
             mapping: The mapping of its class.

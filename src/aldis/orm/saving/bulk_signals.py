@@ -23,8 +23,8 @@ from .rows_of_keys import Reader, reader_on
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
+    from ..mapping.instance_state import Snapshot
     from ..queryset import QuerySet
-    from ..transactions.rollback import RollbackScope
     from ..transactions.savepoints import Transaction
 
 __all__ = ["BulkSignals"]
@@ -132,21 +132,21 @@ class BulkSignals:
         series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
 
         def skip(number: int) -> None:
-            take_over(transaction.scope, mapping, [rows[number]])
+            transaction.scope.take_over(mapping, before_of([rows[number]]))
             rows[number].skip()
 
         try:
             with self.naming(series, [row.number for row in rows]):
                 await fire_before_each(series, skip)
         except BaseException:
-            take_over(transaction.scope, mapping, rows)
+            transaction.scope.take_over(mapping, before_of(rows))
             raise
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
         skipped = {number for number, row in enumerate(rows) if row.skipped}
         taken = before.take_over(mapping, [row.state for row in rows], skipped, True)
         if taken:
-            take_over(transaction.scope, mapping, [rows[number] for number in taken])
+            transaction.scope.take_over(mapping, before_of([rows[number] for number in taken]))
 
     async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
@@ -178,15 +178,9 @@ class BulkSignals:
         return naming_row(lambda: f"row {numbers[series.position] + 1:,} of {self.name}")
 
 
-def take_over(scope: RollbackScope, mapping: TableMapping, rows: Sequence[Row]) -> None:
-    """Put rows back to their present condition: another task may have written them while receivers ran.
-
-    See :meth:`RollbackScope.take_over`.
-    """
-    inside = {id(state) for change in scope.done for state in change.live_states()}
-    for row in rows:
-        if row.before is not None and id(row.state) not in inside:
-            row.before.take_over(mapping, row.state)
+def before_of(rows: Sequence[Row]) -> list[tuple[InstanceState[Any], Snapshot | None]]:
+    """Return the states of rows, and their earlier conditions."""
+    return [(row.state, row.before) for row in rows]
 
 
 def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:

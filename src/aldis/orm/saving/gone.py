@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.orm.exc import FlushError, StaleDataError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
 __all__ = [
-    "ALREADY_STORED",
     "RowDroppedError",
     "RowGoneError",
     "dropped",
@@ -28,20 +27,18 @@ __all__ = [
     "refuse_second",
 ]
 
-ALREADY_STORED: Final = "{!r} is stored already: another task has saved it since this call was made."
-
 
 class RowGoneError(ObjectNotFound, StaleDataError):
     """The row of an instance that was to be updated is not there.
 
-    It is a ``StaleDataError`` too, which is what SQLAlchemy's users catch.
+    It is a ``StaleDataError`` too, which SQLAlchemy's users catch.
     """
 
 
 class RowDroppedError(RowMismatchError, FlushError):
     """The database has not stored a new row, and told of no error.
 
-    It is a ``FlushError`` too, which is what SQLAlchemy raises where it counts the rows.
+    It is a ``FlushError`` too, which SQLAlchemy raises where it counts the rows.
     """
 
 
@@ -79,7 +76,9 @@ def refuse_second(instance: object, error: Exception | None = None) -> NoReturn:
     Raises:
         AlreadyStoredError: Always; the row is undone.
     """
-    raise AlreadyStoredError(ALREADY_STORED.format(instance)) from error
+    raise AlreadyStoredError(
+        f"{instance!r} is stored already: another task has saved it since this call was made."
+    ) from error
 
 
 async def first_gone(

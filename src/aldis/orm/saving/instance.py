@@ -15,7 +15,7 @@ from ...context import CURRENT, NONE
 from ...dispatch.emitters import PARAMETERS
 from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
-from ...errors import AlreadyStoredError, SkipOperation
+from ...errors import SkipOperation
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, changed, detach, wait_again, waiting_changes
 from ..mapping.plan import new_row
@@ -26,7 +26,7 @@ from ..meta import Meta, meta_of
 from ..transactions.rollback import UNTOUCHED, RollbackScope
 from .core_sql import delete_one, insert_row, update_one
 from .firing import are_off, asked_of, of_one
-from .gone import ALREADY_STORED, gone, no_longer_stored, refuse_second
+from .gone import gone, no_longer_stored, refuse_second
 from .roads import brings_changes, delete_needs_flush, needs_flush
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def values_to_save(
     is_update = not force_insert and before.key is not None
     if is_update:
         if is_new:
-            raise AlreadyStoredError(ALREADY_STORED.format(state.obj()))
+            refuse_second(state.obj())
         if state.was_deleted:
             raise gone(state)
     elif was_stored and not force_insert:
@@ -260,7 +260,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 if not skipped:
                     for _, was in altered(loaded, *values_before):
                         if is_update:
-                            scope.take_over(mapping)
+                            scope.take_over(mapping, [(state, before)])
                         take_attributes(mapping, state, was, columns_before, column_values, is_update)
                     if is_update and len(column_values) < len(columns_before):
                         leave_out_defaults(mapping, state, columns_before, column_values)
@@ -270,7 +270,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             if skipped:
                 if state.key is before.key:
                     if is_update:
-                        scope.take_over(mapping)
+                        scope.take_over(mapping, [(state, before)])
                     before.put_back(state)
             elif needs_flush(mapping, state, column_values, is_update) or (
                 kind == "save" and mapping.relationships and brings_changes(mapping, state)
@@ -322,7 +322,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             if not sets_key and state.key is not before.key:  # another task has stored the instance, or deleted it
                 scope.own = None
             elif is_update and not is_writing:
-                scope.take_over(mapping)
+                scope.take_over(mapping, [(state, before)])
             if token is not None:
                 CURRENT.reset(token)
     if waiting and not skipped:
@@ -388,7 +388,7 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
             if not is_deleted and state.key is not before.key:  # another task has deleted the row
                 scope.own = None
             elif not is_writing:
-                scope.take_over(mapping)
+                scope.take_over(mapping, [(state, before)])
             if token is not None:
                 CURRENT.reset(token)
         if not skipped:

@@ -66,8 +66,8 @@ async def found_or_written(
     Args:
         bulk: The operation.
         transaction: Where it runs.
-        find: Returns the stored instances, by their unique values; told whether to see what others have committed
-            since the transaction began.
+        find: Returns the stored instances, by their unique values; told whether to see the rows that others have
+            committed since the transaction began.
         write: Writes the others, and returns the answer.
 
     Raises:

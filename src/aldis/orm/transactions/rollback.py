@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
+    from ..mapping.instance_state import Snapshot
     from ..mapping.table import TableMapping
 
 __all__ = ["UNTOUCHED", "Before", "Change", "Changed", "Changes", "RollbackScope"]
@@ -23,9 +24,6 @@ class Before(Protocol):
     def put_back(self, state: InstanceState[Any]) -> None:
         """Restore the instance of that state."""
 
-    def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
-        """Be as the instance is by now, but for what is pending."""
-
 
 class Untouched:
     """The earlier condition of an instance that an operation has not touched: it waits for its turn."""
@@ -34,9 +32,6 @@ class Untouched:
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Leave the instance as it is: other operations may have written it meanwhile."""
-
-    def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
-        """Do nothing."""
 
 
 UNTOUCHED: Final = Untouched()
@@ -191,14 +186,19 @@ class RollbackScope:
             state, before = self.own
             before.put_back(state)
 
-    def take_over(self, mapping: TableMapping) -> None:
-        """Put the instance back to its present condition, but for what is pending: another task has written it.
+    def take_over(self, mapping: TableMapping, rows: Iterable[tuple[InstanceState[Any], Snapshot | None]]) -> None:
+        """Put instances back to their present values: another task may have written them while receivers ran.
 
-        Not where an operation inside has written it, in a receiver: that is undone, too.
+        Pending changes stay those of before. An instance that an operation inside has written, in a receiver, is left
+        out: that is undone, too.
+
+        Args:
+            mapping: The mapping of their class.
+            rows: The state of each instance, and the condition to put it back to; ``None`` where it is not put back.
         """
-        if self.own is not None:
-            state, before = self.own
-            if not any(each is state for change in self.done for each in change.live_states()):
+        inside = {id(state) for change in self.done for state in change.live_states()}
+        for state, before in rows:
+            if before is not None and id(state) not in inside:
                 before.take_over(mapping, state)
 
     def join(self, outer: RollbackScope) -> None:
