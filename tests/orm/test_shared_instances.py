@@ -23,14 +23,19 @@ async def models(url):
 def model(request, models):
     """Return each model, whose receivers take their time."""
     found = getattr(models, request.param)
-    signals = found.meta.signals
-    for signal in (signals.pre_save, signals.pre_update, signals.pre_delete):
 
-        async def wait(sender):
-            await asyncio.sleep(0.001)
+    async def wait(sender):
+        await asyncio.sleep(0.001)
 
-        signal.connect(wait, found, weak=False)
+    before_each_write(found, wait, weak=False)
     return found
+
+
+def before_each_write(model, receiver, *, weak: bool = True) -> None:
+    """Connect a receiver to the signals before a write."""
+    signals = model.meta.signals
+    for signal in (signals.pre_save, signals.pre_update, signals.pre_delete):
+        signal.connect(receiver, model, weak)
 
 
 class FirstCall:
@@ -281,8 +286,7 @@ async def test_row_that_another_transaction_has_deleted_stays_deleted(models, mo
         pytest.skip("SQLite has one writer at a time")
     one, other, first = model(name="a"), model(name="b"), FirstCall(fails)
     await model.query.bulk_create([one, other])
-    for name in ("pre_save", "pre_update", "pre_delete"):
-        getattr(model.meta.signals, name).connect(first, model)
+    before_each_write(model, first)
     if call == "bulk_update":
         one.name, other.name = "c", "d"
         waiting = asyncio.create_task(model.query.bulk_update([one, other]))
@@ -308,8 +312,7 @@ async def test_instance_has_what_another_transaction_has_stored_while_a_receiver
         pytest.skip("SQLite has one writer at a time")
     one, other, first = model(name="a"), model(name="b"), FirstCall(fails)
     await model.query.bulk_create([one, other])
-    for name in ("pre_save", "pre_update", "pre_delete"):
-        getattr(model.meta.signals, name).connect(first, model)
+    before_each_write(model, first)
     if call == "bulk_update":
         other.name = "d"
         waiting = asyncio.create_task(model.query.bulk_update([one, other], update_fields=["name"]))
@@ -343,8 +346,7 @@ async def test_update_that_a_receiver_has_made_is_put_back_with_the_call(models,
             await one.update(name="n")
             raise ValueError("refused")
 
-    for name in ("pre_save", "pre_update", "pre_delete"):
-        getattr(model.meta.signals, name).connect(change, model)
+    before_each_write(model, change)
     with pytest.raises(ValueError, match="refused"):
         if call == "bulk_update":
             await model.query.bulk_update([one], update_fields=["name"])

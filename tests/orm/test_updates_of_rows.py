@@ -152,12 +152,18 @@ KEYS = {
 """Types of keys, with texts that the database takes for the keys "ab" and "cd"."""
 
 
-@pytest.mark.parametrize("kind", KEYS)
-@pytest.mark.parametrize("is_heard", [False, True])
-async def test_keys_are_compared_as_the_database_does(models, kind, is_heard) -> None:
+def keys_of(kind, models):
+    """Return a type of keys, and its texts; skip a database that has it not."""
     of, keys, drivers = KEYS[kind]
     if driver_of(models) not in drivers:
         pytest.skip("another database's")
+    return of, keys
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_keys_are_compared_as_the_database_does(models, kind, is_heard) -> None:
+    of, keys = keys_of(kind, models)
 
     class Word(models.Base):
         __tablename__ = "word"
@@ -194,9 +200,7 @@ async def test_row_that_is_there_twice_gets_the_last_values(models, Kept) -> Non
 
 @pytest.mark.parametrize("kind", KEYS)
 async def test_two_keys_of_one_row_write_it_twice(models, kind) -> None:
-    of, keys, drivers = KEYS[kind]
-    if driver_of(models) not in drivers:
-        pytest.skip("another database's")
+    of, keys = keys_of(kind, models)
 
     class Word(models.Base):
         __tablename__ = "word"
