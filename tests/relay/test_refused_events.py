@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import msgspec
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.event import listens_for
@@ -15,6 +16,10 @@ from aldis.relay import tables
 from aldis.relay.brokers.transport import Transport
 from aldis.relay.inbox import Inbox
 from aldis.signals import post_save
+
+
+class Pointed(msgspec.Struct):
+    id: int
 
 
 def event(number: int = 0, key: str = "7", event_id: str | None = None) -> relay.Event:
@@ -76,6 +81,63 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
         "r passes over event refused, which the database refuses: OperationalError: " in caplog.text
     )
     assert "INSERT INTO" not in caplog.text  # neither the statement nor its values
+
+
+async def parked_events(shop) -> list[tuple[str, int, bool]]:
+    return [(row.event_id, row.attempts, row.dead_at is not None) for row in await parked_rows(shop)]
+
+
+async def test_later_events_of_a_key_that_has_failed_in_the_same_transaction_are_parked_behind_it(shop) -> None:
+    got, fails = [], True
+
+    def receive(sender, event_id):
+        if event_id == "e.1" and fails:
+            raise LookupError
+        got.append(event_id)
+
+    inbox = inbox_of(shop, receive, backoff=0.0)
+    events = [event(0, "a"), event(1, "b"), event(2, "a"), event(3, "b"), event(4, "c"), event(3, "b")]
+    async with asyncio.timeout(60):
+        await inbox.take_all(events)
+        assert got == ["e.0", "e.2", "e.4"]
+        assert await parked_events(shop) == [("e.1", 1, False), ("e.3", 0, False)]
+        await inbox.take_all(events)  # they come again, as after a crash
+        assert got == ["e.0", "e.2", "e.4"]
+        fails = False
+        while await inbox.retry_one():
+            pass
+    assert got == ["e.0", "e.2", "e.4", "e.1", "e.3"]
+    assert await parked_events(shop) == []
+
+
+async def test_dead_event_holds_up_no_later_one_of_its_key_in_the_same_transaction(shop) -> None:
+    got = []
+
+    def receive(sender, event_id, instance: Pointed):
+        got.append(event_id)
+
+    inbox = inbox_of(shop, receive)
+    unreadable = relay.Event("e.1", "User", "post_save", "a", 1, 0.0, b'{"instance":{"id":"x"}}', 7)
+    async with asyncio.timeout(60):
+        await inbox.take_all([event(0, "a"), unreadable, event(2, "a"), unreadable])
+    assert got == ["e.0", "e.2"]
+    assert await parked_events(shop) == [("e.1", 1, True)]
+
+
+async def test_events_of_a_lane_share_a_transaction_unless_the_receiver_is_slow(shop) -> None:
+    commits = 0
+
+    @listens_for(shop.database.engine.sync_engine, "commit")
+    def count(connection):
+        nonlocal commits
+        commits += 1
+
+    inbox = inbox_of(shop, lambda sender: None)
+    await inbox.take_all([event(number, "a") for number in range(10)])
+    assert commits == (1 if shop.database.engine.dialect.insert_returning else 10)
+    inbox.call_seconds, before = 1.0, commits
+    await inbox.take_all([event(number, "a") for number in range(10, 20)])
+    assert commits - before == 10
 
 
 async def test_event_that_is_locked_elsewhere_is_waited_for(shop, url, caplog, monkeypatch) -> None:

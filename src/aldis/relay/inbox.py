@@ -1,7 +1,7 @@
 """The inbox of a receiver: an event has its effect once; one that fails is parked, with later ones of its key.
 
-The handlers of a broker's messages and the relay without a broker call :meth:`Inbox.take` with each event of a lane,
-and call it with the next when it has returned.
+The handlers of a broker's messages call :meth:`Inbox.take` with each event of a lane, the relay without a broker
+:meth:`Inbox.take_all` with some, and both call it with the next when it has returned.
 """
 
 from __future__ import annotations
@@ -60,12 +60,18 @@ REFUSALS: Final = 5
 LONGEST_KEY: Final = 400
 
 SLOW_SECONDS: Final = 0.005
-"""A receiver is slow from there on: a commit takes about as long."""
+"""A receiver is slow from there on, or where a call takes longer than the transaction around it."""
+
+SLOW_FOR_SURE_SECONDS: Final = 0.02
+"""A receiver is slow from there on, however long a transaction takes: the database may be slow, too."""
 
 QUICK_AT_ONCE: Final = 2
 """Transactions at once that are shared by events: the database works on one while the other is prepared."""
 
 SLOW_AT_ONCE: Final = LANES
+
+SHARED_AT_ONCE: Final = LANES
+"""Events that share a transaction at most, where those of one lane are not more."""
 
 STUCK_SECONDS: Final = 0.25
 """After which a transaction counts no more among those at once: one of its calls may hang."""
@@ -77,9 +83,9 @@ unpack: Final[Callable[[bytes], Event]] = msgspec.msgpack.Decoder(Event).decode
 class Inbox:
     """The events that have arrived for one receiver.
 
-    A commit costs more than most receivers do. So events of several lanes share a transaction, each with a savepoint of
-    its own, as long as the receiver is quick. A slow receiver, one that waits for something else, gets a transaction
-    for each event, as many at once as there are lanes.
+    A commit costs more than most receivers do. So events share a transaction, those of a lane and those of several,
+    each with a savepoint of its own, as long as the receiver is quick. A slow receiver, one that waits for something
+    else, gets a transaction for each event, as many at once as there are lanes.
 
     Args:
         receiver: The receiver.
@@ -89,7 +95,8 @@ class Inbox:
     def __init__(self, receiver: Receiver, database: Database) -> None:
         self.receiver = receiver
         self.database = database
-        self.waiting: deque[tuple[Event, asyncio.Future[None]]] = deque()
+        self.waiting: deque[tuple[Sequence[Event], asyncio.Future[None]]] = deque()
+        """Events of one lane, and the future that is done when they are settled."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.retries: set[asyncio.Task[bool]] = set()
         self.is_closing = False
@@ -97,27 +104,25 @@ class Inbox:
         """Tasks that have taken long with the same events."""
         self.call_seconds = 0.0
         """How long the receiver takes, in seconds: the latest calls count most."""
+        self.transaction_seconds = 0.0
+        """How long a transaction takes without the receiver's calls, counted as these are."""
 
     async def take(self, event: Event) -> None:
         """Let an event have its effect, or park it; returns when one of both is committed.
 
         While the database does not serve, it is asked again and again: the next event of the lane waits for this one.
         """
-        settled = asyncio.get_running_loop().create_future()
-        self.waiting.append((event, settled))
-        self.start_work()
-        await settled
+        await self.take_all([event])
 
     async def take_all(self, events: Sequence[Event]) -> None:
-        """Take several events of a lane, no two of one key: a quick receiver takes them in a transaction or two.
+        """Take several events of a lane in their order, as :meth:`take` does; those of a quick receiver share a commit.
 
-        A slow receiver takes them one after the other.
+        Those of one key may be among them: an event whose key has failed is parked behind it.
         """
-        if self.is_slow() or len(events) == 1:
-            for event in events:
-                await self.take(event)
-        else:
-            await asyncio.gather(*map(self.take, events))
+        settled = asyncio.get_running_loop().create_future()
+        self.waiting.append((events, settled))
+        self.start_work()
+        await settled
 
     def start_work(self) -> None:
         """Let another task settle events, where some wait and there may be one more."""
@@ -145,17 +150,29 @@ class Inbox:
 
     def is_slow(self) -> bool:
         """Tell whether the receiver takes so long that to share a transaction saves nothing."""
-        return self.call_seconds > SLOW_SECONDS
+        return self.call_seconds > max(SLOW_SECONDS, min(self.transaction_seconds, SLOW_FOR_SURE_SECONDS))
+
+    def shares(self) -> bool:
+        """Tell whether events share a transaction: not where the database cannot tell which of many it has noted."""
+        return not self.is_slow() and bool(self.database.engine.dialect.insert_returning)
+
+    def next_waiting(self) -> list[tuple[Sequence[Event], asyncio.Future[None]]]:
+        """Take those out that are settled next: the events of one lane, or of several."""
+        group = [self.waiting.popleft()]
+        count = len(group[0][0])
+        while self.shares() and self.waiting and count + len(self.waiting[0][0]) <= SHARED_AT_ONCE:
+            group.append(self.waiting.popleft())
+            count += len(group[-1][0])
+        return group
 
     async def work(self) -> None:
         """Settle the events that wait."""
         try:
             while self.waiting:
-                count = 1 if self.is_slow() or not self.database.engine.dialect.insert_returning else len(self.waiting)
-                group = [self.waiting.popleft() for _ in range(min(count, LANES))]
+                group = self.next_waiting()
                 try:
                     with self.going_on():
-                        await self.settle_for_sure([event for event, _ in group])
+                        await self.settle_all([event for events, _ in group for event in events])
                 except asyncio.CancelledError:
                     for _, settled in group:
                         settled.cancel()
@@ -178,6 +195,14 @@ class Inbox:
         if under_way and seconds > 0:
             await asyncio.wait(under_way, timeout=seconds)
         await cancelled(self.tasks | self.retries)
+
+    async def settle_all(self, events: list[Event]) -> None:
+        """Settle events, together or each alone."""
+        if self.shares():
+            await self.settle_for_sure(events)
+        else:
+            for event in events:
+                await self.settle_for_sure([event])
 
     async def settle_for_sure(self, events: list[Event]) -> None:
         """Settle events; those that cannot share a transaction are settled each alone.
@@ -236,19 +261,40 @@ class Inbox:
 
     async def settle(self, events: list[Event]) -> None:
         """Let events have their effect, or park them."""
+        begun = time.perf_counter()
         async with self.transaction() as connection:
             new = await self.record(connection, events)
+            seconds = time.perf_counter() - begun
+            aside, failed = list[dict[str, Any]](), set[str]()
             for event in events:
                 if event.id not in new:
                     await self.park_behind(connection, event)
                     continue
                 new.remove(event.id)
-                begun = time.perf_counter()
+                if key_of(event) in failed:
+                    aside.append(self.row(event, 0, 0.0, "", None))
+                    continue
                 try:
-                    async with self.database.transaction():
-                        await self.receiver.call(event)
+                    await self.call(event)
                 except Exception as error:
-                    await self.park(connection, event, 1, error)
+                    row = self.row(event, 1, *self.verdict(event.id, 1, error))
+                    aside.append(row)
+                    if row["dead_at"] is None:
+                        failed.add(row["key"])
+            begun = time.perf_counter()
+            if aside:
+                await self.park(connection, aside)
+        seconds += time.perf_counter() - begun
+        self.transaction_seconds += (seconds - self.transaction_seconds) / 8
+
+    async def call(self, event: Event) -> None:
+        """Call the receiver, with a savepoint around it; an event that it cannot read needs none."""
+        arguments = self.receiver.arguments(event)
+        async with self.database.transaction():
+            begun = time.perf_counter()
+            try:
+                await self.receiver.call(event, arguments)
+            finally:
                 self.call_seconds += (time.perf_counter() - begun - self.call_seconds) / 8
 
     async def record(self, connection: AsyncConnection, events: list[Event], is_guarded: bool = True) -> set[str]:
@@ -286,12 +332,12 @@ class Inbox:
         if not await self.is_known(connection, event):
             await connection.execute(insert_if_new(parked, connection.dialect.name), self.row(event, 0, 0.0, "", None))
 
-    async def park(self, connection: AsyncConnection, event: Event, attempts: int, error: Exception) -> None:
-        """Park an event on which the receiver has raised; it no longer counts as received."""
-        here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id == event.id)
+    async def park(self, connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+        """Park events that were noted as received; they no longer count as that."""
+        ids = [row["event_id"] for row in rows]
+        here = (inbox.c.receiver == self.receiver.name, inbox.c.event_id.in_(ids))
         await connection.execute(delete(inbox).where(*here))
-        row = self.row(event, attempts, *self.verdict(event.id, attempts, error))
-        await connection.execute(insert_if_new(parked, connection.dialect.name), row)
+        await connection.execute(insert_if_new(parked, connection.dialect.name), rows)
 
     async def park_refused(self, event: Event, error: Exception) -> bool:
         """Park an event whose transaction the database has refused; return whether it is settled by that.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, delete, exists, or_, select, update
+from sqlalchemy import Engine, Integer, bindparam, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
@@ -36,6 +36,8 @@ LEASE_SECONDS: Final = 10.0
 
 ROWS_AT_ONCE: Final = 500
 EVENTS_AT_ONCE: Final = 5000
+
+SELECT_ROWS: Final = select(outbox).where(outbox.c.id.in_(bindparam("numbers", expanding=True))).order_by(outbox.c.id)
 
 
 def separate_engine(database: Database, connections: int, more: int = 0) -> AsyncEngine:
@@ -95,8 +97,19 @@ class Lanes:
                 delivery.c.receiver == receiver, delivery.c.outbox_id == outbox.c.id
             )
             wanted &= ~exists(taken)
-        self.wanted = () if wanted is None else (wanted,)
+        wanting = () if wanted is None else (wanted,)
         self.locks = engine.dialect.name != "sqlite"
+        # Made once: to make them for each turn was a tenth of a turn's time.
+        something = exists(select(outbox.c.id).where(outbox.c.lane == lane.c.lane, *wanting))
+        self.select_waiting = select(lane.c.lane).where(lane.c.receiver == receiver, something)
+        here = (lane.c.receiver == receiver, lane.c.lane == bindparam("number"))
+        self.select_locked = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
+        if engine.dialect.name == "postgresql":
+            self.select_locked = self.select_locked.add_columns(end_if_silent(*silence_values(LEASE_SECONDS)))
+        in_lane = (outbox.c.lane == bindparam("number"), *wanting)
+        most = bindparam("most", type_=Integer)
+        self.select_counts = select(outbox.c.id, outbox.c.count).where(*in_lane).order_by(outbox.c.id).limit(most)
+        self.update_lease = update(lane).where(*here, lane.c.owner == self.owner)
 
     async def prepare(self) -> None:
         """Make the lanes' rows, where they are missing."""
@@ -106,23 +119,17 @@ class Lanes:
 
     async def waiting(self) -> list[int]:
         """Return the lanes in which something waits."""
-        something = exists(select(outbox.c.id).where(outbox.c.lane == lane.c.lane, *self.wanted))
-        statement = select(lane.c.lane).where(lane.c.receiver == self.receiver, something)
         async with self.engine.connect() as connection:
-            return list(await connection.scalars(statement))
+            return list(await connection.scalars(self.select_waiting))
 
     @asynccontextmanager
     async def claimed(self, number: int) -> AsyncIterator[Claim | None]:
         """Hold a lane for a block; ``None`` where somebody else does."""
-        here = (lane.c.receiver == self.receiver, lane.c.lane == number)
         if self.locks:
             async with self.engine.connect() as connection, connection.begin():
-                statement = select(lane.c.lane).where(*here).with_for_update(skip_locked=True)
-                if connection.dialect.name == "postgresql":
-                    statement = statement.add_columns(end_if_silent(*silence_values(LEASE_SECONDS)))
-                else:
+                if connection.dialect.name != "postgresql":
                     await end_on_mariadb_if_silent(connection, LEASE_SECONDS)
-                if await connection.scalar(statement) is None:
+                if await connection.scalar(self.select_locked, {"number": number}) is None:
                     yield None
                     return
                 claim = Claim(self, number, connection)
@@ -134,7 +141,8 @@ class Lanes:
             # A lease that ends much further ahead than one is long was given before the clock went back: it is none.
             # One that was given while this process waited for the lock ends a little further ahead.
             is_free = or_(lane.c.until < now, lane.c.until > now + 2 * LEASE_SECONDS)
-            free = update(lane).where(*here, is_free).values(owner=self.owner, until=now + LEASE_SECONDS)
+            here = (lane.c.receiver == self.receiver, lane.c.lane == number, is_free)
+            free = update(lane).where(*here).values(owner=self.owner, until=now + LEASE_SECONDS)
             got = (await connection.execute(free)).rowcount
         if not got:
             yield None
@@ -148,13 +156,9 @@ class Lanes:
                 async with writing(self.engine) as connection:
                     await self.let_go(connection, number)
 
-    def lease(self, number: int) -> tuple[ColumnElement[bool], ...]:
-        """Return the conditions for the row of a lane that is leased to this process."""
-        return lane.c.receiver == self.receiver, lane.c.lane == number, lane.c.owner == self.owner
-
     async def let_go(self, connection: AsyncConnection, number: int) -> None:
         """Give the lease of a lane back; a renewal that is on its way finds it gone."""
-        await connection.execute(update(lane).where(*self.lease(number)).values(owner="", until=0))
+        await connection.execute(self.update_lease, {"number": number, "owner": "", "until": 0})
 
 
 class Claim:
@@ -185,8 +189,8 @@ class Claim:
             return
         lanes = self.lanes
         async with writing(lanes.engine) as connection:
-            renewed = update(lane).where(*lanes.lease(self.number)).values(until=time.time() + LEASE_SECONDS)
-            if not (await connection.execute(renewed)).rowcount:
+            renewed = {"number": self.number, "until": time.time() + LEASE_SECONDS}
+            if not (await connection.execute(lanes.update_lease, renewed)).rowcount:
                 raise LostLane(
                     f"lane {self.number} was taken over by another process: this one did not renew its lease of "
                     f"{LEASE_SECONDS:.0f} seconds. What it was passing on is passed on again, by the other one."
@@ -229,12 +233,11 @@ class Claim:
         Args:
             most: How many events there may be in them, if there is more than one row.
         """
-        here = (outbox.c.lane == self.number, *self.lanes.wanted)
         limit = min(ROWS_AT_ONCE, most)
-        counts = select(outbox.c.id, outbox.c.count).where(*here).order_by(outbox.c.id).limit(limit)
         async with self.open_to_read() as connection:
             numbers: list[int] = []
-            found = (await connection.execute(counts)).all()
+            here = {"number": self.number, "most": limit}
+            found = (await connection.execute(self.lanes.select_counts, here)).all()
             for number, count in found:
                 if numbers and count > most:
                     break
@@ -242,8 +245,8 @@ class Claim:
                 most -= count
             if not numbers:
                 return [], True
-            rows = select(outbox).where(outbox.c.id.in_(numbers)).order_by(outbox.c.id)
-            return (await connection.execute(rows)).all(), len(numbers) == len(found) < limit
+            rows = await connection.execute(SELECT_ROWS, {"numbers": numbers})
+            return rows.all(), len(numbers) == len(found) < limit
 
     async def end_turn(self, passed: Collection[int], unsendable: Collection[int], is_last: bool) -> None:
         """Take note of the rows of a turn, in one transaction; where the lane is leased, the last turn lets it go.

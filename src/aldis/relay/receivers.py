@@ -241,12 +241,16 @@ class Receiver:
         told = {name: {"type": [kinds.get(name, "boolean"), "null"]} for name in names}
         return {"type": "object", "properties": {"instance": instance, **told}, "required": ["instance"]}
 
-    async def call(self, event: Event) -> None:
+    async def call(self, event: Event, arguments: dict[str, Any] | None = None) -> None:
         """Call the function, for ``patience`` seconds at most.
 
         A receiver that ends by an exception which is no ``Exception`` must not end the relay with it, at each restart
         again: a ``CancelledError`` where nobody has cancelled this task, as of a task of its own that was cancelled,
         and a ``SystemExit`` count as failures.
+
+        Args:
+            event: The event.
+            arguments: Those of :meth:`arguments`; by default they are read here.
 
         Raises:
             SchemaError: It cannot read the event.
@@ -259,7 +263,7 @@ class Receiver:
         cancellations = task.cancelling()
         limit: asyncio.Timeout | None = None
         try:
-            result = self.function(event.sender, **self.arguments(event))
+            result = self.function(event.sender, **(self.arguments(event) if arguments is None else arguments))
             if isinstance(result, Awaitable):
                 async with asyncio.timeout(self.patience) as limit:
                     await result

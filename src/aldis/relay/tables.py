@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
@@ -154,6 +155,7 @@ parked: Final = Table(
 """Events that a receiver has raised on, and those after them of the same key; the dead ones are not tried again."""
 
 
+@cache
 def insert_if_new(table: Table, dialect: str) -> Insert:
     """Return an INSERT that passes over rows which are there already."""
     if dialect in {"mysql", "mariadb"}:

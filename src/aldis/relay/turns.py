@@ -33,8 +33,8 @@ ROUND_SECONDS: Final = 0.4
 SHORTEST_SECONDS: Final = 0.02
 """Of a turn: to claim a lane, read it and let it go takes some milliseconds."""
 
-LEAST_EVENTS: Final = 16
-"""That are read for a turn, however slow the receiver is."""
+LEAST_EVENTS: Final = 4
+"""That are passed on together, where as many wait, however slow the receiver is."""
 
 PATIENCE_SECONDS: Final = 0.25
 """How long a turn waits for one call before it lends its place to another lane."""
@@ -52,7 +52,7 @@ class Consumer:
     lanes: Lanes
     pass_on: PassOn
     merges: bool
-    """It takes events of several rows at once, as long as no key is among them twice, and refuses none."""
+    """It takes events of several rows at once, and refuses none."""
     pace: float = math.inf
     """Events a second, in the latest turn."""
 
@@ -173,7 +173,8 @@ class Turn:
         self.begun = time.monotonic()
         self.batch: list[Event] = []
         """Events that are passed on together."""
-        self.keys: set[str] = set()
+        self.most_together = LANES
+        """Events of a batch."""
         self.complete: list[tuple[int, Sequence[Event]]] = []
         """Rows whose last event is in the batch, with their events."""
         self.done: list[int] = []
@@ -192,7 +193,8 @@ class Turn:
         seconds = self.turns.seconds()
         most = EVENTS_AT_ONCE
         if math.isfinite(seconds) and math.isfinite(self.consumer.pace):
-            most = min(max(int(2 * self.consumer.pace * seconds), LEAST_EVENTS), most)
+            count = max(int(self.consumer.pace * seconds), LEAST_EVENTS)
+            self.most_together, most = min(count, LANES), min(count if self.consumer.merges else 2 * count, most)
         rows, is_all = await self.claim.read(most)
         is_last = False
         part, passed = self.turns.parts.pop(self.name, (0, 0))
@@ -224,13 +226,12 @@ class Turn:
             self.set_aside(row.id, error)
             return not self.is_over()
         for number, event in enumerate(events[passed:] if self.consumer.merges else (), passed):
-            if event.key in self.keys or len(self.batch) == LANES:
+            if len(self.batch) == self.most_together:
                 await self.pass_batch()
                 if self.is_over():
                     self.turns.parts[self.name] = row.id, number
                     return False
             self.batch.append(event)
-            self.keys.add(event.key)
         self.complete.append((row.id, events))
         if self.consumer.merges:
             return True
@@ -244,7 +245,6 @@ class Turn:
         """Pass on the events of the batch, and take note of the rows that are done with it."""
         batch, self.batch = self.batch, []
         complete, self.complete = self.complete, []
-        self.keys = set()
         with self.place.lent_if_slow():
             await self.consumer.pass_on(batch)
         self.count += len(batch)
