@@ -12,12 +12,15 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from shops import recorded
-from sqlalchemy import func, insert, literal, select
+import pytest
+from shops import recorded, shop_on
+from sqlalchemy import delete, func, insert, literal, select, true
 
 from aldis import relay
 from aldis.relay import tables
 from aldis.relay.brokers.transport import Transport
+from aldis.relay.inbox import recording_statement
+from aldis.relay.lanes import Lanes
 from aldis.signals import post_save
 
 ROWS = int(os.environ.get("ALDIS_TEST_BACKLOG", "35000"))
@@ -126,3 +129,31 @@ async def test_backlog_is_passed_on(shop) -> None:
     with bounded_memory(f"{PASSED} rows passed on from {shop.database.engine.dialect.name}"):
         assert await running.pass_all() == PASSED
     assert await count(shop.database, tables.outbox) == 0
+
+
+async def plan_of(connection, statement, values) -> str:
+    """Return PostgreSQL's plan of a statement."""
+    compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    parameters = compiled.construct_params(values)
+    asyncpg = (await connection.get_raw_connection()).driver_connection
+    found = await asyncpg.fetch(f"EXPLAIN {compiled}", *[parameters[name] for name in compiled.positiontup])
+    return "\n".join(line for (line,) in found)
+
+
+@pytest.mark.parametrize("count", [1, 16])
+async def test_young_tables_are_not_read_whole_to_note_an_event(postgresql, count) -> None:
+    """PostgreSQL has no statistics of them: it must find each row by all of its key, and make no join."""
+    values = {"name": "r", "at": 1.0, "silence": "1s", "probe": "1s"}
+    for number in range(count):
+        values |= {f"id_{number}": f"e.{number}", f"key_{number}": f"{number}"}
+    async with shop_on(postgresql) as shop, shop.database.engine.connect() as connection:
+        noting = await plan_of(connection, recording_statement("postgresql", count, True, True), values)
+        inbox = tables.inbox.c
+        here = (inbox.receiver == "r", inbox.event_id.in_(["e.1", "e.2"]))
+        forgetting = await plan_of(connection, delete(tables.inbox).where(*here), {})
+        counting = Lanes(shop.database.engine, "r", true()).select_counts
+        reading = await plan_of(connection, counting, {"number": 1, "most": 10})
+    assert "Join" not in noting
+    assert "Join" not in reading, reading
+    assert "(dead_at IS NULL) AND (key = " in noting.replace("(key)::text", "key"), noting
+    assert "Filter" not in forgetting, forgetting

@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import Double, String, and_, bindparam, delete, exists, or_, select, true, union_all, update
+from sqlalchemy import Double, String, and_, bindparam, delete, or_, select, true, union_all, update
 
 from ..orm.databases.outcome import concerns_values
 from .background import cancelled
@@ -27,7 +27,7 @@ from .lanes import writing
 from .log_text import error_line, printable
 from .receivers import LONGEST_DELAY_SECONDS
 from .silence import end_if_silent, ended_by_mariadb_if_silent, silence_values
-from .tables import inbox, insert_if_new, parked
+from .tables import inbox, insert_if_new, none_of, parked
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -412,19 +412,18 @@ class Inbox:
     async def retry_one(self) -> bool:
         """Try the event that has waited longest, of the first of each key; return whether there was one."""
         before = parked.alias()
-        ahead = exists(
-            select(before.c.id).where(
-                before.c.receiver == parked.c.receiver,
-                before.c.dead_at.is_(None),
-                before.c.key == parked.c.key,
-                before.c.id < parked.c.id,
-            )
+        ahead = select(before.c.id).where(
+            before.c.receiver == parked.c.receiver,
+            before.c.dead_at.is_(None),
+            before.c.key == parked.c.key,
+            before.c.id < parked.c.id,
         )
         now = time.time()
         # No attempt is planned further ahead than the longest delay: the clock has gone back since.
         is_due = or_(parked.c.next_at <= now, parked.c.next_at > now + LONGEST_DELAY_SECONDS)
         due = (parked.c.receiver == self.receiver.name, parked.c.dead_at.is_(None), is_due)
-        first = select(parked).where(*due, ~ahead).order_by(parked.c.next_at, parked.c.id).limit(1)
+        is_first = none_of(ahead, self.database.engine.dialect.name)
+        first = select(parked).where(*due, is_first).order_by(parked.c.next_at, parked.c.id).limit(1)
         async with self.database.open_engine.connect() as connection:
             row = (await connection.execute(first)).first()
         if row is None:
@@ -483,7 +482,7 @@ def recording_statement(dialect: str, count: int, is_guarded: bool, returns: boo
     ).subquery()
     row = select(text("name"), some.c.id, bindparam("at", type_=Double))
     here = (parked.c.receiver == text("name"), parked.c.key == some.c.key, parked.c.dead_at.is_(None))
-    row = row.where(~exists(select(parked.c.id).where(*here)) if is_guarded else true())
+    row = row.where(none_of(select(parked.c.id).where(*here), dialect) if is_guarded else true())
     statement: Any = insert_if_new(inbox, dialect).from_select(["receiver", "event_id", "received_at"], row)
     if dialect == "postgresql":
         # A process that is cut off does not keep the event: its session ends, and with it the lock on this row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,8 +19,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    exists,
     insert,
     inspect,
+    literal_column,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.mysql import LONGBLOB, VARCHAR
@@ -29,7 +31,7 @@ from sqlalchemy.schema import DDL
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Insert
+    from sqlalchemy import ColumnElement, Connection, Insert, Select
 
     from ..orm.database import Database
 
@@ -41,6 +43,7 @@ __all__ = [
     "inbox",
     "insert_if_new",
     "lane",
+    "none_of",
     "outbox",
     "parked",
     "receiver",
@@ -130,12 +133,16 @@ delivery: Final = Table(
 inbox: Final = Table(
     "aldis_inbox",
     metadata,
-    Column("receiver", text(200), primary_key=True),
     Column("event_id", text(48), primary_key=True),
+    Column("receiver", text(200), primary_key=True),
     Column("received_at", Double, nullable=False),
     Index("ix_aldis_inbox_received_at", "received_at"),
 )
-"""The events that have had their effect."""
+"""The events that have had their effect.
+
+The event comes first in the key, here and in ``aldis_parked``. PostgreSQL plans without statistics while a table is
+young: where the receiver comes first, it reads all events of a receiver to find one.
+"""
 
 parked: Final = Table(
     "aldis_parked",
@@ -149,10 +156,18 @@ parked: Final = Table(
     Column("next_at", Double, nullable=False),
     Column("error", Text, nullable=False),
     Column("dead_at", Double, nullable=True),
-    UniqueConstraint("receiver", "event_id", name="uq_aldis_parked_event"),
+    UniqueConstraint("event_id", "receiver", name="uq_aldis_parked_event"),
     Index("ix_aldis_parked_key", "receiver", "dead_at", "key"),
 )
 """Events that a receiver has raised on, and those after them of the same key; the dead ones are not tried again."""
+
+
+def none_of(rows: Select[Any], dialect: str) -> ColumnElement[bool]:
+    """Return the condition that there are no such rows: they are looked up for each row that it is asked of.
+
+    PostgreSQL makes a join of it, which may read all of a young table each time. Not so of a subquery with an OFFSET.
+    """
+    return ~exists(rows.offset(literal_column("0")) if dialect == "postgresql" else rows)
 
 
 @cache
