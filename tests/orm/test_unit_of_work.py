@@ -237,7 +237,7 @@ async def test_rollback_around_a_bulk_of_such_rows_puts_them_back(shapes) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:DELETE statement on table:sqlalchemy.exc.SAWarning")  # a plain session warns, too
-@pytest.mark.parametrize(("name", "values"), [("Dog", {}), ("Post", {"title": "a"})])
+@pytest.mark.parametrize(("name", "values"), [("Dog", {}), ("Post", {"title": "a"}), ("Page", {"text": "a"})])
 async def test_delete_of_a_row_that_is_gone_answers_0(shapes, name, values) -> None:
     model = getattr(shapes, name)
     gone, there = await model.query.create(**values), await model.query.create(**values)
@@ -249,3 +249,15 @@ async def test_delete_of_a_row_that_is_gone_answers_0(shapes, name, values) -> N
     assert await there.delete() == 1
     assert [told["row_count"] for _, _, told in calls] == [0, 1]
     assert await model.query.count() == 0
+    assert inspect(gone).transient
+    await gone.save()
+    assert await model.query.count() == 1
+
+
+async def test_delete_of_a_row_that_has_another_version_is_refused(shapes) -> None:
+    page = await shapes.Page.query.create(text="a")
+    await (await shapes.Page.query.get(id=page.id)).update(text="other")
+    with pytest.raises(StaleDataError):
+        await page.delete()
+    assert await shapes.Page.query.count() == 1
+    assert inspect(page).detached

@@ -371,7 +371,7 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
                 from . import unit_of_work
 
                 # A session refuses an instance that another one has deleted.
-                row_count = 0 if state.was_deleted else await unit_of_work.delete(transaction, instance)
+                row_count = 0 if state.was_deleted else await unit_of_work.delete(transaction, mapping, instance)
             elif not skipped:
                 row_count = await delete_one(transaction, mapping, state)
             is_deleted = not skipped

@@ -244,11 +244,12 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: set[i
             transaction.scope.remember(state, Snapshot(state))
 
 
-async def delete(transaction: Transaction, instance: object) -> int:
+async def delete(transaction: Transaction, mapping: TableMapping, instance: object) -> int:
     """Delete a stored instance, and treat related rows as their relationships say; return the number of its rows.
 
     Args:
         transaction: Where to delete; it also puts the related instances back when it is undone.
+        mapping: The mapping of its class.
         instance: The instance.
 
     Returns:
@@ -256,8 +257,23 @@ async def delete(transaction: Transaction, instance: object) -> int:
         them were gone: 1.
 
     Raises:
+        StaleDataError: The row has another version; or it is gone, and related rows were to be written with it.
         TransactionEndedError: The instance is not stored any more: another task has deleted it.
     """
+    state, related = instance_state(instance), list[object]()
+    before = Snapshot(state)
+    try:
+        return await flush_deletion(transaction, instance, related)
+    except StaleDataError:  # SQLAlchemy counts the rows where there is a version counter
+        if related or await first_gone(transaction, mapping, [state]) is None:
+            raise
+        make_transient(instance)
+        before.put_back(state)  # the flush was undone, which expires it
+        return 0
+
+
+async def flush_deletion(transaction: Transaction, instance: object, related: list[object]) -> int:
+    """Delete an instance in a session of its own, see :func:`delete`; ``related`` gets the others that it may write."""
     table = instance_state(instance).mapper.base_mapper.local_table
     counts: list[int] = []
 
@@ -281,6 +297,7 @@ async def delete(transaction: Transaction, instance: object) -> int:
             await session.flush()
         finally:
             event.remove(transaction.sync, "after_cursor_execute", count)
+            related += [each for each in session if each is not instance]
         await session.commit()
         key = instance_state(instance).key
         let_go(session)
