@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, insert, literal, select, true
 from aldis import relay
 from aldis.relay import tables
 from aldis.relay.brokers.transport import Transport
-from aldis.relay.inbox import recording_statement
+from aldis.relay.effects import recording_statement
 from aldis.relay.lanes import Lanes
 from aldis.signals import post_save
 

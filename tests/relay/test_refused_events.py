@@ -64,15 +64,15 @@ async def test_event_that_the_database_refuses_is_passed_over_and_the_next_one_c
         got.append(key)
 
     inbox = inbox_of(shop, receive)
-    record, row = inbox.record, inbox.row
+    record, row = inbox.effects.record, inbox.effects.row
 
     async def refusing(connection, events, is_guarded=True):
         if any(each.id == "refused" for each in events):
             await connection.execute(insert(tables.parked), {"receiver": "r"})  # lacks what may not be NULL
         return await record(connection, events, is_guarded)
 
-    inbox.record = refusing
-    inbox.row = lambda event, *rest: {**row(event, *rest), "event": object()}  # it cannot be parked either
+    inbox.effects.record = refusing
+    inbox.effects.row = lambda event, *rest: {**row(event, *rest), "event": object()}  # it cannot be parked either
     async with asyncio.timeout(60):
         await asyncio.gather(*[inbox.take(each) for each in (event(1, "1"), event(2, "2", "refused"), event(3, "3"))])
         await inbox.take(event(4, "2"))
@@ -104,7 +104,7 @@ async def test_later_events_of_a_key_that_has_failed_in_the_same_transaction_are
         await inbox.take_all(events)  # they come again, as after a crash
         assert got == ["e.0", "e.2", "e.4"]
         fails = False
-        while await inbox.retry_one():
+        while await inbox.effects.retry_one():
             pass
     assert got == ["e.0", "e.2", "e.4", "e.1", "e.3"]
     assert await parked_events(shop) == []
@@ -135,7 +135,7 @@ async def test_events_of_a_lane_share_a_transaction_unless_the_receiver_is_slow(
     inbox = inbox_of(shop, lambda sender: None)
     await inbox.take_all([event(number, "a") for number in range(10)])
     assert commits == (1 if shop.database.engine.dialect.insert_returning else 10)
-    inbox.call_seconds, before = 1.0, commits
+    inbox.effects.call_seconds, before = 1.0, commits
     await inbox.take_all([event(number, "a") for number in range(10, 20)])
     assert commits - before == 10
 
@@ -165,7 +165,7 @@ async def test_event_that_is_locked_elsewhere_is_waited_for(shop, url, caplog, m
     inbox = inbox_of(shop, receive)
     other = create_async_engine(url)
     async with other.connect() as holder:
-        await inbox.record(holder, [event()])
+        await inbox.effects.record(holder, [event()])
         taking = asyncio.create_task(inbox.take(event()))
         async with asyncio.timeout(120):
             while caplog.text.count("it is tried again") < 2:
@@ -195,7 +195,7 @@ async def test_event_whose_commit_is_refused_has_failed_and_is_tried_again(shop)
     inbox = inbox_of(shop, receive, retries=1, backoff=0)
     async with asyncio.timeout(60):
         await inbox.take(event())
-        assert await inbox.retry_one()
+        assert await inbox.effects.retry_one()
     async with shop.database.engine.connect() as connection:
         numbers = list(await connection.scalars(text("SELECT number FROM once")))
         parked = await connection.scalar(select(func.count()).select_from(tables.parked))
@@ -216,7 +216,7 @@ async def test_event_is_not_repeated_for_an_error_after_its_commit(shop, caplog)
     inbox = inbox_of(shop, receive, retries=1, backoff=0)
     async with asyncio.timeout(60):
         await inbox.take(event())
-        assert not await inbox.retry_one()
+        assert not await inbox.effects.retry_one()
     assert (calls, await shop.User.query.count()) == (["7"], 1)
     assert "too late" in caplog.text
 
@@ -310,7 +310,7 @@ async def test_parked_event_that_cannot_be_read_does_not_hold_up_the_others(shop
         here = tables.parked.c.event_id == "e.1"
         await connection.execute(update(tables.parked).where(here).values(event=b"\xc1", next_at=0.0))
     async with asyncio.timeout(60):
-        while await inbox.retry_one():
+        while await inbox.effects.retry_one():
             pass
     assert got == ["2"]
     (row,) = await parked_rows(shop)

@@ -274,7 +274,7 @@ async def test_event_that_comes_when_those_before_have_just_been_settled_is_not_
         await gate.wait()  # behind both workers, which end in the same turn of the loop
         await inbox.take(third)
 
-    monkeypatch.setattr(inbox, "settle", settle)
+    monkeypatch.setattr(inbox.effects, "settle", settle)
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for event in (first, second):
             tasks.create_task(inbox.take(event))
@@ -349,7 +349,7 @@ async def test_lane_that_cannot_be_read_does_not_hold_up_the_others(shop, monkey
 
 
 async def test_old_notes_are_pruned(shop, monkeypatch) -> None:
-    monkeypatch.setattr("aldis.relay.inbox.KEPT_SECONDS", -1.0)
+    monkeypatch.setattr("aldis.relay.effects.KEPT_SECONDS", -1.0)
 
     @relay.receiver(post_save, "User", name="r", database=shop.database)
     async def receive(sender, instance): ...
@@ -357,7 +357,7 @@ async def test_old_notes_are_pruned(shop, monkeypatch) -> None:
     await shop.User.query.create(name="Ada")
     await relay.Relay(shop.database).pass_all()
     assert await count_of(shop.database, tables.inbox) == 1
-    await Inbox(relay.RECEIVERS["r"], shop.database).prune()
+    await Inbox(relay.RECEIVERS["r"], shop.database).effects.prune()
     assert await count_of(shop.database, tables.inbox) == 0
 
 

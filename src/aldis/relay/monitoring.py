@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import case, delete, func, select, update
 
 from ..errors import ConfigurationError
+from .effects import unpack
 from .event import LANES
-from .inbox import unpack
 from .tables import delivery, lane, outbox, parked, receiver, require_tables
 
 if TYPE_CHECKING:

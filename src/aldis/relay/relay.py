@@ -255,7 +255,7 @@ class Relay:
     async def retry_some(self) -> None:
         """Try the parked events that are due again."""
         for each in self.inboxes:
-            while await each.retry_one():
+            while await each.effects.retry_one():
                 pass
 
     def consumer_of(self, inbox: Inbox) -> Consumer:
