@@ -56,7 +56,7 @@ def test_sender_that_never_sends_is_refused_with_advice(core, kind) -> None:
     with pytest.raises(core.SignalError, match=f"^post_save is sent by mapped classes, and never by .*{advice}"):
         signal.connect(hear, sender)
     with pytest.raises(core.SignalError, match=advice):
-        signal.connect_via(sender)(hear)
+        signal.connect_via(sender)  # before anything is decorated: the parentheses may have been forgotten
     assert not signal.has_receivers_for(User)
 
 

@@ -378,3 +378,44 @@ async def test_expired_attribute_that_a_failed_call_has_set_is_expired_again(mod
     assert (one.name, inspect(one).modified) == ("a", False)
     await one.load()
     assert one.mail == "a@example.org"
+
+
+@pytest.mark.parametrize("call", ["bulk_get_or_create", "bulk_update_or_create"])
+@pytest.mark.parametrize("fails", [LookupError(), aldis.SkipOperation(), None], ids=["fails", "skipped", "goes on"])
+async def test_instance_that_another_task_has_stored_keeps_its_key(models, call, fails) -> None:
+    if models.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer: the other task waits")
+    wait = FirstCall(fails)
+    models.User.meta.signals.pre_save.connect(wait, models.User)
+    one = models.User(name="a")
+    rows = getattr(models.User.query, call)([one], unique_fields=["name"], create_params={"mail": "m"})
+    calling = asyncio.create_task(rows)
+    await wait.begun.wait()
+    await one.save()
+    wait.may_go_on.set()
+    await asyncio.gather(calling, return_exceptions=True)
+    assert inspect(one).identity == (one.id,)
+    await one.save()
+    assert [row["id"] for row in await models.stored(models.User)] == [one.id]
+
+
+@pytest.mark.parametrize("call", ["save", "bulk_create"])
+async def test_values_of_a_new_instance_whose_save_is_undone_while_another_task_updates_it(models, call) -> None:
+    if models.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer: the other task waits")
+    first, second, page = FirstCall(LookupError()), FirstCall(), models.Page(id=7, name="a")
+    models.Page.meta.signals.post_save.connect(first, models.Page)
+    storing = asyncio.create_task(page.save() if call == "save" else bulk_create(page))
+    await first.begun.wait()
+    models.Page.meta.signals.pre_update.connect(second, models.Page)
+    updating = asyncio.create_task(page.update(name="b"))
+    await second.begun.wait()
+    first.may_go_on.set()
+    await asyncio.wait([storing])
+    second.may_go_on.set()
+    await asyncio.wait([updating])
+    assert type(storing.exception()) is LookupError
+    assert type(updating.exception()) is aldis.TransactionEndedError
+    assert (page.id, page.name, inspect(page).key) == (7, "a", None)
+    await page.save()
+    assert [(row["id"], row["name"]) for row in await models.stored(models.Page)] == [(7, "a")]

@@ -252,6 +252,9 @@ class Signal(Bookkeeping, Generic[P]):
     def _note_class(self, sender: type) -> None:
         """Take note of a class that a receiver was connected to; a signal of models has sessions fire for it."""
 
+    def _check_sender(self, sender: Any, subclasses: bool) -> None:
+        """Refuse a sender that never sends the signal; of a signal of the user's own, nobody knows."""
+
     def connect_via(
         self,
         sender: Any,
@@ -290,6 +293,7 @@ class Signal(Bookkeeping, Generic[P]):
             >>> _ = paid.send("shop", amount=5), paid.send("shop", amount=500)
             thank you for 500
         """
+        self._check_sender(sender, subclasses)
 
         def decorator(receiver: F) -> F:
             return self.connect(
@@ -508,9 +512,12 @@ class LifecycleSignal(NamedSignal):
 class ModelSignal(LifecycleSignal):
     """A lifecycle signal that mapped classes send: it refuses a sender that never can."""
 
-    def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
+    def _check_sender(self, sender: Any, subclasses: bool) -> None:
         if sender is not ANY:
-            refuse_unsent(self.name, sender, options.subclasses)
+            refuse_unsent(self.name, sender, subclasses)
+
+    def _check(self, receiver: Callable[..., Any], record: Receiver | None, sender: Any, options: Options) -> None:
+        self._check_sender(sender, options.subclasses)
         if options.when is not None and options.when.attributes:
             refuse_unmapped(self.name, sender, options.when.attributes, options.subclasses)
         super()._check(receiver, record, sender, options)

@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
 from .members import COLLECTIONS, give_members_back, members_of
+from .mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from .rowwise import types as types_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ STATE: Final = "_sa_instance_state"
 
 NOTHING: Final[frozenset[str]] = frozenset()
 
+UNCHANGING: Final[Contents] = {}
+
 PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 """Types that are known to be no SQL expressions'."""
 
@@ -56,7 +59,7 @@ class Snapshot:
     alone, and the collection that these would cause takes as long as a third of an UPDATE of all their rows.
     """
 
-    __slots__ = ("committed", "expired", "key", "members", "modified", "values")
+    __slots__ = ("committed", "contents", "expired", "key", "members", "modified", "values")
 
     def __init__(self, state: InstanceState[Any]) -> None:
         self.key = state.key
@@ -65,6 +68,7 @@ class Snapshot:
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
         self.members = () if state.manager.info.get(COLLECTIONS) == () else members_of(state)
+        self.contents = UNCHANGING if state.manager.info.get(MUTABLES) == () else contents_of(state)
 
     def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
         """Be as the instance is by now, but for pending changes: another task has stored or loaded it meanwhile.
@@ -73,7 +77,7 @@ class Snapshot:
             mapping: The mapping of its class.
             state: The state of the instance, in which nothing is clean that is not stored.
         """
-        values, pending = state.dict, state.committed_state
+        values, pending, before = state.dict, state.committed_state, self.values.copy()
         for name, _ in mapping.columns:
             if name in self.committed:
                 continue
@@ -83,8 +87,14 @@ class Snapshot:
             elif name not in values:
                 self.values.pop(name, None)
         self.expired = frozenset(state.expired_attributes) or NOTHING
-        for each in mapping.mapper.composites:  # made of their columns again
-            self.values.pop(each.key, None)
+        altered = set(pending)
+        for each in mapping.mapper.composites:
+            if not pending.keys().isdisjoint([part.key for part in each.props]):
+                altered.add(each.key)
+            if any(self.values.get(part.key) is not before.get(part.key) for part in each.props):
+                self.values.pop(each.key, None)  # it is made of its columns again
+        if self.contents:
+            self.contents |= {name: each for name, each in contents_of(state).items() if name not in altered}
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Bring the instance of that state back to this condition."""
@@ -94,6 +104,7 @@ class Snapshot:
         values.clear()
         values[STATE] = state
         values.update(self.values)
+        give_contents_back(self.contents, values)
         give_members_back(state, self.members, shown)
         state.committed_state.clear()
         state.committed_state.update(self.committed)

@@ -14,6 +14,7 @@ from ...context import NONE
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, never_set
 from ..mapping.members import Members, give_members_back, members_of
+from ..mapping.mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, mark, values_of
@@ -142,6 +143,9 @@ class NewRows:
         """The values that each instance had set."""
         self.members: dict[int, Members] = {}
         """The members of the collections that it had set, by its place."""
+        self.contents: dict[int, Contents] = {}
+        """What was in its Mutable values, by its place."""
+        self.has_mutables = mapping.mapper.class_manager.info.get(MUTABLES) != ()
         self.skipped: set[int] = set()
         """Where receivers skipped the operation."""
         self.counts: list[int] = []
@@ -158,6 +162,8 @@ class NewRows:
         loaded = instance.__dict__
         if self.mapping.relationships:
             self.members[len(self.states)] = members_of(state)
+        if self.has_mutables:
+            self.contents[len(self.states)] = contents_of(state)
         plan = plan_of(self.mapping, loaded)
         self.numbers.append(number)
         self.instances.append(instance)
@@ -171,6 +177,8 @@ class NewRows:
         """Add instances of one class, passed as they are, the first of which stands at ``first``."""
         if self.mapping.relationships:
             self.members.update(enumerate(map(members_of, states), len(self.states)))
+        if self.has_mutables:
+            self.contents.update(enumerate(map(contents_of, states), len(self.states)))
         plans, given, column_values = rows_of(self.mapping, [instance.__dict__ for instance in instances])
         self.numbers += range(first, first + len(states))
         self.instances += instances
@@ -193,6 +201,7 @@ class NewRows:
             before = Snapshot(state)
             before.values = dict(zip(plan.order, given, strict=True))  # receivers may have set others meanwhile
             before.members = self.members.get(number, ())
+            before.contents = self.contents.get(number, before.contents)
             self.before.append((state, before))
 
     def to_write(self) -> list[dict[str, Any]]:
@@ -272,6 +281,8 @@ class NewRows:
             del values[name]
             state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
+        if self.has_mutables:
+            give_contents_back(self.contents[number], values)
         give_members_back(state, members, shown)
         if is_marked:
             record = self.committed[number]

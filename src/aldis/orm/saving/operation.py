@@ -72,7 +72,7 @@ class Bulk(BulkSignals):
         """The rows that were updated."""
         self.batches: list[NewRows] = []
         """Those that were inserted."""
-        self.extended: list[tuple[InstanceState[Any], Snapshot]] = []
+        self.extended: list[Extended] = []
         """Instances that got further attributes, and their earlier condition."""
         self.created = 0
         self.updated = 0
@@ -132,8 +132,8 @@ class Bulk(BulkSignals):
             row.put_back()
         for batch in reversed(self.batches[batches:]):
             batch.put_back()
-        for state, before in self.extended[extended:]:
-            before.put_back(state)
+        for change in self.extended[extended:]:
+            change.put_back()
 
     def live_states(self) -> Iterator[InstanceState[Any]]:
         """Yield the states of the instances that were written."""
@@ -144,8 +144,7 @@ class Bulk(BulkSignals):
 
     def loosened(self) -> Iterator[Change]:
         """Let go of the instances, and return the changes to those that somebody else holds."""
-        for state, before in self.extended:
-            yield Changed(state, before)
+        yield from self.extended
         for batch in self.batches:
             if batch.before:
                 yield from (Changed(state, before) for state, before in batch.before)
@@ -360,13 +359,25 @@ class Bulk(BulkSignals):
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
             set_attributes(mapping_of(type(instance)), instance, values)
-            self.extended.append((state, before))
+            self.extended.append(Extended(state, before))
         model = type(instance)
         rows = found.get(model)
         if rows is None:
             rows = found[model] = NewRows(mapping_of(model))
         rows.add(number, instance, state, values)
         return rows, len(rows.instances) - 1
+
+
+class Extended(Changed):
+    """The earlier condition of a new instance that got further attributes; not of one that another task has stored."""
+
+    __slots__ = ()
+
+    def put_back(self) -> None:
+        """Restore the instance, if it is still there, and new."""
+        state = self.state()
+        if state is not None and state.key is None:
+            self.before.put_back(state)
 
 
 def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:

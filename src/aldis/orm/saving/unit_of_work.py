@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.exc import StaleDataError
 
-from ...errors import TurnTimeoutError
+from ...errors import TransactionEndedError, TurnTimeoutError
 from ..mapping.instance_state import STATE, Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
 from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
@@ -171,6 +171,10 @@ async def write(
         if lost is None:
             raise
         raise gone(lost) from error
+    except TransactionEndedError:  # nothing else puts back an instance that is new again
+        for state, names in pending:
+            set_again(state, names)
+        raise
     for state, names in pending:
         set_again(state, names)
         settle_modified(mapping, state)
