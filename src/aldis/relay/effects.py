@@ -1,4 +1,4 @@
-"""What an event does in a receiver's database: it has its effect once, or is parked, with later ones of its key."""
+"""The effect of an event in a receiver's database, once; an event that fails is parked, with later ones of its key."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ class Effects:
         """
         dialect = connection.dialect
         if is_guarded and dialect.name in {"mysql", "mariadb"}:
-            # InnoDB locks what an INSERT reads in another table, and the gaps there: nothing could be parked until this
-            # transaction ends, though a receiver hangs in it.
+            # InnoDB locks the rows that an INSERT reads in another table, and the gaps there: nothing could be parked
+            # until this transaction ends, though a receiver hangs in it.
             keys = [key_of(event) for event in events]
             here = (parked.c.receiver == self.receiver.name, parked.c.key.in_(keys), parked.c.dead_at.is_(None))
             held = set(await connection.scalars(select(parked.c.key).where(*here)))
@@ -171,7 +171,7 @@ class Effects:
     async def park_refused(self, event: Event, error: Exception) -> bool:
         """Park an event whose transaction the database has refused; return whether it is settled by that.
 
-        It may have been committed, and the error be one of what comes after: then there is nothing to park.
+        It may have been committed, and the error be of a later step: then there is nothing to park.
         """
         try:
             async with writing(self.database.open_engine) as connection:

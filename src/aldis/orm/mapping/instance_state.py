@@ -77,21 +77,25 @@ class Snapshot:
             mapping: The mapping of its class.
             state: The state of the instance, in which nothing is clean that is not stored.
         """
-        values, pending, before = state.dict, state.committed_state, self.values.copy()
+        values, pending, renewed = state.dict, state.committed_state, set[str]()
         for name, _ in mapping.columns:
             if name in self.committed:
                 continue
             value = pending[name] if name in pending else values.get(name, NO_VALUE)
+            known = self.values.get(name)
             if value is not NO_VALUE:
                 self.values[name] = value
             elif name not in values:
                 self.values.pop(name, None)
+            if self.values.get(name) is not known:
+                renewed.add(name)
         self.expired = frozenset(state.expired_attributes) or NOTHING
         altered = set(pending)
         for each in mapping.mapper.composites:
-            if not pending.keys().isdisjoint([part.key for part in each.props]):
+            parts = [part.key for part in each.props]
+            if not altered.isdisjoint(parts):
                 altered.add(each.key)
-            if any(self.values.get(part.key) is not before.get(part.key) for part in each.props):
+            if not renewed.isdisjoint(parts):
                 self.values.pop(each.key, None)  # it is made of its columns again
         if self.contents:
             self.contents |= {name: each for name, each in contents_of(state).items() if name not in altered}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy.ext.mutable import MutableBase
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.orm import InstanceState, Mapper
 
-__all__ = ["MUTABLES", "Contents", "contents_of", "give_contents_back", "mutables_of"]
+__all__ = ["MUTABLES", "Contents", "contents_of", "give_contents_back"]
 
 Contents = dict[str, tuple[Any, Any]]
-"""By attribute name: the value, and what was in it."""
+"""By attribute name: the value, and its content: items, or attributes."""
 
 MUTABLES: Final = "aldis mutables"
 """Where a class manager has the names of the attributes that may be Mutable; a class without any costs no call."""
@@ -24,16 +22,24 @@ PARENTS: Final = "_parents"
 
 
 def contents_of(state: InstanceState[Any]) -> Contents:
-    """Return what is in the Mutable values of an instance; SQLAlchemy does not track what is deeper in them."""
-    values = ((name, state.dict.get(name)) for name in mutables_of(state.mapper))
+    """Return the contents of an instance's Mutable values, without copies of lists and dicts deeper in them.
+
+    SQLAlchemy does not track changes of these either.
+    """
+    names = mutables_of(state.mapper)
+    if not names:
+        return {}
+    from sqlalchemy.ext.mutable import MutableBase  # here: most programs have no such values
+
+    values = ((name, state.dict.get(name)) for name in names)
     return {name: (value, content_of(value)) for name, value in values if isinstance(value, MutableBase)}
 
 
 def give_contents_back(contents: Contents, values: Mapping[str, Any]) -> None:
-    """Put back what was in the values of an instance.
+    """Give the Mutable values of an instance their contents back.
 
     Args:
-        contents: What was in them.
+        contents: The contents.
         values: The values that the instance has again.
     """
     for name, (value, content) in contents.items():
@@ -55,7 +61,7 @@ def give_contents_back(contents: Contents, values: Mapping[str, Any]) -> None:
 
 
 def content_of(value: Any) -> Any:
-    """Return what is in a Mutable value."""
+    """Return the content of a Mutable value."""
     for kind in (dict, list, set):
         if isinstance(value, kind):
             return kind(value)
@@ -72,12 +78,6 @@ def mutables_of(mapper: Mapper[Any]) -> tuple[str, ...]:
     if known is not None:
         return known
     names = [each.key for each in mapper.column_attrs if manager[each.key].dispatch.set]
-    names += [each.key for each in mapper.composites if issubclass(composite_class(each), MutableBase)]
+    names += [each.key for each in mapper.composites if hasattr(each.composite_class, PARENTS)]
     found = manager.info[MUTABLES] = tuple(names)
     return found
-
-
-def composite_class(composite: Any) -> type[Any]:
-    """Return the class of a composite; ``object`` where it is made by a function."""
-    found = composite.composite_class
-    return found if isinstance(found, type) else object

@@ -144,7 +144,7 @@ class NewRows:
         self.members: dict[int, Members] = {}
         """The members of the collections that it had set, by its place."""
         self.contents: dict[int, Contents] = {}
-        """What was in its Mutable values, by its place."""
+        """The contents of its Mutable values, by its place."""
         self.has_mutables = mapping.mapper.class_manager.info.get(MUTABLES) != ()
         self.skipped: set[int] = set()
         """Where receivers skipped the operation."""
