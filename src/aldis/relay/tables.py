@@ -84,8 +84,13 @@ outbox: Final = Table(
     Column("rest", Bytes, nullable=False),
     Column("created_at", Double, nullable=False),
     Index("ix_aldis_outbox_lane", "lane", "id"),
+    Index("ix_aldis_outbox_lane_sender", "lane", "sender", "id"),
 )
-"""A row is a batch of events of one lane: ``keys`` and ``payload`` are JSON arrays, ``rest`` ends each event."""
+"""A row is a batch of events of one lane: ``keys`` and ``payload`` are JSON arrays, ``rest`` ends each event.
+
+A relay to a broker walks a lane by the first index. Where there is no broker, a receiver walks its sender's rows by the
+second: the others may be many, since an event that no receiver is known for stays for a week.
+"""
 
 
 def compress_fast(table: Table) -> None:
