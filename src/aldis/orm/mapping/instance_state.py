@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
-from .members import COLLECTIONS, give_members_back, members_of
+from .members import COLLECTIONS, give_links_back, links_of, members_of
 from .mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from .rowwise import types as types_of
 
@@ -102,19 +102,19 @@ class Snapshot:
 
     def put_back(self, state: InstanceState[Any]) -> None:
         """Bring the instance of that state back to this condition."""
+        links = links_of(state)
         state.key = self.key
         values = state.dict
-        shown = [values.get(name) for name, _ in self.members]
         values.clear()
         values[STATE] = state
         values.update(self.values)
         give_contents_back(self.contents, values)
-        give_members_back(state, self.members, shown)
         state.committed_state.clear()
         state.committed_state.update(self.committed)
         state.expired_attributes.clear()
         state.expired_attributes.update(self.expired)
         state.modified = self.modified
+        give_links_back(state, self.members, links)
         for value in self.values.values():
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:

@@ -37,7 +37,6 @@ __all__ = [
     "links_of",
     "pairs_to_delete",
     "pairs_to_write",
-    "put_members_back",
     "show",
 ]
 
@@ -308,32 +307,6 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
         left = [each for each in before if key_or_id(each) not in keys]
         state.committed_state[name] = [*left, *others] if is_linked else left
     return put(state.dict[name], others, is_linked)
-
-
-def put_members_back(state: InstanceState[Any], name: str, members: list[object], shown: Any) -> None:
-    """Give a collection that was changed the members that it had, with no event; the other ends forget the change.
-
-    Args:
-        state: The state of the instance, whose values are those that it had.
-        name: The relationship.
-        members: The members.
-        shown: The collection that is there until now: the same, or one that took its place; ``None`` if there is none.
-    """
-    adapter, instance = collection_adapter(state.dict[name]), state.obj()
-    now = [] if shown is None else [*collection_adapter(shown)]
-    if adapter is None:  # another collection took its place
-        set_committed_value(instance, name, members)
-    elif [*map(id, adapter)] != [*map(id, members)]:
-        adapter.clear_without_event()
-        adapter.append_multiple_without_event(members)
-    ids, ids_now = {*map(id, members)}, {*map(id, now)}
-    if shown is None or ids == ids_now:
-        return
-    changed = [(each, True) for each in now if id(each) not in ids]
-    changed += [(each, False) for each in members if id(each) not in ids_now]
-    for relationship in reverses(state.mapper.relationships[name]):
-        for each, is_added in changed:
-            cancel(instance_state(each), relationship.key, [instance], is_added)
 
 
 def key_or_id(instance: object) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.orm.base import NO_VALUE
 from ...context import NONE
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, never_set
-from ..mapping.members import Members, give_members_back, members_of
+from ..mapping.members import Members, give_links_back, links_of, members_of
 from ..mapping.mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
@@ -275,15 +275,14 @@ class NewRows:
         if state.key is not None and not is_marked:
             return
         plan = self.plans[number]
-        values, members = state.dict, self.members.get(number, ())
-        shown = [values.get(name) for name, _ in members]
+        values, links = state.dict, links_of(state)
         for name in [name for name in values if name not in plan.given]:
             del values[name]
             state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
         if self.has_mutables:
             give_contents_back(self.contents[number], values)
-        give_members_back(state, members, shown)
+        give_links_back(state, self.members.get(number, ()), links)
         if is_marked:
             record = self.committed[number]
             record = dict.fromkeys(plan.order, NO_VALUE) if record is None else record

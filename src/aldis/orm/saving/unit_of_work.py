@@ -14,11 +14,21 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Session, make_transient
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT
 from sqlalchemy.orm.exc import StaleDataError
 
 from ...errors import TransactionEndedError, TurnTimeoutError
-from ..mapping.instance_state import STATE, Snapshot, changed, fill_in, is_sql, set_again, set_aside, settle_modified
+from ..mapping.instance_state import (
+    STATE,
+    Snapshot,
+    changed,
+    fill_in,
+    is_sql,
+    set_again,
+    set_aside,
+    settle_modified,
+    show_again,
+)
 from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of
@@ -27,7 +37,7 @@ from .flush_guards import guarded
 from .gone import first_gone, gone, no_longer_stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
@@ -108,12 +118,14 @@ async def wait_for_flushes(rows: Iterable[object]) -> None:
 
 
 @asynccontextmanager
-async def unit_of_work(transaction: Transaction, instances: Iterable[object]) -> AsyncIterator[AsyncSession]:
+async def unit_of_work(transaction: Transaction, instances: Collection[object]) -> AsyncIterator[AsyncSession]:
     """Run a block with a session whose flush has a savepoint of its own.
 
-    It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
+    It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's. When it
+    fails, these show their relationships still, so that whoever puts them back knows the other ends.
     """
     flush = Flush(transaction)
+    related = [related_values(state) for state in map(instance_state, instances)]
     UNDER_WAY.add(flush)
     try:
         async with AsyncSession(
@@ -127,9 +139,19 @@ async def unit_of_work(transaction: Transaction, instances: Iterable[object]) ->
             session.info["aldis deleted"] = []
             session.info["aldis flush"] = flush
             yield session
+    except BaseException:
+        for state, values in related:
+            show_again(state, values)
+        raise
     finally:
         UNDER_WAY.discard(flush)
         flush.is_over.set()
+
+
+def related_values(state: InstanceState[Any]) -> tuple[InstanceState[Any], dict[str, Any]]:
+    """Return the state of an instance, and its relationships that are loaded."""
+    names = [each.key for each in state.mapper.relationships]
+    return state, {name: state.dict[name] for name in names if name in state.dict}
 
 
 def let_go(session: AsyncSession) -> None:
@@ -237,7 +259,12 @@ def is_changed(mapping: TableMapping, state: InstanceState[Any]) -> bool:
     """
     touched = {*state.committed_state, *state.__dict__.get("_pending_mutations", ())}
     names = touched.intersection(mapping.keys) | touched.intersection(mapping.relationships)
-    return any(state.get_history(name, PASSIVE_NO_INITIALIZE).has_changes() for name in names)
+    # To ask for the history of one that was set without being loaded loads it, in some relationships.
+    return any(
+        state.committed_state.get(name) is PASSIVE_NO_RESULT
+        or state.get_history(name, PASSIVE_NO_INITIALIZE).has_changes()
+        for name in names
+    )
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:

@@ -1,0 +1,257 @@
+"""A receiver links an instance with others, and the call is refused: the others are as they were before, too.
+
+Their next save must not write the link (``back_populates`` has set their ends of it).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Table, inspect, literal_column, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
+
+import aldis
+from aldis.signals import post_save, post_update, pre_save, pre_update
+
+
+class Refused(Exception):
+    """Raised by a receiver."""
+
+
+class Base(aldis.Model, DeclarativeBase):
+    pass
+
+
+worn = Table(
+    "worn",
+    Base.metadata,
+    Column("user_id", ForeignKey("user.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
+)
+
+
+class User(Base):
+    __tablename__ = "user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    boss_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    profile: Mapped[Profile | None] = relationship(back_populates="user")
+    posts: Mapped[list[Post]] = relationship(back_populates="user", order_by="Post.id")
+    tags: Mapped[set[Tag]] = relationship(secondary=worn, back_populates="users")
+    boss: Mapped[User | None] = relationship(remote_side="User.id", back_populates="staff")
+    staff: Mapped[list[User]] = relationship(back_populates="boss")
+
+
+class Profile(Base):
+    __tablename__ = "profile"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    user: Mapped[User | None] = relationship(back_populates="profile")
+
+
+class Post(Base):
+    __tablename__ = "post"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    user: Mapped[User | None] = relationship(back_populates="posts")
+
+
+class Tag(Base):
+    __tablename__ = "tag"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    users: Mapped[list[User]] = relationship(secondary=worn, back_populates="tags")
+
+
+class Shop:
+    """A user with a boss, a profile, posts and a tag; and a second one, with what belongs to it."""
+
+    def __init__(self) -> None:
+        self.user, self.user2 = User(), User()
+        self.profile, self.profile2 = Profile(), Profile()
+        self.post, self.post2, self.post3 = Post(), Post(), Post()
+        self.tag, self.tag2 = Tag(), Tag()
+
+    def link(self) -> None:
+        self.user.profile, self.user2.profile = self.profile, self.profile2
+        self.user.posts, self.user2.posts = [self.post, self.post2], [self.post3]
+        self.user.tags, self.user2.tags = {self.tag}, {self.tag2}
+        self.user.boss = self.user2
+
+    def shown(self) -> dict[str, object]:
+        """Return what each relationship shows, and what of it would be written."""
+        names = {id(each): name for name, each in vars(self).items()}
+
+        def named(others) -> list[str]:
+            return [names[id(other)] for other in others or () if other is not None]
+
+        found: dict[str, object] = {}
+        for name, each in vars(self).items():
+            state = inspect(each)
+            for relation in [each.key for each in state.mapper.relationships]:
+                value = each.__dict__.get(relation)
+                shown = named(value if isinstance(value, (list, set)) else [value])
+                added, deleted = [], []
+                if relation in state.committed_state:
+                    history = state.get_history(relation, PASSIVE_NO_INITIALIZE)
+                    added, deleted = sorted(named(history.added)), sorted(named(history.deleted))
+                if added or isinstance(value, set):  # no order that anybody knows
+                    shown.sort()
+                found[f"{name}.{relation}"] = (shown, added, deleted)
+        return found
+
+
+async def rows() -> list[object]:
+    """Return the keys and the foreign keys of all rows."""
+    found = []
+    async with Base.database.engine.connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            columns = [each for each in table.c if each.primary_key or each.foreign_keys]
+            found.append((await connection.execute(select(*columns).order_by(*columns))).all())
+    return found
+
+
+CHANGES = {
+    "user.profile = profile2": lambda shop: setattr(shop.user, "profile", shop.profile2),
+    "user.profile = None": lambda shop: setattr(shop.user, "profile", None),
+    "profile.user = user": lambda shop: setattr(shop.profile, "user", shop.user),
+    "profile.user = user2": lambda shop: setattr(shop.profile, "user", shop.user2),
+    "profile.user = None": lambda shop: setattr(shop.profile, "user", None),
+    "post.user = user": lambda shop: setattr(shop.post, "user", shop.user),
+    "post.user = user2": lambda shop: setattr(shop.post, "user", shop.user2),
+    "post.user = None": lambda shop: setattr(shop.post, "user", None),
+    "user.posts.append(post3)": lambda shop: shop.user.posts.append(shop.post3),
+    "user.posts.pop()": lambda shop: shop.user.posts.pop(),
+    "user.posts = [post3]": lambda shop: setattr(shop.user, "posts", [shop.post3]),
+    "user.posts = []": lambda shop: setattr(shop.user, "posts", []),
+    "user.tags.add(tag2)": lambda shop: shop.user.tags.add(shop.tag2),
+    "user.tags = {tag2}": lambda shop: setattr(shop.user, "tags", {shop.tag2}),
+    "tag.users.append(user2)": lambda shop: shop.tag.users.append(shop.user2),
+    "tag.users = []": lambda shop: setattr(shop.tag, "users", []),
+    "user.boss = user2": lambda shop: setattr(shop.user, "boss", shop.user2),
+    "user.boss = None": lambda shop: setattr(shop.user, "boss", None),
+    "user2.staff.append(user)": lambda shop: shop.user2.staff.append(shop.user),
+    "user2.staff = []": lambda shop: setattr(shop.user2, "staff", []),
+}
+
+CONDITIONS = ("new", "new and linked", "stored and linked", "stored and loaded", "stored and not loaded")
+
+OF_STRANGERS = {"user.profile = profile2", "profile.user = user2", "user.posts.append(post3)", "user.posts = [post3]"}
+"""They take a new instance from another new one; nobody knows its link with that any more."""
+
+
+@pytest.fixture
+async def database(monkeypatch):
+    engine = create_async_engine("sqlite+aiosqlite://")
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    monkeypatch.setattr(Base, "database", aldis.Database(engine), raising=False)
+    yield Base.database
+    await engine.dispose()
+
+
+async def shop_in(condition) -> Shop:
+    """Return a shop whose instances are in a condition."""
+    shop = Shop()
+    if condition.endswith("and linked"):
+        shop.link()
+    if condition.startswith("stored"):
+        async with AsyncSession(Base.database.engine, expire_on_commit=False) as session:
+            session.add_all(vars(shop).values())
+            await session.commit()
+            for each in vars(shop).values():
+                if condition == "stored and loaded":
+                    await session.refresh(each, [relation.key for relation in inspect(each).mapper.relationships])
+                elif condition == "stored and not loaded":
+                    session.expire(each)
+                    await session.refresh(each)
+    return shop
+
+
+async def save(instance) -> None:
+    await instance.save()
+
+
+async def update(instance) -> None:
+    await instance.update(number=5)
+
+
+async def bulk(instance) -> None:
+    if inspect(instance).key is None:
+        await type(instance).query.bulk_create([instance])
+    else:
+        instance.number = 5
+        await type(instance).query.bulk_update([instance])
+
+
+CASES = [
+    (condition, call)
+    for condition in ("new", "new and linked", "stored and linked", "stored and loaded", "stored and not loaded")
+    for call in (save, update, bulk)
+    if call is not update or condition.startswith("stored")
+]
+
+
+@pytest.mark.parametrize("refused_by", ["a receiver before", "a receiver after", "the database", "the block"])
+@pytest.mark.parametrize(("condition", "call"), CASES)
+async def test_the_other_ends_of_a_refused_call_are_as_before(database, condition, call, refused_by) -> None:
+    wrong = {}
+    for name, change in CHANGES.items():
+        if condition == "new and linked" and name in OF_STRANGERS:
+            continue
+        shop = await shop_in(condition)
+        owner = getattr(shop, name.partition(".")[0])
+        stored, before = await rows(), shop.shown()
+        with linked_and_refused(shop, owner, change, refused_by):
+            async with database.transaction():
+                await call(owner)
+                raise Refused
+        after = shop.shown()
+        if after != before:
+            wrong[name] = {each: (before[each], after[each]) for each in before if before[each] != after[each]}
+        elif condition.startswith("stored") and call is save:
+            for each in vars(shop).values():
+                if each is not owner:
+                    each.number = 7
+                    await each.save()
+            if await rows() != stored:
+                wrong[name] = "the next saves of the others have linked them"
+    assert not wrong
+
+
+@contextmanager
+def linked_and_refused(shop, owner, change, refused_by):
+    """Let a receiver change relationships of an instance in the block, whose call is refused."""
+    told = []
+
+    def link(sender, **parameters) -> None:
+        if told:
+            return
+        told.append(sender)
+        try:
+            change(shop)
+        except (IndexError, SQLAlchemyError) as error:  # there is none to take out; it is not loaded
+            raise Refused from error
+        if refused_by == "a receiver before":
+            raise Refused
+        if refused_by == "the database":
+            owner.number = literal_column("no_such_column")
+
+    def refuse(sender, **parameters) -> None:
+        if refused_by == "a receiver after":
+            raise Refused
+
+    with ExitStack() as stack:
+        for signal in (pre_save, pre_update):
+            stack.enter_context(signal.connected_to(link, type(owner)))
+        for signal in (post_save, post_update):
+            stack.enter_context(signal.connected_to(refuse, type(owner)))
+        with pytest.raises((Refused, OperationalError)):
+            yield
+    assert told
