@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
 import aldis
@@ -91,6 +92,57 @@ async def test_commit_of_the_block_itself(models, told, is_done, then) -> None:
         assert [UNKNOWN in note for note in caught.value.__notes__] == [True]
     assert told == []
     await found_out(models, user, is_done)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done"])
+async def test_commit_of_a_session(models, told, caplog, is_done) -> None:
+    """Nobody knows whether it was done: a receiver that was told of a rollback would delete what the row needs."""
+    dialect = models.database.engine.sync_engine.dialect
+    commit = dialect.do_commit
+    reached = asyncio.Event()
+
+    def unanswered(connection) -> None:
+        if is_done:
+            commit(connection)
+        reached.set()
+        await_only(asyncio.sleep(60))
+
+    async def work() -> None:
+        async with models.database.session() as session:
+            session.add(models.User(name="Ada"))
+            await session.commit()
+
+    dialect.do_commit = unanswered
+    task = asyncio.create_task(work())
+    try:
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    finally:
+        del dialect.do_commit
+    assert told == []
+    assert "nobody knows whether it was done: 1 calls" in caplog.text
+    assert await names_in(models) == ["Ada"] * is_done
+
+
+async def test_commit_of_a_session_that_the_database_refuses(models, told) -> None:
+    """It answers, and so it is known to be rolled back."""
+    dialect = models.database.engine.sync_engine.dialect
+
+    def refused(connection) -> None:
+        dialect.do_rollback(connection)
+        raise dialect.loaded_dbapi.IntegrityError("a constraint that is checked at the COMMIT")
+
+    dialect.do_commit = refused
+    try:
+        async with models.database.session() as session:
+            session.add(models.User(name="Ada"))
+            with pytest.raises(IntegrityError):
+                await session.commit()
+    finally:
+        del dialect.do_commit
+    assert told == [("Ada", False)]
 
 
 async def work_that_commits(models, user, whose: str) -> None:

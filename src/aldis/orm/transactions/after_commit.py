@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
 
 from ...greenlets import wait_for
 from .ambient import ambient_on
@@ -12,21 +15,51 @@ from .session_rollback import put_back_later
 from .settings import settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session, SessionTransaction
 
-    from ...dispatch.deferral import Queue
+    from ...dispatch.deferral import Call, Deferred, Queue
     from .rollback import RollbackScope
 
 __all__ = ["committed", "ended", "queue_of", "rolled_back", "savepoint_begun"]
 
 
-class SessionQueue(CommitQueue):
-    """The queue of a session's transaction, which ends with that and not with an operation inside it."""
+log: Final = logging.getLogger("aldis")
 
-    def __init__(self, session: Session) -> None:
+
+class SessionQueue(CommitQueue):
+    """The queue of a session's transaction, which ends with that and not with an operation inside it.
+
+    Args:
+        session: The session.
+        connection: Its connection; ``None`` for a plain session's.
+    """
+
+    waited: Sequence[Call] = ()
+    """The calls that waited when the session told its connection to commit."""
+    is_lost = False
+    """The COMMIT was cancelled or not answered, and nobody knows whether it was done."""
+
+    def __init__(self, session: Session, connection: Connection | None) -> None:
         super().__init__(raises=raises(session))
         self.session = weakref.ref(session)
+        self.connection = connection
+
+    def add(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
+        """Let a call wait, and take note of the COMMIT from the first one on."""
+        if self.connection is not None and not self.calls:
+            event.listen(self.connection, "commit", self.note_commit, once=True)
+        super().add(waits, args, kwargs)
+
+    def note_commit(self, connection: Connection) -> None:
+        """Take note that the COMMIT is about to be sent."""
+        self.waited = [*self.calls]
+        pool = connection.engine.pool
+        if not event.contains(pool, "invalidate", note_lost):
+            event.listen(pool, "invalidate", note_lost)
+        COMMITTING[id(connection.connection.dbapi_connection)] = self
 
     def ended(self, rollback: RollbackScope) -> None:
         """Have the instances that operations have changed put back, if the session is rolled back."""
@@ -36,6 +69,17 @@ class SessionQueue(CommitQueue):
 
     def close(self) -> None:
         """Nothing: the session ends it."""
+
+
+COMMITTING: Final[weakref.WeakValueDictionary[int, SessionQueue]] = weakref.WeakValueDictionary()
+"""The queues of sessions that have told their connection to commit, by the address of the driver's connection."""
+
+
+def note_lost(dbapi_connection: Any, _record: Any, _error: Any) -> None:
+    """Take note of a COMMIT that was cancelled or not answered: SQLAlchemy gives up the connection."""
+    queue = COMMITTING.pop(id(dbapi_connection), None)
+    if queue is not None:
+        queue.is_lost = True
 
 
 class Waiting:
@@ -69,7 +113,7 @@ def queue_of(session: Session, connection: Connection | None) -> Queue:
     waiting = WAITING.get(session)
     if waiting is None:
         around = None if connection is None else ambient_on(connection)
-        queue = SessionQueue(session) if around is None else around.queue
+        queue = SessionQueue(session, connection) if around is None else around.queue
         waiting = WAITING[session] = Waiting(queue, is_own=around is None)
     return waiting.queue
 
@@ -116,6 +160,14 @@ def ended(session: Session, transaction: SessionTransaction) -> None:
     queue, is_committed = waiting.queue, waiting.is_committed
     if waiting.is_own:
         queue.is_open = False
+        if not is_committed and isinstance(queue, SessionQueue) and queue.is_lost:
+            log.warning(
+                "the COMMIT of a session was cancelled or not answered, and nobody knows whether it was done: %d calls "
+                "of receivers that waited for its end are not made (%s)",
+                len(queue.waited),
+                ", ".join(map(str, queue.waited)),
+            )
+            return
         receivers = queue.receivers(is_committed)
         if receivers:
             wait_for(queue.run() if is_committed else queue.run_undone(), receivers)
