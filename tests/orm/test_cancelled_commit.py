@@ -126,6 +126,46 @@ async def test_commit_of_a_session(models, told, caplog, is_done) -> None:
     assert await names_in(models) == ["Ada"] * is_done
 
 
+@pytest.mark.parametrize("is_cancelled_again", [False, True], ids=["once", "twice"])
+async def test_session_that_is_cancelled_right_after_its_commit(models, told, is_cancelled_again) -> None:
+    """The pool resets the connection then, and SQLAlchemy does not tell of the end of the transaction."""
+    dialect = models.database.engine.sync_engine.dialect
+    reached, called = asyncio.Event(), asyncio.Event()
+
+    @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, priority=-1)
+    async def wait(sender, model_instance):
+        called.set()
+        if is_cancelled_again:
+            await asyncio.sleep(60)
+        raise ValueError("of a receiver")
+
+    def unanswered(connection) -> None:
+        reached.set()
+        await_only(asyncio.sleep(60))
+
+    async def work() -> None:
+        async with models.database.session() as session:
+            session.add(models.User(name="Ada"))
+            await session.commit()
+
+    dialect.do_rollback = unanswered
+    task = asyncio.create_task(work())
+    try:
+        async with asyncio.timeout(30):
+            await reached.wait()
+            task.cancel()
+            await called.wait()
+            if is_cancelled_again:
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    finally:
+        del dialect.do_rollback
+    assert told == [("Ada", True)]
+    assert await names_in(models) == ["Ada"]
+    assert models.database.engine.pool.checkedout() == 0
+
+
 async def test_commit_of_a_session_that_the_database_refuses(models, told) -> None:
     """It answers, and so it is known to be rolled back."""
     dialect = models.database.engine.sync_engine.dialect

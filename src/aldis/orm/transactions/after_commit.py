@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import weakref
+from asyncio import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
@@ -76,9 +78,19 @@ COMMITTING: Final[weakref.WeakValueDictionary[int, SessionQueue]] = weakref.Weak
 
 
 def note_lost(dbapi_connection: Any, _record: Any, _error: Any) -> None:
-    """Take note of a COMMIT that was cancelled or not answered: SQLAlchemy gives up the connection."""
+    """Take note of a COMMIT that was cancelled or not answered; for SQLAlchemy's event ``invalidate`` of a pool."""
     queue = COMMITTING.pop(id(dbapi_connection), None)
-    if queue is not None:
+    session = None if queue is None else queue.session()
+    if queue is None or session is None:
+        return
+    waiting = WAITING.get(session)
+    if waiting is not None and waiting.queue is queue and waiting.is_committed:
+        # The COMMIT was done, and the connection was lost right after it: SQLAlchemy tells of the transaction's end no
+        # more. Nothing is raised here: the pool has to get rid of the connection, and the first error goes on.
+        queue.raises = False
+        with suppress(CancelledError):
+            end(session)
+    else:
         queue.is_lost = True
 
 
@@ -154,8 +166,12 @@ def ended(session: Session, transaction: SessionTransaction) -> None:
 
     It is the first moment at which the session can be used again.
     """
-    if transaction.parent is not None or session not in WAITING:
-        return
+    if transaction.parent is None and session in WAITING:
+        end(session)
+
+
+def end(session: Session) -> None:
+    """Make the calls that have waited for the end of a session's transaction."""
     waiting = WAITING.pop(session)
     queue, is_committed = waiting.queue, waiting.is_committed
     if waiting.is_own:
