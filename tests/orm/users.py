@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from sqlalchemy import ForeignKey, String, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateTable
 
 import aldis
 from aldis.signals import LIFECYCLE
@@ -54,7 +55,8 @@ async def models_on(url):
 
     database = Base.database
     async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+        for statement in statements_that_create(Base.metadata, connection.dialect):
+            await connection.exec_driver_sql(statement)
 
     async def stored(model=User):
         """Return the rows of a model's table as mappings, by column key, in the order of the primary key."""
@@ -65,8 +67,29 @@ async def models_on(url):
 
     yield SimpleNamespace(Base=Base, User=User, Log=Log, Tag=Tag, database=database, stored=stored)
     async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
+        await drop(connection, Base.metadata)
     await database.dispose()
+
+
+CREATE: dict[str, list[str]] = {}
+"""The statements that create the tables, by dialect: SQLAlchemy takes as long as the database to make them."""
+
+
+def statements_that_create(metadata, dialect) -> list[str]:
+    if dialect.name not in CREATE:
+        CREATE[dialect.name] = [str(CreateTable(each).compile(dialect=dialect)) for each in metadata.sorted_tables]
+    return CREATE[dialect.name]
+
+
+async def drop(connection, metadata) -> None:
+    """Drop the tables, of which a test may have dropped some, without asking for each whether it is there."""
+    if len(metadata.tables) > 3:  # a test's own, that may have types of their own
+        await connection.run_sync(metadata.drop_all)
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    names = [quote(each.name) for each in reversed(metadata.sorted_tables)]
+    for some in names if connection.dialect.name == "sqlite" else [", ".join(names)]:
+        await connection.exec_driver_sql(f"DROP TABLE IF EXISTS {some}")
 
 
 @asynccontextmanager
