@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, UserList
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import JSON, PickleType, String, inspect
-from sqlalchemy.ext.mutable import MutableComposite, MutableDict, MutableList, MutableSet
+from sqlalchemy import JSON, Integer, PickleType, String, TypeDecorator, inspect
+from sqlalchemy.ext.mutable import Mutable, MutableComposite, MutableDict, MutableList, MutableSet
 from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column
 
 import aldis
@@ -98,6 +99,148 @@ async def test_receiver_that_changes_stored_values_and_refuses(models, call, whe
     assert inspect(note).modified
     await note.save()
     assert contents(await models.Note.query.get(id=note.id)) == AFTER
+
+
+def replace(note) -> None:
+    note.words, note.lines, note.tags, note.point = {"z": 1}, [9], {9}, Point(8, 8)
+
+
+@pytest.mark.parametrize("call", ["update", "save", "bulk_update"])
+@pytest.mark.parametrize("refused_by", ["pre", "post", "block", "skip"])
+async def test_values_that_a_refused_call_had_replaced_are_watched_again(models, call, refused_by) -> None:
+    note = await models.Note.query.get(id=(await new(models).save()).id)
+    assert contents(note) == BEFORE  # composites are made when they are read
+    name = "save" if call == "save" else "update"
+
+    def replace_before(sender, model_instance):
+        replace(model_instance)
+        if refused_by == "pre":
+            raise LookupError
+        if refused_by == "skip":
+            raise aldis.SkipOperation
+
+    def refuse_after(sender):
+        if refused_by == "post":
+            raise LookupError
+
+    signals = models.Note.meta.signals
+    if call == "bulk_update":
+        note.name = "b"
+    with (
+        signals[f"pre_{name}"].connected_to(replace_before, models.Note),
+        signals[f"post_{name}"].connected_to(refuse_after, models.Note),
+        pytest.raises(LookupError),
+    ):
+        async with models.database.transaction():
+            await CALLS[call](note)
+            raise LookupError
+    assert contents(note) == BEFORE
+    change(note)
+    await note.save()
+    assert contents(await models.Note.query.get(id=note.id)) == AFTER
+
+
+class Words(Mutable, OrderedDict):
+    """A dict whose items are not where ``dict`` has them."""
+
+    @classmethod
+    def coerce(cls, key, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        self.changed()
+
+
+class Lines(Mutable, UserList):
+    """A list that has its items in an attribute."""
+
+    @classmethod
+    def coerce(cls, key, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    def append(self, item):
+        super().append(item)
+        self.changed()
+
+
+class Plain(TypeDecorator):
+    """Stores a dict or a list."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return dict(value) if isinstance(value, dict) else [*value]
+
+
+class Slotted(MutableComposite):
+    """A composite that has its attributes in slots."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        self.x = x
+
+    def __composite_values__(self):
+        return (self.x,)
+
+    def __eq__(self, other):
+        return isinstance(other, Slotted) and other.x == self.x
+
+    def __hash__(self):
+        return hash(self.x)
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        self.changed()
+
+
+@pytest.mark.parametrize("refused_by", ["pre", "post"])
+async def test_values_of_types_of_ones_own(url, refused_by) -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        database = aldis.Database(url)
+
+    class Note(Base):
+        __tablename__ = "note_of_ones_own"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        number: Mapped[int]
+        words: Mapped[Words] = mapped_column(Words.as_mutable(Plain))
+        lines: Mapped[Lines] = mapped_column(Lines.as_mutable(Plain))
+        slotted: Mapped[Slotted] = composite(mapped_column("x", Integer))
+
+    def refuse(sender, model_instance):
+        model_instance.words["refused"] = 1
+        model_instance.lines.append("refused")
+        model_instance.slotted.x = 9
+        if refused_by == "pre":
+            raise LookupError
+
+    def refuse_after(sender):
+        raise LookupError
+
+    async with Base.database as database:
+        async with database.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        try:
+            note = await Note(number=1, words=Words(a=1), lines=Lines(["a"]), slotted=Slotted(2)).save()
+            signals = Note.meta.signals
+            with (
+                signals.pre_update.connected_to(refuse, Note),
+                signals.post_update.connected_to(refuse_after, Note),
+                pytest.raises(LookupError),
+            ):
+                await note.update(number=2)
+            assert (dict(note.words), [*note.lines], note.slotted.x) == ({"a": 1}, ["a"], 2)
+            note.words["b"] = 2
+            note.lines.append("b")
+            note.slotted.x = 3
+            await note.save()
+            found = await Note.query.get(id=note.id)
+            assert (dict(found.words), [*found.lines], found.slotted.x) == ({"a": 1, "b": 2}, ["a", "b"], 3)
+        finally:
+            async with database.transaction() as connection:
+                await connection.run_sync(Base.metadata.drop_all)
 
 
 @pytest.mark.parametrize("call", ["save", "bulk_create"])

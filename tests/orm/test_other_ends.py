@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Table, inspect, literal_column, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, WriteOnlyMapped, mapped_column, relationship
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 import aldis
-from aldis.signals import post_save, post_update, pre_save, pre_update
+from aldis.signals import post_save, post_update, pre_delete, pre_save, pre_update
 
 
 class Refused(Exception):
@@ -138,11 +138,19 @@ CHANGES = {
     "user.boss = None": lambda shop: setattr(shop.user, "boss", None),
     "user2.staff.append(user)": lambda shop: shop.user2.staff.append(shop.user),
     "user2.staff = []": lambda shop: setattr(shop.user2, "staff", []),
+    "user, by post3.user = user": lambda shop: setattr(shop.post3, "user", shop.user),
+    "user, by tag2.users.append(user)": lambda shop: shop.tag2.users.append(shop.user),
 }
 
 CONDITIONS = ("new", "new and linked", "stored and linked", "stored and loaded", "stored and not loaded")
 
-OF_STRANGERS = {"user.profile = profile2", "profile.user = user2", "user.posts.append(post3)", "user.posts = [post3]"}
+OF_STRANGERS = {
+    "user.profile = profile2",
+    "profile.user = user2",
+    "user.posts.append(post3)",
+    "user.posts = [post3]",
+    "user, by post3.user = user",
+}
 """They take a new instance from another new one; nobody knows its link with that any more."""
 
 
@@ -190,15 +198,22 @@ async def bulk(instance) -> None:
         await type(instance).query.bulk_update([instance])
 
 
+NOT_IN_SESSION = pytest.mark.filterwarnings("ignore:.*not in session, add operation along:sqlalchemy.exc.SAWarning")
+"""What SQLAlchemy says of an instance that waits in a collection that is not loaded."""
+
 CASES = [
     (condition, call)
     for condition in ("new", "new and linked", "stored and linked", "stored and loaded", "stored and not loaded")
     for call in (save, update, bulk)
-    if call is not update or condition.startswith("stored")
+    if call is not update or condition == "stored and linked"
 ]
 
 
-@pytest.mark.parametrize("refused_by", ["a receiver before", "a receiver after", "the database", "the block"])
+REFUSALS = ["a receiver before", "a receiver after", "the database", "the block"]
+
+
+@NOT_IN_SESSION
+@pytest.mark.parametrize("refused_by", REFUSALS)
 @pytest.mark.parametrize(("condition", "call"), CASES)
 async def test_the_other_ends_of_a_refused_call_are_as_before(database, condition, call, refused_by) -> None:
     wrong = {}
@@ -206,7 +221,7 @@ async def test_the_other_ends_of_a_refused_call_are_as_before(database, conditio
         if condition == "new and linked" and name in OF_STRANGERS:
             continue
         shop = await shop_in(condition)
-        owner = getattr(shop, name.partition(".")[0])
+        owner = getattr(shop, name.partition(",")[0].partition(".")[0])
         stored, before = await rows(), shop.shown()
         with linked_and_refused(shop, owner, change, refused_by):
             async with database.transaction():
@@ -255,3 +270,154 @@ def linked_and_refused(shop, owner, change, refused_by):
         with pytest.raises((Refused, OperationalError)):
             yield
     assert told
+
+
+async def create(user) -> None:
+    await Post.query.create(user=user)
+
+
+async def create_many(user) -> None:
+    await Post.query.bulk_create([{"user": user}, {"number": 2}])
+
+
+async def get_or_create(user) -> None:
+    await Post.query.get_or_create(number=7, defaults={"user": user})
+
+
+async def update_or_create(user) -> None:
+    await Post.query.update_or_create(number=7, defaults={"user": user})
+
+
+async def get_or_create_many(user) -> None:
+    await Post.query.bulk_get_or_create([{"number": 7}], unique_fields=["number"], create_params={"user": user})
+
+
+async def get_or_create_given(user) -> None:
+    await Post.query.bulk_get_or_create([Post(number=7)], unique_fields=["number"], create_params={"user": user})
+
+
+MAKERS = [create, create_many, get_or_create, update_or_create, get_or_create_many, get_or_create_given]
+
+
+@pytest.mark.parametrize("refused_by", [*REFUSALS, "a receiver that skips it"])
+@pytest.mark.parametrize("call", MAKERS)
+@pytest.mark.parametrize("condition", ["new", "stored and loaded", "stored and not loaded"])
+async def test_what_a_refused_call_has_made_is_linked_with_nothing(database, condition, call, refused_by) -> None:
+    shop = await shop_in(condition)
+    before, stored = shop.shown(), await rows()
+
+    def refuse(sender, model_instance) -> None:
+        if refused_by == "a receiver before":
+            raise Refused
+        if refused_by == "a receiver that skips it":
+            raise aldis.SkipOperation
+        if refused_by == "the database":
+            model_instance.number = literal_column("no_such_column")
+
+    def refuse_after(sender) -> None:
+        if refused_by == "a receiver after":
+            raise Refused
+
+    with pre_save.connected_to(refuse, Post), post_save.connected_to(refuse_after, Post):
+        with pytest.raises((Refused, OperationalError, aldis.SkipOperation)):
+            async with database.transaction():
+                await call(shop.user)
+                raise Refused
+        assert shop.shown() == before
+    await shop.user.save()
+    if condition != "new":
+        assert await rows() == stored
+    assert await Post.query.filter(user_id=shop.user.id).count() == 0
+
+
+@pytest.mark.parametrize("make", [Post.query.bulk_get_or_create, Post.query.bulk_update_or_create])
+async def test_a_skipped_instance_does_not_keep_what_the_call_has_set(database, make) -> None:
+    def skip(sender) -> None:
+        raise aldis.SkipOperation
+
+    post = Post(id=5)
+    with pre_save.connected_to(skip, Post):
+        assert await make([post], create_params={"number": 9, "user": User()}) == []
+    assert (post.__dict__.get("number"), post.__dict__.get("user")) == (None, None)
+
+
+async def test_a_skipped_delete_leaves_the_instance_as_it_was(database) -> None:
+    shop = await shop_in("stored and linked")
+    before = shop.shown()
+
+    def skip(sender, instance) -> None:
+        instance.number, instance.profile, instance.posts = 99, None, []
+        raise aldis.SkipOperation
+
+    with pre_delete.connected_to(skip, User):
+        await shop.user.delete()
+    assert shop.shown() == before
+    assert (shop.user.number, inspect(shop.user).modified) == (0, False)
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    books: Mapped[list[Book]] = relationship(back_populates="shelf", cascade="all, delete-orphan")
+    boxes: WriteOnlyMapped[Box] = relationship(back_populates="shelf")
+
+
+class Book(Base):
+    __tablename__ = "book"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelf.id"))
+    shelf: Mapped[Shelf | None] = relationship(back_populates="books")
+
+
+class Box(Base):
+    __tablename__ = "box"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelf.id"))
+    shelf: Mapped[Shelf | None] = relationship(back_populates="boxes")
+
+
+@pytest.mark.parametrize("call", [save, update, bulk])
+async def test_an_orphan_whose_deletion_is_undone_has_its_key_again(database, call) -> None:
+    book = Book(shelf=Shelf())
+    await book.shelf.save()
+    key = inspect(book).key
+    book.shelf = None
+
+    def refuse(sender) -> None:
+        raise Refused
+
+    with post_save.connected_to(refuse, Book), post_update.connected_to(refuse, Book), pytest.raises(Refused):
+        await call(book)
+    assert inspect(book).key == key
+    assert await Book.query.count() == 1
+
+
+@pytest.mark.parametrize("refused_by", ["a receiver before", "a receiver after"])
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("by", ["shelf", "box"])
+async def test_a_write_only_collection_forgets_what_was_refused(database, by, is_new, refused_by) -> None:
+    shelf, known, box = Shelf(), Box(), Box()
+    shelf.boxes.add(known)
+    if not is_new:
+        await shelf.save()
+    await box.save()
+
+    def link(sender, instance) -> None:
+        if by == "shelf":
+            instance.boxes.add(box)
+        else:
+            box.shelf = instance
+        if refused_by == "a receiver before":
+            raise Refused
+
+    def refuse(sender) -> None:
+        raise Refused
+
+    with pre_save.connected_to(link, Shelf), post_save.connected_to(refuse, Shelf), pytest.raises(Refused):
+        await shelf.save()
+    await box.save()
+    assert await Shelf.query.count() == (0 if is_new else 1)
+    await shelf.save()
+    assert [each.id for each in await Box.query.filter(shelf_id=shelf.id)] == [known.id]

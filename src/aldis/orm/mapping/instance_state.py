@@ -10,8 +10,8 @@ from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
-from .members import COLLECTIONS, give_links_back, links_of, members_of
-from .mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
+from .members import COLLECTIONS, MADE, NO_MEMBERS, give_links_back, links_of, members_of
+from .mutable_contents import MUTABLES, Contents, adopt, contents_of, give_contents_back
 from .rowwise import types as types_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Snapshot:
     alone, and the collection that these would cause takes as long as a third of an UPDATE of all their rows.
     """
 
-    __slots__ = ("committed", "contents", "expired", "key", "members", "modified", "values")
+    __slots__ = ("committed", "contents", "expired", "is_made", "key", "members", "modified", "values")
 
     def __init__(self, state: InstanceState[Any]) -> None:
         self.key = state.key
@@ -67,7 +67,9 @@ class Snapshot:
         self.committed = state.committed_state.copy()
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
-        self.members = () if state.manager.info.get(COLLECTIONS) == () else members_of(state)
+        self.members = NO_MEMBERS if state.manager.info.get(COLLECTIONS) == () else members_of(state)
+        self.is_made = "info" in state.__dict__ and state.info.pop(MADE, False)
+        """The call has made the instance."""
         self.contents = UNCHANGING if state.manager.info.get(MUTABLES) == () else contents_of(state)
 
     def take_over(self, mapping: TableMapping, state: InstanceState[Any]) -> None:
@@ -108,13 +110,13 @@ class Snapshot:
         values.clear()
         values[STATE] = state
         values.update(self.values)
-        give_contents_back(self.contents, values)
+        give_contents_back(self.contents, state)
         state.committed_state.clear()
         state.committed_state.update(self.committed)
         state.expired_attributes.clear()
         state.expired_attributes.update(self.expired)
         state.modified = self.modified
-        give_links_back(state, self.members, links)
+        give_links_back(state, self.members, links, self.is_made)
         for value in self.values.values():
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:
@@ -228,6 +230,7 @@ def unset(state: InstanceState[Any], name: str) -> None:
     old = state.committed_state[name]
     if old is not NO_VALUE:
         set_committed_value(state.obj(), name, old)
+        adopt(state, name, old)
         return
     del state.committed_state[name]
     state.dict.pop(name, None)
@@ -331,6 +334,7 @@ def put_back(session: Session, state: InstanceState[Any]) -> None:
             session.expire(instance, [name])
         else:
             set_committed_value(instance, name, old)
+            adopt(state, name, old)
 
 
 def has_expressions(rows: list[dict[str, Any]]) -> bool:

@@ -6,8 +6,8 @@ is undone, the other instance forgets the change: else its next save would write
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE, LoaderCallableStatus
@@ -19,13 +19,32 @@ from .many_to_many import cancel, items
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
-__all__ = ["COLLECTIONS", "Links", "Members", "give_links_back", "links_of", "members_of"]
+__all__ = [
+    "COLLECTIONS",
+    "MADE",
+    "NO_MEMBERS",
+    "RELATIONSHIPS",
+    "Links",
+    "Members",
+    "give_links_back",
+    "links_of",
+    "members_of",
+    "wait_again_in",
+    "was_made",
+]
 
-Members = Sequence[tuple[str, list[Any]]]
-"""The names of collections, and the members of each."""
 
-Links = Mapping[str, list[Any]]
-"""The names of relationships, and the instances that each links."""
+class Members(NamedTuple):
+    """The members of an instance's collections, which may be changed in place."""
+
+    loaded: Sequence[tuple[str, list[Any]]]
+    """The name and the members of each that is loaded."""
+    waiting: Sequence[tuple[str, Any, list[Any], list[Any]]]
+    """Of each other one that has changes: its name, SQLAlchemy's record of them, and the members added and removed."""
+
+
+Links = Mapping[str, tuple[list[Any], list[Any]]]
+"""The names of relationships, and the instances that each links, and links no more."""
 
 COLLECTIONS: Final = "aldis collections"
 """Where a class manager has the names of its collections; a class without any costs no call."""
@@ -33,24 +52,41 @@ COLLECTIONS: Final = "aldis collections"
 RELATIONSHIPS: Final = "aldis relationships"
 """Where it has the names of its relationships that are written."""
 
+MADE: Final = "aldis made"
+"""Marks the state of an instance that a call makes, and links: nothing has linked it before."""
+
+NO_MEMBERS: Final = Members((), ())
+
 
 def members_of(state: InstanceState[Any]) -> Members:
-    """Return the members of an instance's loaded collections, by their names: receivers may change these in place."""
+    """Return the members of an instance's collections: receivers may change these in place."""
     names = state.manager.info.get(COLLECTIONS)
     if names is None:
-        names = collections_of(state)
+        impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
+        names = tuple(name for name, impl in impls.items() if impl.collection or getattr(impl, "dynamic", False))
+        state.manager.info[COLLECTIONS] = names
     if not names:
-        return ()
+        return NO_MEMBERS
     adapters = [(name, getattr(state.dict.get(name), "_sa_adapter", None)) for name in names]
-    return [(name, [*adapter]) for name, adapter in adapters if adapter is not None] or ()
+    loaded = [(name, [*adapter]) for name, adapter in adapters if adapter is not None]
+    waiting = [(name, each, [*each.added_items], [*each.deleted_items]) for name, each in waiting_in(state, names)]
+    return Members(loaded, waiting) if loaded or waiting else NO_MEMBERS
 
 
-def collections_of(state: InstanceState[Any]) -> tuple[str, ...]:
-    """Return the names of the relationships of a class whose values are collections; keep them for the next time."""
-    impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
-    names = tuple(name for name, impl in impls.items() if impl.collection and not getattr(impl, "dynamic", False))
-    state.manager.info[COLLECTIONS] = names
-    return names
+def was_made(state: InstanceState[Any]) -> bool:
+    """Tell whether a call has just made an instance, and linked it; the next one is told that it was not."""
+    return "info" in state.__dict__ and bool(state.info.pop(MADE, False))
+
+
+def waiting_in(state: InstanceState[Any], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return SQLAlchemy's records of changes of collections that are not loaded, or never are (write-only, dynamic)."""
+    pending = state.__dict__.get("_pending_mutations", NOTHING)
+    found = [(name, pending[name]) for name in names if name in pending]
+    both = ((name, state.committed_state.get(name)) for name in names)
+    return found + [(name, each) for name, each in both if hasattr(each, "added_items")]
+
+
+NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def links_of(state: InstanceState[Any]) -> Links:
@@ -59,31 +95,67 @@ def links_of(state: InstanceState[Any]) -> Links:
     if names is None:
         names = tuple(each.key for each in state.mapper.relationships if not each.viewonly)
         state.manager.info[RELATIONSHIPS] = names
-    return {name: items(state, name) for name in names}
+    waiting = dict(waiting_in(state, names)) if names else NOTHING
+    return {
+        name: ([*waiting[name].added_items], [*waiting[name].deleted_items])
+        if name in waiting
+        else (items(state, name), [])
+        for name in names
+    }
 
 
-def give_links_back(state: InstanceState[Any], members: Members, links: Links) -> None:
+def give_links_back(state: InstanceState[Any], members: Members, links: Links, is_made: bool = False) -> None:
     """Give the collections of an instance, which has its earlier values again, their members; tell the other ends.
 
     Args:
         state: The state of the instance.
         members: The members; see :func:`members_of`.
         links: The instances that it was linked with until now; see :func:`links_of`.
+        is_made: The call has made the instance: the others were not linked with it before.
     """
-    for name, each in members:
+    if not links:
+        return
+    for name, each in members.loaded:
         put_members_back(state, name, each)
-    for name, linked in links.items():
-        again = items(state, name)
-        ids, ids_now = {*map(id, again)}, {*map(id, linked)}
-        if ids == ids_now:
-            continue
-        for reverse in reverses(state.mapper.relationships[name]):
-            for other in linked:
-                if id(other) not in ids:
-                    unlink(instance_state(other), reverse.key, state, name)
-            for other in again:
-                if id(other) not in ids_now:
-                    link_again(instance_state(other), reverse.key, state, name)
+    wait_as_before(state, members, links)
+    again = links_of(state)
+    for name, (linked, unlinked) in links.items():
+        linked_again, unlinked_again = ([], []) if is_made else again[name]
+        added, removed = without(linked, linked_again), without(linked_again, linked)
+        removed += without(unlinked, unlinked_again)
+        for reverse in reverses(state.mapper.relationships[name]) if added or removed else ():
+            for other in added:
+                unlink(instance_state(other), reverse.key, state, name)
+            for other in removed:
+                link_again(instance_state(other), reverse.key, state, name)
+
+
+def wait_as_before(state: InstanceState[Any], members: Members, names: Iterable[str]) -> None:
+    """Give SQLAlchemy's records of changes of collections that are not loaded their content of before."""
+    kept = {name for name, *_ in members.waiting}
+    for name in names:
+        if name not in kept and hasattr(state.committed_state.get(name), "added_items"):
+            del state.committed_state[name]
+    state.__dict__.pop("_pending_mutations", None)
+    wait_again_in(state, members)
+
+
+def wait_again_in(state: InstanceState[Any], members: Members) -> None:
+    """Let changes of collections that are not loaded wait as they did."""
+    for name, record, added, deleted in members.waiting:
+        for now, then in ((record.added_items, added), (record.deleted_items, deleted)):
+            now.difference_update([*now])
+            now.update(then)
+        if getattr(state.manager[name].impl, "dynamic", False):
+            state.committed_state[name] = record
+        else:
+            state.__dict__.setdefault("_pending_mutations", {})[name] = record
+
+
+def without(instances: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Return the instances that are not among others."""
+    ids = {*map(id, others)}
+    return [each for each in instances if id(each) not in ids]
 
 
 def put_members_back(state: InstanceState[Any], name: str, members: list[object]) -> None:

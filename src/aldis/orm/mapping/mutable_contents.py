@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.orm import InstanceState, Mapper
 
-__all__ = ["MUTABLES", "Contents", "contents_of", "give_contents_back"]
+__all__ = ["MUTABLES", "Contents", "adopt", "contents_of", "give_contents_back"]
 
 Contents = dict[str, tuple[Any, Any]]
-"""By attribute name: the value, and its content: items, or attributes."""
+"""By attribute name: the value, and its content: items, attributes, or a copy."""
 
 MUTABLES: Final = "aldis mutables"
 """Where a class manager has the names of the attributes that may be Mutable; a class without any costs no call."""
@@ -35,17 +35,19 @@ def contents_of(state: InstanceState[Any]) -> Contents:
     return {name: (value, content_of(value)) for name, value in values if isinstance(value, MutableBase)}
 
 
-def give_contents_back(contents: Contents, values: Mapping[str, Any]) -> None:
+def give_contents_back(contents: Contents, state: InstanceState[Any]) -> None:
     """Give the Mutable values of an instance their contents back.
+
+    A value that another one has taken the place of is watched again.
 
     Args:
         contents: The contents.
-        values: The values that the instance has again.
+        state: The state of the instance, which has its earlier values again.
     """
     for name, (value, content) in contents.items():
-        if values.get(name) is not value:
+        if state.dict.get(name) is not value:
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and type(content) is dict:
             dict.clear(value)
             dict.update(value, content)
         elif isinstance(value, list):
@@ -53,19 +55,41 @@ def give_contents_back(contents: Contents, values: Mapping[str, Any]) -> None:
         elif isinstance(value, set):
             set.clear(value)
             set.update(value, content)
+        elif isinstance(content, Attributes):
+            for each in vars(value).keys() - content.keys() - {PARENTS}:
+                del vars(value)[each]
+            for each in content:
+                object.__setattr__(value, each, content[each])
         else:
-            attributes = vars(value)
-            for each in attributes.keys() - content.keys() - {PARENTS}:
-                del attributes[each]
-            attributes.update(content)
+            state.dict[name] = content
+        adopt(state, name, state.dict[name])
+
+
+def adopt(state: InstanceState[Any], name: str, value: object) -> None:
+    """Let a Mutable value that an instance has again, by no event, tell of its changes."""
+    parents = getattr(value, PARENTS, None)
+    if parents is not None:
+        parents[state] = name
+
+
+class Attributes(dict[str, Any]):
+    """The attributes of a value."""
 
 
 def content_of(value: Any) -> Any:
-    """Return the content of a Mutable value."""
+    """Return the content of a Mutable value: its items, its attributes, or a copy of it where neither are known."""
+    from sqlalchemy.ext.mutable import MutableComposite
+
     for kind in (dict, list, set):
-        if isinstance(value, kind):
+        if isinstance(value, kind) and not isinstance(value, OrderedDict):
             return kind(value)
-    return {name: each for name, each in vars(value).items() if name != PARENTS}
+    if not isinstance(value, MutableComposite):
+        return deepcopy(value)
+    slots = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
+    names = [*vars(value), *(name for name in slots if hasattr(value, name))]
+    return Attributes(
+        {name: getattr(value, name) for name in names if name not in {PARENTS, "__weakref__", "__dict__"}}
+    )
 
 
 def mutables_of(mapper: Mapper[Any]) -> tuple[str, ...]:

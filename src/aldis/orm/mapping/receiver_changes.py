@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.base import NO_VALUE
 
 from .instance_state import changed, unset
+from .rowwise import altered, values_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
     from .table import TableMapping
 
-__all__ = ["leave_out", "leave_out_defaults", "take_attributes", "take_changes"]
+__all__ = ["BeforeReceivers", "leave_out", "leave_out_defaults", "take_attributes", "take_changes"]
 
 
 def take_changes(mapping: TableMapping, state: InstanceState[Any], was: Mapping[str, Any], now: dict[str, Any]) -> None:
@@ -109,3 +110,48 @@ def take_attributes(
         leave_out_defaults(mapping, state, columns_before, column_values)
     if column_values and (is_unchanged or not columns_before):
         mapping.complete(column_values, mapping.onupdates)
+
+
+class BeforeReceivers:
+    """The instances and the column values of rows as they are before receivers are called.
+
+    Args:
+        instances: The instances.
+        column_values: Their column values, which receivers may change.
+    """
+
+    def __init__(self, instances: list[Any], column_values: list[dict[str, Any]]) -> None:
+        self.column_values = column_values
+        self.loaded = [instance.__dict__ for instance in instances]
+        self.values_before = values_of(self.loaded)
+        self.columns_before = values_of(column_values)
+
+    def take_over(
+        self, mapping: TableMapping, states: Sequence[InstanceState[Any]], skipped: Container[int], is_update: bool
+    ) -> list[int]:
+        """Take over the changes of receivers, to column values and to attributes.
+
+        Args:
+            mapping: The mapping of the rows' class.
+            states: The states of the instances.
+            skipped: The numbers of the rows that receivers have skipped.
+            is_update: The rows are stored.
+
+        Returns:
+            The numbers of the rows whose attributes were changed.
+        """
+        instances = altered(self.loaded, *self.values_before)
+        if not instances and sum(map(len, self.column_values)) == len(self.columns_before[1]):
+            return []
+        columns = dict(altered(self.column_values, *self.columns_before))
+        for number, before in columns.items():
+            leave_out(mapping, states[number], before, self.column_values[number])
+        taken = [(number, before) for number, before in instances if number not in skipped]
+        for number, before in taken:
+            column_values = self.column_values[number]
+            columns_before = columns.setdefault(number, column_values.copy())
+            take_attributes(mapping, states[number], before, columns_before, column_values, is_update)
+        for number, before in columns.items() if is_update else ():
+            if number not in skipped:
+                leave_out_defaults(mapping, states[number], before, self.column_values[number])
+        return [number for number, _ in taken]

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import get_annotations
 
 from ...errors import UnknownAttributeError
+from .members import MADE
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
 __all__ = ["Noting", "check_fields", "columns_named", "new_instance", "refuse_unsettable", "set_attributes"]
@@ -60,11 +62,15 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         UnknownAttributeError: A name is something of the class that cannot be set.
         TypeError: The constructor has no parameter of that name.
     """
-    if not values.keys() <= mapping_of(model).settable:
+    mapping = mapping_of(model)
+    if not values.keys() <= mapping.settable:
         parameters = inspect.signature(model.__init__).parameters
         # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
-    return model(**values)
+    instance = model(**values)
+    if mapping.relationships and not values.keys().isdisjoint(mapping.relationships):
+        instance_state(instance).info[MADE] = True
+    return instance
 
 
 def refuse_unsettable(model: type[Any], names: Iterable[str]) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import InstanceState
 
 from ...dispatch.on_request import asking_of
+from ..mapping.receiver_changes import BeforeReceivers
 from ..mapping.rowwise import names
 from ..mapping.table import TableMapping
 from ..meta import meta_of
-from .columns import BeforeReceivers, NewRows, Row, names_of
+from .columns import NewRows, Row, names_of
 from .firing import asked_of, is_heard
 from .firing_rows import Rows as Fired
 from .firing_rows import Told, context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,11 +13,10 @@ from sqlalchemy.orm.base import NO_VALUE
 from ...context import NONE
 from ..databases.outcome import is_conflict
 from ..mapping.instance_state import Snapshot, never_set
-from ..mapping.members import Members, give_links_back, links_of, members_of
+from ..mapping.members import NO_MEMBERS, Members, give_links_back, links_of, members_of, was_made
 from ..mapping.mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from ..mapping.plan import plan_of, rows_of
-from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
-from ..mapping.rowwise import altered, mark, values_of
+from ..mapping.rowwise import mark
 from .firing import NOTHING_PASSED
 from .gone import refuse_second
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
 
-__all__ = ["BeforeReceivers", "NewRows", "Row", "States", "by_class", "names_of", "saved_in_order"]
+__all__ = ["NewRows", "Row", "States", "by_class", "names_of", "saved_in_order"]
 
 T = TypeVar("T")
 
@@ -145,6 +144,10 @@ class NewRows:
         """The members of the collections that it had set, by its place."""
         self.contents: dict[int, Contents] = {}
         """The contents of its Mutable values, by its place."""
+        self.made: set[int] = set()
+        """Where the operation has made instances, and linked them."""
+        self.extended: dict[int, Snapshot] = {}
+        """The earlier condition of instances that the operation has given further attributes, by their place."""
         self.has_mutables = mapping.mapper.class_manager.info.get(MUTABLES) != ()
         self.skipped: set[int] = set()
         """Where receivers skipped the operation."""
@@ -162,6 +165,8 @@ class NewRows:
         loaded = instance.__dict__
         if self.mapping.relationships:
             self.members[len(self.states)] = members_of(state)
+            if was_made(state):
+                self.made.add(len(self.states))
         if self.has_mutables:
             self.contents[len(self.states)] = contents_of(state)
         plan = plan_of(self.mapping, loaded)
@@ -200,7 +205,7 @@ class NewRows:
         for number, (state, plan, given) in enumerate(zip(self.states, self.plans, self.given, strict=True)):
             before = Snapshot(state)
             before.values = dict(zip(plan.order, given, strict=True))  # receivers may have set others meanwhile
-            before.members = self.members.get(number, ())
+            before.members, before.is_made = self.members.get(number, NO_MEMBERS), number in self.made
             before.contents = self.contents.get(number, before.contents)
             self.before.append((state, before))
 
@@ -214,6 +219,8 @@ class NewRows:
         """Leave out the row at a place: a receiver asks for it."""
         self.skipped.add(number)
         self.put_one_back(number, self.states[number])
+        if number in self.extended:
+            self.extended[number].put_back(self.states[number])
 
     def refuse_stored(self, error: IntegrityError | None = None) -> None:
         """Refuse the rows of this task, where another one has stored an instance of them meanwhile.
@@ -281,8 +288,8 @@ class NewRows:
             state.committed_state.pop(name, None)
         values.update(zip(plan.order, self.given[number], strict=True))
         if self.has_mutables:
-            give_contents_back(self.contents[number], values)
-        give_links_back(state, self.members.get(number, ()), links)
+            give_contents_back(self.contents[number], state)
+        give_links_back(state, self.members.get(number, NO_MEMBERS), links, number in self.made)
         if is_marked:
             record = self.committed[number]
             record = dict.fromkeys(plan.order, NO_VALUE) if record is None else record
@@ -339,51 +346,6 @@ class NewRows:
             for number, (instance, count) in enumerate(zip(self.instances, self.counts, strict=True))
             if count and number not in self.skipped
         ]
-
-
-class BeforeReceivers:
-    """The instances and the column values of rows as they are before receivers are called.
-
-    Args:
-        instances: The instances.
-        column_values: Their column values, which receivers may change.
-    """
-
-    def __init__(self, instances: list[Any], column_values: list[dict[str, Any]]) -> None:
-        self.column_values = column_values
-        self.loaded = [instance.__dict__ for instance in instances]
-        self.values_before = values_of(self.loaded)
-        self.columns_before = values_of(column_values)
-
-    def take_over(
-        self, mapping: TableMapping, states: Sequence[InstanceState[Any]], skipped: Container[int], is_update: bool
-    ) -> list[int]:
-        """Take over the changes of receivers, to column values and to attributes.
-
-        Args:
-            mapping: The mapping of the rows' class.
-            states: The states of the instances.
-            skipped: The numbers of the rows that receivers have skipped.
-            is_update: The rows are stored.
-
-        Returns:
-            The numbers of the rows whose attributes were changed.
-        """
-        instances = altered(self.loaded, *self.values_before)
-        if not instances and sum(map(len, self.column_values)) == len(self.columns_before[1]):
-            return []
-        columns = dict(altered(self.column_values, *self.columns_before))
-        for number, before in columns.items():
-            leave_out(mapping, states[number], before, self.column_values[number])
-        taken = [(number, before) for number, before in instances if number not in skipped]
-        for number, before in taken:
-            column_values = self.column_values[number]
-            columns_before = columns.setdefault(number, column_values.copy())
-            take_attributes(mapping, states[number], before, columns_before, column_values, is_update)
-        for number, before in columns.items() if is_update else ():
-            if number not in skipped:
-                leave_out_defaults(mapping, states[number], before, self.column_values[number])
-        return [number for number, _ in taken]
 
 
 def saved_in_order(batches: Sequence[NewRows]) -> list[Any]:

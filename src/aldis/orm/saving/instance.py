@@ -367,6 +367,9 @@ async def delete(instance: object, using: Using | None) -> int:  # noqa: PLR0915
                     note_of_last(plan, error, model)
                     raise
             is_writing = not skipped
+            if skipped and state.key is before.key:
+                scope.take_over(mapping, [(state, before)])
+                before.put_back(state)
             if not skipped and delete_needs_flush(mapping):
                 from . import unit_of_work
 

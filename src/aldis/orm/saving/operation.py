@@ -355,6 +355,7 @@ class Bulk(BulkSignals):
             if not is_held:
                 raise AlreadyStoredError(f"{where} is stored already: {self.name} inserts new instances.")
             raise ConfigurationError(f"{where} belongs to a session: {self.name} inserts new instances.")
+        before = None
         if extra and instance is row:
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
@@ -364,6 +365,8 @@ class Bulk(BulkSignals):
         rows = found.get(model)
         if rows is None:
             rows = found[model] = NewRows(mapping_of(model))
+        if before is not None:
+            rows.extended[len(rows)] = before
         rows.add(number, instance, state, values)
         return rows, len(rows.instances) - 1
 

@@ -27,13 +27,13 @@ from ..mapping.instance_state import (
     set_again,
     set_aside,
     settle_modified,
-    show_again,
 )
 from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of
 from .announcing import announce, filled_of, is_announced
 from .flush_guards import guarded
+from .flushed import remember_links, remember_related
 from .gone import first_gone, gone, no_longer_stored
 
 if TYPE_CHECKING:
@@ -121,11 +121,10 @@ async def wait_for_flushes(rows: Iterable[object]) -> None:
 async def unit_of_work(transaction: Transaction, instances: Collection[object]) -> AsyncIterator[AsyncSession]:
     """Run a block with a session whose flush has a savepoint of its own.
 
-    It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's. When it
-    fails, these show their relationships still, so that whoever puts them back knows the other ends.
+    It fires the signals of related instances that it writes too; those of the ``instances`` are the caller's.
     """
     flush = Flush(transaction)
-    related = [related_values(state) for state in map(instance_state, instances)]
+    remember_links(transaction, instances)
     UNDER_WAY.add(flush)
     try:
         async with AsyncSession(
@@ -139,19 +138,9 @@ async def unit_of_work(transaction: Transaction, instances: Collection[object]) 
             session.info["aldis deleted"] = []
             session.info["aldis flush"] = flush
             yield session
-    except BaseException:
-        for state, values in related:
-            show_again(state, values)
-        raise
     finally:
         UNDER_WAY.discard(flush)
         flush.is_over.set()
-
-
-def related_values(state: InstanceState[Any]) -> tuple[InstanceState[Any], dict[str, Any]]:
-    """Return the state of an instance, and its relationships that are loaded."""
-    names = [each.key for each in state.mapper.relationships]
-    return state, {name: state.dict[name] for name in names if name in state.dict}
 
 
 def let_go(session: AsyncSession) -> None:
@@ -226,7 +215,7 @@ async def flush(
             if announced:
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
-        remember_related(transaction, session, {id(instance) for instance, _ in rows})
+        remember_related(transaction, session, [instance for instance, _ in rows])
         flushed = [instance for instance, _ in rows if not is_update or is_changed(mapping, instance_state(instance))]
         if is_update:
 
@@ -265,14 +254,6 @@ def is_changed(mapping: TableMapping, state: InstanceState[Any]) -> bool:
         or state.get_history(name, PASSIVE_NO_INITIALIZE).has_changes()
         for name in names
     )
-
-
-def remember_related(transaction: Transaction, session: AsyncSession, own: set[int]) -> None:
-    """Have the related instances, which a flush may write too, put back when the transaction is undone."""
-    for each in session:
-        if id(each) not in own:
-            state = instance_state(each)
-            transaction.scope.remember(state, Snapshot(state))
 
 
 async def delete(transaction: Transaction, mapping: TableMapping, instance: object) -> int:
@@ -322,7 +303,7 @@ async def flush_deletion(transaction: Transaction, instance: object, related: li
         await session.delete(instance)
         for each in list(session.new):
             session.expunge(each)  # in a collection, but no row: a delete inserts nothing
-        remember_related(transaction, session, {id(instance)})
+        remember_related(transaction, session, [instance])
         event.listen(transaction.sync, "after_cursor_execute", count)
         try:
             await session.flush()
