@@ -47,6 +47,8 @@ class TableKind:
     """Kinds of columns that it is about: they are there always."""
     pairs: int = 2
     """How many pairs it has with each of its class kinds."""
+    makes_no_keys: bool = False
+    """It makes none: rows that are there before are given theirs."""
     avoids: str = ""
     """A word in the names of the kinds of columns that are not tried with it."""
 
@@ -141,7 +143,10 @@ TABLES = {
             drivers=SQLITE,
         ),
         TableKind(
-            "int_key", lambda create, table: [create.replace("id INTEGER NOT NULL", "id INT NOT NULL")], drivers=SQLITE
+            "int_key",
+            lambda create, table: [create.replace("id INTEGER NOT NULL", "id INT NOT NULL")],
+            drivers=SQLITE,
+            makes_no_keys=True,
         ),
         TableKind(
             "negative_key",
