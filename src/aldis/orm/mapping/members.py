@@ -49,6 +49,9 @@ Links = Mapping[str, tuple[list[Any], list[Any]]]
 COLLECTIONS: Final = "aldis collections"
 """Where a class manager has the names of its collections; a class without any costs no call."""
 
+UNLOADED: Final = "aldis unloaded"
+"""Where it has whether one of them is never loaded: it is write-only or dynamic."""
+
 RELATIONSHIPS: Final = "aldis relationships"
 """Where it has the names of its relationships that are written."""
 
@@ -57,19 +60,25 @@ MADE: Final = "aldis made"
 
 NO_MEMBERS: Final = Members((), ())
 
+NOTHING: Final[Mapping[str, Any]] = {}
+
 
 def members_of(state: InstanceState[Any]) -> Members:
     """Return the members of an instance's collections: receivers may change these in place."""
-    names = state.manager.info.get(COLLECTIONS)
+    info = state.manager.info
+    names = info.get(COLLECTIONS)
     if names is None:
         impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
+        info[UNLOADED] = any(getattr(impl, "dynamic", False) for impl in impls.values())
         names = tuple(name for name, impl in impls.items() if impl.collection or getattr(impl, "dynamic", False))
-        state.manager.info[COLLECTIONS] = names
+        info[COLLECTIONS] = names
     if not names:
         return NO_MEMBERS
     adapters = [(name, getattr(state.dict.get(name), "_sa_adapter", None)) for name in names]
     loaded = [(name, [*adapter]) for name, adapter in adapters if adapter is not None]
-    waiting = [(name, each, [*each.added_items], [*each.deleted_items]) for name, each in waiting_in(state, names)]
+    waiting: list[tuple[str, Any, list[Any], list[Any]]] = []
+    if info[UNLOADED] or "_pending_mutations" in state.__dict__:
+        waiting = [(name, each, [*each.added_items], [*each.deleted_items]) for name, each in waiting_in(state, names)]
     return Members(loaded, waiting) if loaded or waiting else NO_MEMBERS
 
 
@@ -82,11 +91,13 @@ def waiting_in(state: InstanceState[Any], names: Sequence[str]) -> list[tuple[st
     """Return SQLAlchemy's records of changes of collections that are not loaded, or never are (write-only, dynamic)."""
     pending = state.__dict__.get("_pending_mutations", NOTHING)
     found = [(name, pending[name]) for name in names if name in pending]
-    both = ((name, state.committed_state.get(name)) for name in names)
-    return found + [(name, each) for name, each in both if hasattr(each, "added_items")]
+    changed = [name for name in names if name in state.committed_state and is_unloaded(state, name)]
+    return found + [(name, state.committed_state[name]) for name in changed]
 
 
-NOTHING: Final[Mapping[str, Any]] = {}
+def is_unloaded(state: InstanceState[Any], name: str) -> bool:
+    """Tell whether a relationship is write-only or dynamic, and never loaded."""
+    return bool(getattr(state.manager[name].impl, "dynamic", False))
 
 
 def links_of(state: InstanceState[Any]) -> Links:
@@ -134,7 +145,7 @@ def wait_as_before(state: InstanceState[Any], members: Members, names: Iterable[
     """Give SQLAlchemy's records of changes of collections that are not loaded their content of before."""
     kept = {name for name, *_ in members.waiting}
     for name in names:
-        if name not in kept and hasattr(state.committed_state.get(name), "added_items"):
+        if name not in kept and name in state.committed_state and is_unloaded(state, name):
             del state.committed_state[name]
     state.__dict__.pop("_pending_mutations", None)
     wait_again_in(state, members)
@@ -146,7 +157,7 @@ def wait_again_in(state: InstanceState[Any], members: Members) -> None:
         for now, then in ((record.added_items, added), (record.deleted_items, deleted)):
             now.difference_update([*now])
             now.update(then)
-        if getattr(state.manager[name].impl, "dynamic", False):
+        if is_unloaded(state, name):
             state.committed_state[name] = record
         else:
             state.__dict__.setdefault("_pending_mutations", {})[name] = record
