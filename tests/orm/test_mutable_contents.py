@@ -140,6 +140,30 @@ async def test_values_that_a_refused_call_had_replaced_are_watched_again(models,
     assert contents(await models.Note.query.get(id=note.id)) == AFTER
 
 
+async def test_a_found_instance_does_not_share_the_values_of_the_given_one(models) -> None:
+    stored = await new(models).save()
+    given = models.Note(id=stored.id, name="b", words={"g": 1}, lines=[3], tags={3}, point=Point(1, 2))
+
+    def refuse(sender, model_instance):
+        change_some(model_instance)
+        raise LookupError
+
+    def change_some(note) -> None:
+        note.words["refused"] = 1
+        note.lines.append("refused")
+        note.tags.add("refused")
+
+    with models.Note.meta.signals.pre_update.connected_to(refuse, models.Note), pytest.raises(LookupError):
+        await models.Note.query.bulk_update_or_create([given])
+    assert contents(given) == ({"g": 1}, [3], {3}, (1, 2))
+    (found,) = await models.Note.query.bulk_update_or_create([given])
+    assert contents(found)[:3] == ({"g": 1}, [3], {3})
+    change_some(found)
+    await found.save()
+    assert contents(await models.Note.query.get(id=stored.id))[0] == {"g": 1, "refused": 1}
+    assert contents(given) == ({"g": 1}, [3], {3}, (1, 2))
+
+
 class Words(Mutable, OrderedDict):
     """A dict whose items are not where ``dict`` has them."""
 

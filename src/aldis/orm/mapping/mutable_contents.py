@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState, Mapper
 
-__all__ = ["MUTABLES", "Contents", "adopt", "contents_of", "give_contents_back"]
+__all__ = ["MUTABLES", "Contents", "adopt", "contents_of", "give_contents_back", "own_copies"]
 
 Contents = dict[str, tuple[Any, Any]]
 """By attribute name: the value, and its content: items, attributes, or a copy."""
@@ -70,6 +70,14 @@ def adopt(state: InstanceState[Any], name: str, value: object) -> None:
     parents = getattr(value, PARENTS, None)
     if parents is not None:
         parents[state] = name
+
+
+def own_copies(mapper: Mapper[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values of one instance for another one: a Mutable value would be changed in place for both."""
+    own = {name: deepcopy(values[name]) for name in mutables_of(mapper) if hasattr(values.get(name), PARENTS)}
+    for each in own.values():
+        getattr(each, PARENTS).clear()
+    return values | own if own else values
 
 
 class Attributes(dict[str, Any]):

@@ -15,6 +15,7 @@ from ...errors import ConfigurationError, SkipOperation
 from ..database import reading
 from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
+from ..mapping.mutable_contents import own_copies
 from ..mapping.rowwise import are_alike
 from ..mapping.settable import columns_named, set_attributes
 from ..mapping.table import mapping_of
@@ -340,6 +341,7 @@ def changed_row(
     given = row
     if not isinstance(row, Mapping):
         given = {name: value for name, value in instance_state(row).dict.items() if name in bulk.mapping.keys}
+        given = own_copies(bulk.mapping.mapper, given)
     names = given
     if fields is not None:
         names = [each for name, columns in fields.items() for each in ([name] if name in given else columns)]
