@@ -154,9 +154,13 @@ async def test_young_tables_are_not_read_whole_to_note_an_event(postgresql, coun
         wanted = and_(tables.outbox.c.sender == "s", tables.outbox.c.signal == "post_save")
         counting = Lanes(shop.database.engine, "r", wanted).select_counts
         reading = await plan_of(connection, counting, {"number": 1, "most": 10})
+        of_broker = Lanes(shop.database.engine).select_counts
+        passing = await plan_of(connection, of_broker, {"number": 1, "most": 10})
     assert "Join" not in noting
     assert "Join" not in reading, reading
     assert "Sort" not in reading, reading  # else all rows that wait are read for the first of them
     assert "(sender)::text = " in reading.partition("Index Cond: ")[2].partition("\n")[0], reading
+    assert "ix_aldis_outbox_lane " in passing, passing
+    assert "Sort" not in passing, passing
     assert "(dead_at IS NULL) AND (key = " in noting.replace("(key)::text", "key"), noting
     assert "Filter" not in forgetting, forgetting

@@ -19,7 +19,7 @@ from ..orm.transactions.writers_queue import only_writer
 from .background import background
 from .event import LANES
 from .silence import end_if_silent, end_on_mariadb_if_silent, silence_values
-from .tables import delivery, insert_if_new, lane, none_of, outbox
+from .tables import delivery, insert_if_new, is_numbered, lane, none_of, outbox
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row
@@ -97,7 +97,7 @@ class Lanes:
                 delivery.c.receiver == receiver, delivery.c.outbox_id == outbox.c.id
             )
             wanted &= none_of(taken, engine.dialect.name)
-        wanting = () if wanted is None else (wanted,)
+        wanting = (is_numbered if wanted is None else wanted,)
         self.locks = engine.dialect.name != "sqlite"
         # Made once: to make them for each turn was a tenth of a turn's time.
         something = exists(select(outbox.c.id).where(outbox.c.lane == lane.c.lane, *wanting))
