@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -27,7 +26,8 @@ def own_server(tmp_path_factory):
     """Return the URL of a PostgreSQL server of our own, what kills it with signal 9, and what starts it again."""
     if not BINARIES or os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("a server of our own needs PostgreSQL's binaries, and root to run them as another user")
-    folder, temporary = tmp_path_factory.mktemp("server"), Path(tempfile.gettempdir())
+    folder = tmp_path_factory.mktemp("server")
+    temporary = tmp_path_factory.getbasetemp().parents[1]
     bin_, data = BINARIES[-1].parent, folder / "data"
     for each in (folder, *folder.parents):
         if each != temporary and each.is_relative_to(temporary):

@@ -219,7 +219,7 @@ class NewRows:
         """Leave out the row at a place: a receiver asks for it."""
         self.skipped.add(number)
         self.put_one_back(number, self.states[number])
-        if number in self.extended:
+        if number in self.extended and self.states[number].key is None:
             self.extended[number].put_back(self.states[number])
 
     def refuse_stored(self, error: IntegrityError | None = None) -> None:

@@ -52,12 +52,12 @@ class SessionQueue(CommitQueue):
     def add(self, waits: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> None:
         """Let a call wait, and take note of the COMMIT from the first one on."""
         if self.connection is not None and not self.calls:
-            event.listen(self.connection, "commit", self.note_commit, once=True)
+            event.listen(self.connection, "commit", self.note_commit)
         super().add(waits, args, kwargs)
 
     def note_commit(self, connection: Connection) -> None:
         """Take note that the COMMIT is about to be sent."""
-        self.waited = [*self.calls]
+        self.waited, self.connection = [*self.calls], None
         pool = connection.engine.pool
         if not event.contains(pool, "invalidate", note_lost):
             event.listen(pool, "invalidate", note_lost)
