@@ -738,7 +738,7 @@ async def test_two_sessions_at_once(models) -> None:
             waiting.set()
 
     await asyncio.gather(write("first"), write("second"))
-    assert done == ["first", "second"]
+    assert sorted(done) == ["first", "second"]  # whoever gets a connection sooner
     assert len(await models.stored(models.Log)) == 2
 
 
