@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy
@@ -33,6 +35,31 @@ def told(models):
     return found
 
 
+@contextmanager
+def unanswered(models, name, is_done):
+    """Leave a COMMIT (``do_commit``), or a ROLLBACK, without an answer; yield the event that it is under way.
+
+    Args:
+        models: On which engine.
+        name: The dialect's function.
+        is_done: The database does it all the same.
+    """
+    dialect = models.database.engine.sync_engine.dialect
+    send, reached = getattr(dialect, name), asyncio.Event()
+
+    def wait(connection) -> None:
+        if is_done:
+            send(connection)
+        reached.set()
+        await_only(asyncio.sleep(60))
+
+    setattr(dialect, name, wait)
+    try:
+        yield reached
+    finally:
+        delattr(dialect, name)
+
+
 async def names_in(models) -> list[str]:
     return sorted(row["name"] for row in await models.stored())
 
@@ -54,16 +81,6 @@ async def found_out(models, user, is_stored: bool) -> None:
 @pytest.mark.parametrize("then", ["raises", "catches", "rolls back"])
 @pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done"])
 async def test_commit_of_the_block_itself(models, told, is_done, then) -> None:
-    dialect = models.database.engine.sync_engine.dialect
-    commit = dialect.do_commit
-    reached = asyncio.Event()
-
-    def unanswered(connection) -> None:
-        if is_done:
-            commit(connection)
-        reached.set()
-        await_only(asyncio.sleep(60))
-
     user = models.User(name="Ada")
 
     async def work() -> None:
@@ -77,14 +94,11 @@ async def test_commit_of_the_block_itself(models, told, is_done, then) -> None:
                 if then != "catches":
                     raise
 
-    dialect.do_commit = unanswered
-    task = asyncio.create_task(work())
-    try:
+    with unanswered(models, "do_commit", is_done) as reached:
+        task = asyncio.create_task(work())
         await reached.wait()
         task.cancel()
         await asyncio.wait([task])
-    finally:
-        del dialect.do_commit
     if then == "catches":
         await task
     else:
@@ -98,30 +112,18 @@ async def test_commit_of_the_block_itself(models, told, is_done, then) -> None:
 @pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done"])
 async def test_commit_of_a_session(models, told, caplog, is_done) -> None:
     """Nobody knows whether it was done: a receiver that was told of a rollback would delete what the row needs."""
-    dialect = models.database.engine.sync_engine.dialect
-    commit = dialect.do_commit
-    reached = asyncio.Event()
-
-    def unanswered(connection) -> None:
-        if is_done:
-            commit(connection)
-        reached.set()
-        await_only(asyncio.sleep(60))
 
     async def work() -> None:
         async with models.database.session() as session:
             session.add(models.User(name="Ada"))
             await session.commit()
 
-    dialect.do_commit = unanswered
-    task = asyncio.create_task(work())
-    try:
+    with unanswered(models, "do_commit", is_done) as reached:
+        task = asyncio.create_task(work())
         await reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    finally:
-        del dialect.do_commit
     assert told == []
     assert "nobody knows whether it was done: 1 calls" in caplog.text
     assert await names_in(models) == ["Ada"] * is_done
@@ -130,8 +132,7 @@ async def test_commit_of_a_session(models, told, caplog, is_done) -> None:
 @pytest.mark.parametrize("is_cancelled_again", [False, True], ids=["once", "twice"])
 async def test_session_that_is_cancelled_right_after_its_commit(models, told, is_cancelled_again) -> None:
     """The pool resets the connection then, and SQLAlchemy does not tell of the end of the transaction."""
-    dialect = models.database.engine.sync_engine.dialect
-    reached, called = asyncio.Event(), asyncio.Event()
+    called = asyncio.Event()
 
     @models.Base.meta.signals.post_save.connect_via(models.User, after_commit=True, priority=-1)
     async def wait(sender, model_instance):
@@ -140,18 +141,13 @@ async def test_session_that_is_cancelled_right_after_its_commit(models, told, is
             await asyncio.sleep(60)
         raise ValueError("of a receiver")
 
-    def unanswered(connection) -> None:
-        reached.set()
-        await_only(asyncio.sleep(60))
-
     async def work() -> None:
         async with models.database.session() as session:
             session.add(models.User(name="Ada"))
             await session.commit()
 
-    dialect.do_rollback = unanswered
-    task = asyncio.create_task(work())
-    try:
+    with unanswered(models, "do_rollback", is_done=False) as reached:
+        task = asyncio.create_task(work())
         async with asyncio.timeout(30):
             await reached.wait()
             task.cancel()
@@ -160,10 +156,10 @@ async def test_session_that_is_cancelled_right_after_its_commit(models, told, is
                 task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-    finally:
-        del dialect.do_rollback
     assert told == [("Ada", True)]
     assert await names_in(models) == ["Ada"]
+    del task
+    gc.collect()  # the error's traceback may hold the connection
     if not sqlalchemy.__version__.startswith("2.0."):  # it loses the place in the pool, of plain sessions too
         assert models.database.engine.pool.checkedout() == 0
 

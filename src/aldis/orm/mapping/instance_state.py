@@ -10,7 +10,8 @@ from sqlalchemy.orm import InstanceState, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 
-from .members import COLLECTIONS, MADE, NO_MEMBERS, give_links_back, links_of, members_of
+from .many_to_many import is_unloaded
+from .members import COLLECTIONS, NO_MEMBERS, give_links_back, links_of, members_of, was_made
 from .mutable_contents import MUTABLES, Contents, adopt, contents_of, give_contents_back
 from .rowwise import types as types_of
 
@@ -68,7 +69,7 @@ class Snapshot:
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
         self.members = NO_MEMBERS if state.manager.info.get(COLLECTIONS) == () else members_of(state)
-        self.is_made = "info" in state.__dict__ and state.info.pop(MADE, False)
+        self.is_made = "info" in state.__dict__ and was_made(state)
         """The call has made the instance."""
         self.contents = UNCHANGING if state.manager.info.get(MUTABLES) == () else contents_of(state)
 
@@ -327,7 +328,7 @@ def put_back(session: Session, state: InstanceState[Any]) -> None:
     """Undo the changes of a stored instance that were not written."""
     instance = state.obj()
     for name, old in list(state.committed_state.items()):
-        if getattr(state.manager[name].impl, "dynamic", False):  # of a write-only collection only changes are there
+        if is_unloaded(state.manager[name].impl):  # of a write-only collection only changes are there
             del state.committed_state[name]
             state.dict.pop(name, None)
         elif old is NO_VALUE or name not in state.dict:

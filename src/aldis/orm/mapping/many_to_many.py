@@ -33,6 +33,7 @@ __all__ = [
     "Relinked",
     "cancel",
     "committed_items",
+    "is_unloaded",
     "items",
     "links_of",
     "pairs_to_delete",
@@ -211,9 +212,14 @@ def pairs_to_delete(state: InstanceState[Any], name: str) -> Pairs:
     Those of a write-only collection cannot be loaded: SQLAlchemy demands ``passive_deletes`` of it.
     """
     impl: Any = state.manager[name].impl
-    cannot_load = getattr(impl, "dynamic", False) and not getattr(impl, "_supports_dynamic_iteration", True)
+    cannot_load = is_unloaded(impl) and not getattr(impl, "_supports_dynamic_iteration", True)
     history = get_history(state.obj(), name, UNLOADED if cannot_load else LOADED)
     return Pairs([], [*(history.unchanged or ()), *(history.deleted or ())], True)
+
+
+def is_unloaded(impl: Any) -> bool:
+    """Tell whether SQLAlchemy's part of a relationship is of one that is write-only or dynamic, and never loaded."""
+    return bool(getattr(impl, "dynamic", False))
 
 
 def cancel(state: InstanceState[Any], name: str, others: Sequence[object], is_added: bool) -> None:
@@ -226,7 +232,7 @@ def cancel(state: InstanceState[Any], name: str, others: Sequence[object], is_ad
         is_added: They were added; else they were removed.
     """
     impl: Any = state.manager[name].impl
-    if getattr(impl, "dynamic", False):
+    if is_unloaded(impl):
         history = state.committed_state.get(name)
         if history is not None:
             (history.added_items if is_added else history.deleted_items).difference_update(others)
@@ -250,7 +256,7 @@ def items(state: InstanceState[Any], name: str) -> list[Any]:
     """Return the instances that a loaded collection, or a scalar, has; none of a dynamic one."""
     value = state.dict.get(name)
     impl: Any = state.manager[name].impl
-    if value is None or getattr(impl, "dynamic", False):
+    if value is None or is_unloaded(impl):
         return []
     return [*collection_adapter(value)] if impl.collection else [value]
 
@@ -293,7 +299,7 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
         The instances that the collection did not have before, or does not have any more.
     """
     impl: Any = state.manager[name].impl
-    if getattr(impl, "dynamic", False) or name not in state.dict:
+    if is_unloaded(impl) or name not in state.dict:
         if name in state.committed_state or name in state.__dict__.get("_pending_mutations", ()):
             cancel(state, name, others, is_linked)
         return []

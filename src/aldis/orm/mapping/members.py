@@ -14,7 +14,7 @@ from sqlalchemy.orm.base import NO_VALUE, LoaderCallableStatus
 from sqlalchemy.orm.collections import collection_adapter
 
 from ..internals import reverses
-from .many_to_many import cancel, items
+from .many_to_many import cancel, is_unloaded, items
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
@@ -23,12 +23,12 @@ __all__ = [
     "COLLECTIONS",
     "MADE",
     "NO_MEMBERS",
-    "RELATIONSHIPS",
     "Links",
     "Members",
     "give_links_back",
     "links_of",
     "members_of",
+    "relationships_of",
     "wait_again_in",
     "was_made",
 ]
@@ -49,8 +49,8 @@ Links = Mapping[str, tuple[list[Any], list[Any]]]
 COLLECTIONS: Final = "aldis collections"
 """Where a class manager has the names of its collections; a class without any costs no call."""
 
-UNLOADED: Final = "aldis unloaded"
-"""Where it has whether one of them is never loaded: it is write-only or dynamic."""
+ARE_LOADED: Final = "aldis loaded collections"
+"""Where it has whether all of them can be loaded: none is write-only or dynamic."""
 
 RELATIONSHIPS: Final = "aldis relationships"
 """Where it has the names of its relationships that are written."""
@@ -68,44 +68,52 @@ def members_of(state: InstanceState[Any]) -> Members:
     info = state.manager.info
     names = info.get(COLLECTIONS)
     if names is None:
-        impls: dict[str, Any] = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
-        info[UNLOADED] = any(getattr(impl, "dynamic", False) for impl in impls.values())
-        names = tuple(name for name, impl in impls.items() if impl.collection or getattr(impl, "dynamic", False))
-        info[COLLECTIONS] = names
+        impls = {each.key: state.manager[each.key].impl for each in state.mapper.relationships}
+        info[ARE_LOADED] = not any(map(is_unloaded, impls.values()))
+        names = info[COLLECTIONS] = tuple(name for name, impl in impls.items() if is_collection(impl))
     if not names:
         return NO_MEMBERS
     adapters = [(name, getattr(state.dict.get(name), "_sa_adapter", None)) for name in names]
     loaded = [(name, [*adapter]) for name, adapter in adapters if adapter is not None]
     waiting: list[tuple[str, Any, list[Any], list[Any]]] = []
-    if info[UNLOADED] or "_pending_mutations" in state.__dict__:
+    if not info[ARE_LOADED] or "_pending_mutations" in state.__dict__:
         waiting = [(name, each, [*each.added_items], [*each.deleted_items]) for name, each in waiting_in(state, names)]
     return Members(loaded, waiting) if loaded or waiting else NO_MEMBERS
 
 
 def was_made(state: InstanceState[Any]) -> bool:
-    """Tell whether a call has just made an instance, and linked it; the next one is told that it was not."""
-    return "info" in state.__dict__ and bool(state.info.pop(MADE, False))
+    """Tell whether a call has just made an instance, and linked it; the next one is told that it was not.
+
+    Ask only if the state has ``info``, which most have not: SQLAlchemy makes it when it is read.
+    """
+    return bool(state.info.pop(MADE, False))
+
+
+def is_collection(impl: Any) -> bool:
+    """Tell whether SQLAlchemy's part of a relationship is of one to many instances."""
+    return bool(impl.collection) or is_unloaded(impl)
 
 
 def waiting_in(state: InstanceState[Any], names: Sequence[str]) -> list[tuple[str, Any]]:
     """Return SQLAlchemy's records of changes of collections that are not loaded, or never are (write-only, dynamic)."""
     pending = state.__dict__.get("_pending_mutations", NOTHING)
     found = [(name, pending[name]) for name in names if name in pending]
-    changed = [name for name in names if name in state.committed_state and is_unloaded(state, name)]
+    changed = [name for name in names if name in state.committed_state and is_unloaded(state.manager[name].impl)]
     return found + [(name, state.committed_state[name]) for name in changed]
 
 
-def is_unloaded(state: InstanceState[Any], name: str) -> bool:
-    """Tell whether a relationship is write-only or dynamic, and never loaded."""
-    return bool(getattr(state.manager[name].impl, "dynamic", False))
+def relationships_of(state: InstanceState[Any]) -> tuple[str, ...]:
+    """Return the names of the relationships of a class that are written; keep them for the next time."""
+    names: tuple[str, ...] | None = state.manager.info.get(RELATIONSHIPS)
+    if names is None:
+        names = tuple(each.key for each in state.mapper.relationships if not each.viewonly)
+        state.manager.info[RELATIONSHIPS] = names
+    return names
 
 
 def links_of(state: InstanceState[Any]) -> Links:
     """Return the instances that an instance is linked with."""
-    names = state.manager.info.get(RELATIONSHIPS)
-    if names is None:
-        names = tuple(each.key for each in state.mapper.relationships if not each.viewonly)
-        state.manager.info[RELATIONSHIPS] = names
+    names = relationships_of(state)
     waiting = dict(waiting_in(state, names)) if names else NOTHING
     return {
         name: ([*waiting[name].added_items], [*waiting[name].deleted_items])
@@ -145,7 +153,7 @@ def wait_as_before(state: InstanceState[Any], members: Members, names: Iterable[
     """Give SQLAlchemy's records of changes of collections that are not loaded their content of before."""
     kept = {name for name, *_ in members.waiting}
     for name in names:
-        if name not in kept and name in state.committed_state and is_unloaded(state, name):
+        if name not in kept and name in state.committed_state and is_unloaded(state.manager[name].impl):
             del state.committed_state[name]
     state.__dict__.pop("_pending_mutations", None)
     wait_again_in(state, members)
@@ -157,7 +165,7 @@ def wait_again_in(state: InstanceState[Any], members: Members) -> None:
         for now, then in ((record.added_items, added), (record.deleted_items, deleted)):
             now.difference_update([*now])
             now.update(then)
-        if is_unloaded(state, name):
+        if is_unloaded(state.manager[name].impl):
             state.committed_state[name] = record
         else:
             state.__dict__.setdefault("_pending_mutations", {})[name] = record
@@ -196,7 +204,7 @@ def unlink(state: InstanceState[Any], name: str, owner: InstanceState[Any], reve
         return
     before = state.committed_state.get(name, NO_VALUE)
     impl: Any = state.manager[name].impl
-    if impl.collection or getattr(impl, "dynamic", False):
+    if is_collection(impl):
         if not isinstance(before, list) or not any(each is owner.obj() for each in before):
             cancel(state, name, [owner.obj()], is_added=True)
             track(owner, reverse, state, is_linked=False)
@@ -214,7 +222,7 @@ def unlink(state: InstanceState[Any], name: str, owner: InstanceState[Any], reve
 def link_again(state: InstanceState[Any], name: str, owner: InstanceState[Any], reverse: str) -> None:
     """Undo at its own end that an instance was linked no more with one that is put back; arguments as above."""
     impl: Any = state.manager[name].impl
-    if impl.collection or getattr(impl, "dynamic", False):
+    if is_collection(impl):
         cancel(state, name, [owner.obj()], is_added=False)
         settle(state, name)
     elif state.dict.get(name) is None:

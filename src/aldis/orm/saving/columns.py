@@ -165,7 +165,7 @@ class NewRows:
         loaded = instance.__dict__
         if self.mapping.relationships:
             self.members[len(self.states)] = members_of(state)
-            if was_made(state):
+            if "info" in state.__dict__ and was_made(state):
                 self.made.add(len(self.states))
         if self.has_mutables:
             self.contents[len(self.states)] = contents_of(state)

@@ -1,20 +1,20 @@
-"""Instances that a flush is about to write: what it forgets of them is kept, for the rollback."""
+"""Instances that a flush is about to write: their keys and links, which it may forget, are kept for the rollback."""
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
 from ..mapping.instance_state import Snapshot, show_again
-from ..mapping.members import RELATIONSHIPS, members_of, wait_again_in
+from ..mapping.members import members_of, relationships_of, wait_again_in
+from ..transactions.rollback import OfOne
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import InstanceState
 
     from ..transactions.savepoints import Transaction
 
@@ -24,8 +24,7 @@ __all__ = ["remember_links", "remember_related"]
 def remember_links(transaction: Transaction, instances: Collection[object]) -> None:
     """Have the keys and the links of instances, which a flush is about to write, shown again before a rollback."""
     for state in map(instance_state, instances):
-        if state.manager.info.get(RELATIONSHIPS) != ():
-            transaction.scope.add(Flushed(state))
+        transaction.scope.add(Flushed(state))
 
 
 def remember_related(transaction: Transaction, session: AsyncSession, own: Collection[object]) -> None:
@@ -42,7 +41,7 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: Colle
         transaction.scope.remember(state, Snapshot(state))
 
 
-class Flushed:
+class Flushed(OfOne):
     """The key and the links of an instance that is about to be flushed, for its rollback.
 
     A flush that fails expires the links, one that does not forgets those of collections that are not loaded, and the
@@ -52,31 +51,18 @@ class Flushed:
         state: The state of the instance.
     """
 
-    __slots__ = ("key", "members", "reference", "related")
+    __slots__ = ("key", "members", "related")
 
     def __init__(self, state: InstanceState[Any]) -> None:
-        self.reference = weakref.ref(state)
+        super().__init__(state)
         self.key = state.key
         self.members = members_of(state)
-        names = [each.key for each in state.mapper.relationships]
-        self.related = {name: state.dict[name] for name in names if name in state.dict}
-
-    def __len__(self) -> int:
-        return 1
+        self.related = {name: state.dict[name] for name in relationships_of(state) if name in state.dict}
 
     def put_back(self) -> None:
         """Let the instance have its key and show its links again, if it is still there."""
-        for state in self.live_states():
+        state = self.state()
+        if state is not None:
             state.key = state.key or self.key
             show_again(state, self.related)
             wait_again_in(state, self.members)
-
-    def is_gone(self) -> bool:
-        """Tell whether the instance is not there any more."""
-        return not list(self.live_states())
-
-    def live_states(self) -> Iterator[InstanceState[Any]]:
-        """Yield the instance's state, if that is still there."""
-        state = self.reference()
-        if state is not None and state.obj() is not None:
-            yield state
