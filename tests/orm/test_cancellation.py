@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import aldis
+from aldis.orm.databases import sqlite
 
 
 @types.coroutine
@@ -125,8 +126,9 @@ async def test_databases_of_one_engine_listen_to_it_once(models) -> None:
     engine = models.database.engine
     for _ in range(3):
         aldis.Database(engine)
-    listeners = list(engine.sync_engine.pool.dispatch.invalidate)
-    assert len(listeners) == (engine.dialect.driver == "aiosqlite")
+        await engine.dispose()  # it makes a new pool
+    listeners = [*engine.sync_engine.pool.dispatch.invalidate]
+    assert listeners.count(sqlite.roll_back) == (engine.dialect.driver == "aiosqlite")
 
 
 async def test_cancelled_transaction_is_all_or_nothing(models, settled) -> None:

@@ -7,13 +7,15 @@ import gc
 from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import event
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["begin", "roll_back_what_is_given_up", "whole"]
@@ -49,9 +51,16 @@ def roll_back_what_is_given_up(engine: AsyncEngine) -> None:
     if engine.dialect.driver != "aiosqlite":
         return
 
-    # One listener an engine, however many databases are made of it.
-    if not event.contains(engine.sync_engine, "invalidate", roll_back):
+    if engine.sync_engine not in ROLLED_BACK:
+        ROLLED_BACK.add(engine.sync_engine)
         event.listen(engine.sync_engine, "invalidate", roll_back)
+
+
+ROLLED_BACK: Final[WeakSet[Engine]] = WeakSet()
+"""The engines with the listener: one each, however many databases are made of it.
+
+``event.contains`` does not know: it takes the engine's pool for another one that had its address.
+"""
 
 
 def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from ...greenlets import wait_for
 from .ambient import ambient_on
@@ -58,9 +59,6 @@ class SessionQueue(CommitQueue):
     def note_commit(self, connection: Connection) -> None:
         """Take note that the COMMIT is about to be sent."""
         self.waited, self.connection = [*self.calls], None
-        pool = connection.engine.pool
-        if not event.contains(pool, "invalidate", note_lost):
-            event.listen(pool, "invalidate", note_lost)
         COMMITTING[id(connection.connection.dbapi_connection)] = self
 
     def ended(self, rollback: RollbackScope) -> None:
@@ -77,6 +75,9 @@ COMMITTING: Final[weakref.WeakValueDictionary[int, SessionQueue]] = weakref.Weak
 """The queues of sessions that have told their connection to commit, by the address of the driver's connection."""
 
 
+# At the class: an engine that is disposed of makes a new pool, and `event.contains` may take a pool for one that lay at
+# its address before.
+@event.listens_for(Pool, "invalidate")
 def note_lost(dbapi_connection: Any, _record: Any, _error: Any) -> None:
     """Take note of a COMMIT that was cancelled or not answered; for SQLAlchemy's event ``invalidate`` of a pool."""
     queue = COMMITTING.pop(id(dbapi_connection), None)
