@@ -66,6 +66,9 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
             # Rules 1 and 2, whatever SQLAlchemy does.
             if instance["(key)"] != "None" and tag not in ours.stored:
                 yield Difference("no row", "", "", "an instance with a key", "no row", tag)
+    displaced = frozenset(
+        tag for tag, instance in second.instances.items() if "not its row" in "".join(instance.values())
+    )
     if example.spec.tables.makes_keys:
         for instance in [*second.instances.values(), *(first.instances.values() if is_plain else ())]:
             instance.update({name: value.replace("not its row", "its row") for name, value in instance.items()})
@@ -76,7 +79,7 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
     for tag in first.stored.keys() & second.stored.keys() if not is_changed_after else ():
         yield from of_dicts(example, "stored", tag, first.stored[tag], second.stored[tag])
     if ours.error is None:
-        yield from of_instances(trial, first, second)
+        yield from of_instances(trial, first, second, displaced if example.spec.tables.makes_keys else frozenset())
     if ours.error is None and not CALLS[example.call].is_statement:
         for tag in sorted(ours.heard.keys() | theirs.heard.keys()):
             if ours.heard.get(tag, []) != theirs.heard.get(tag, []):
@@ -93,8 +96,16 @@ def prepared_tags(example: Example) -> set[int]:
     return {tag for tag in range(len(example.rows)) if stored == "all" or (stored == "half" and tag % 2 == 0)}
 
 
-def of_instances(trial: Trial, first: Outcome, second: Outcome) -> Iterator[Difference]:
-    """Compare the instances, where both sides have one of a row."""
+def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: frozenset[int]) -> Iterator[Difference]:
+    """Compare the instances, where both sides have one of a row.
+
+    Args:
+        trial: The trial.
+        first: What aldis did, in comparable form.
+        second: What SQLAlchemy did.
+        displaced: The tags of the instances to which SQLAlchemy has given another row's key, and all that INSERT
+            returned of that row (rule 1).
+    """
     example = trial.example
     for tag in sorted(first.instances.keys() & second.instances.keys()):
         if example.spec.tables.drops_rows and tag not in first.stored and tag not in second.stored:
@@ -107,7 +118,8 @@ def of_instances(trial: Trial, first: Outcome, second: Outcome) -> Iterator[Diff
                 yield Difference(special.strip("()"), "", "", mine, other, tag)
         for name, value in theirs.items():
             # Rule 3: attributes that the session leaves unloaded may be loaded here, with a SELECT's values.
-            if value == UNLOADED and ours.get(name) != UNLOADED:
+            is_other_rows = tag in displaced and example.given(tag, name) in {"unset", "sql"}
+            if (value == UNLOADED or is_other_rows) and ours.get(name) != UNLOADED:
                 fresh = trial.fresh.get(tag, trial.ours.instances[tag])
                 theirs[name] = canonical_value(example, name, fresh.get(name, UNLOADED))
                 ours[name] = canonical_value(example, name, trial.ours.instances[tag].get(name, UNLOADED))
