@@ -118,7 +118,9 @@ def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: froze
                 yield Difference(special.strip("()"), "", "", mine, other, tag)
         for name, value in theirs.items():
             # Rule 3: attributes that the session leaves unloaded may be loaded here, with a SELECT's values.
-            is_other_rows = tag in displaced and example.given(tag, name) in {"unset", "sql"}
+            is_other_rows = (
+                tag in displaced and example.given(tag, name) in {"unset", "sql"} and value != ours.get(name)
+            )
             if (value == UNLOADED or is_other_rows) and ours.get(name) != UNLOADED:
                 fresh = trial.fresh.get(tag, trial.ours.instances[tag])
                 theirs[name] = canonical_value(example, name, fresh.get(name, UNLOADED))

@@ -15,8 +15,8 @@ from alembic import config as alembic_config
 from .._version import __version__
 from ..migrations.ini_file import hidden_values
 from . import commands
-from .failures import error_text, sentence_of
 from .parser import ALIASES, group_commands
+from .reasons import error_text, sentence_of
 from .relaying import ACTIONS
 
 if TYPE_CHECKING:

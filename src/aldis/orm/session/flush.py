@@ -27,7 +27,7 @@ from ..mapping.table import is_listened
 from ..saving.firing import of_one
 from ..transactions.after_commit import queue_of
 from ..transactions.given_connections import joined
-from .defaults import give_defaults
+from .flush_defaults import give_defaults
 from .flush_inserts import CHUNK, FlushInserts, row_of_flush
 from .links import Links, cancel_all, heard_links
 from .order import in_order

@@ -16,7 +16,7 @@ from ..mapping.rowwise import altered, fill, values_of
 from ..saving.announcing import filled_of, is_announced
 from ..saving.firing import NOTHING_PASSED
 from ..saving.firing_rows import context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal
-from .defaults import left_to_defaults
+from .flush_defaults import left_to_defaults
 from .flush_reads import FlushReads
 from .order import KEY, MANAGER
 from .row import ASKED, Row
