@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import LargeBinary, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import aldis
 
@@ -40,6 +40,25 @@ async def test_value_of_a_wrong_type(models, inside) -> None:
     else:
         await attempts()
     assert [row["name"] for row in await models.stored()] == ["ada", *["last"] * inside]
+
+
+async def test_value_that_the_driver_refuses_after_the_statements_before_it(models) -> None:
+    """psycopg converts a text for bytes, and libpq refuses it when the savepoint has been sent already."""
+
+    class File(models.Base):
+        __tablename__ = "file"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        content: Mapped[bytes] = mapped_column(LargeBinary)
+
+    async with models.database.transaction() as connection:
+        await connection.run_sync(File.__table__.create)
+    async with models.database.transaction():
+        first = await File.query.create(content=b"a")
+        for operation in (lambda: File.query.create(content="text"), lambda: first.update(content="text")):
+            with pytest.raises((TypeError, StatementError), match="bytes|encoding"):
+                await operation()
+            await File.query.create(content=b"b")
+    assert await File.query.filter(content=b"b").count() == 2
 
 
 async def test_attribute_that_there_is_not(models) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def own_server(tmp_path_factory):
         postmaster = int((data / "postmaster.pid").read_text().split()[0])
         children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=False).stdout
         for process in (postmaster, *map(int, children.split())):
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a connection's process may have ended meanwhile
+                os.kill(process, signal.SIGKILL)
         while any(Path(f"/proc/{process}").exists() and not zombie(process) for process in map(int, children.split())):
             time.sleep(0.01)
 

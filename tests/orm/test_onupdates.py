@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import String, event, inspect
+from sqlalchemy import String, event, func, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, validates
 from users import models_on
@@ -246,3 +246,32 @@ async def test_default_serves_where_receivers_set_its_attribute_to_the_old_value
         found = await Sheet.query.get(id=sheet.id)
         assert (found.text, found.mark) == ("b", "touched")
         assert (sheet.text, sheet.mark) == ("b", "touched")
+
+
+@pytest.mark.parametrize("make", ["save", "bulk_create", "flush"])
+@pytest.mark.parametrize("is_eager", [True, False])
+async def test_none_is_no_change_of_an_attribute_that_eager_defaults_have_read(make, is_eager) -> None:
+    """A mapper with ``eager_defaults=True`` reads after an INSERT what an UPDATE would make."""
+    async with models_on("sqlite+aiosqlite://") as models:
+
+        class Leaf(models.Base):
+            __tablename__ = "leaf"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            text: Mapped[str] = mapped_column(String(20))
+            mark: Mapped[str | None] = mapped_column(String(20), onupdate=func.lower("TOUCHED"))
+            __mapper_args__ = {"eager_defaults": is_eager}  # noqa: RUF012
+
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Leaf.__table__.create)
+        leaf = Leaf(text="a")
+        if make == "save":
+            await leaf.save()
+        elif make == "bulk_create":
+            await Leaf.query.bulk_create([leaf, Leaf(text="other")])
+        else:
+            async with AsyncSession(models.database.engine, expire_on_commit=False) as session:
+                session.add(leaf)
+                await session.commit()
+        leaf.text, leaf.mark = "b", None
+        await leaf.save()
+        assert await Leaf.query.filter(id=leaf.id).values("mark") == [{"mark": "touched" if is_eager else None}]

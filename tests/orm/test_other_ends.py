@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Table, inspect, literal_column, select
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InvalidRequestError, OperationalError, SAWarning, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, WriteOnlyMapped, mapped_column, relationship
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
@@ -421,3 +421,98 @@ async def test_a_write_only_collection_forgets_what_was_refused(database, by, is
     assert await Shelf.query.count() == (0 if is_new else 1)
     await shelf.save()
     assert [each.id for each in await Box.query.filter(shelf_id=shelf.id)] == [known.id]
+
+
+async def update_other_object(user, post) -> None:
+    other = await Post.query.get(id=post.id)
+    await other.update(user=user)
+
+
+async def save_other_object(user, post) -> None:
+    other = await Post.query.get(id=post.id)
+    await other.save(values={"user": user})
+
+
+async def update_or_create_row(user, post) -> None:
+    await Post.query.update_or_create({"user": user}, id=post.id)
+
+
+async def update_or_create_rows(user, post) -> None:
+    await Post.query.bulk_update_or_create([{"id": post.id, "user": user}], unique_fields=["id"])
+
+
+async def update_mapping(user, post) -> None:
+    await Post.query.bulk_update([{"id": post.id, "user": user}])
+
+
+async def update_with_the_same_user(user, post) -> None:
+    del post.__dict__["user"]
+    await post.update(user=user)
+
+
+OF_ROWS = [
+    update_other_object,
+    save_other_object,
+    update_or_create_row,
+    update_or_create_rows,
+    update_mapping,
+    update_with_the_same_user,
+]
+
+
+@pytest.mark.parametrize("refused_by", ["a receiver before", "a receiver after", "the block"])
+@pytest.mark.parametrize("call", OF_ROWS)
+@pytest.mark.parametrize("is_linked", [True, False])
+async def test_a_refused_call_on_another_object_of_the_row_leaves_the_link(
+    database, call, refused_by, is_linked
+) -> None:
+    """The collection has one object of the row, or none, and the call links another one."""
+    if call is update_with_the_same_user and not is_linked:
+        pytest.skip("of a stored link")
+    shop = await shop_in("stored and linked" if is_linked else "stored and loaded")
+    if is_linked:
+        shop.link()
+        async with AsyncSession(database.engine, expire_on_commit=False) as session:
+            session.add_all(vars(shop).values())
+            await session.commit()
+    before, stored = [*shop.user.posts], await rows()
+    assert bool(before) == is_linked
+
+    def refuse(sender) -> None:
+        raise Refused
+
+    when = {"a receiver before": (pre_save, pre_update), "a receiver after": (post_save, post_update)}
+    with ExitStack() as stack:
+        for signal in when.get(refused_by, ()):
+            stack.enter_context(signal.connected_to(refuse, Post))
+        # SQLAlchemy refuses two objects of one row in a session.
+        with pytest.raises((Refused, InvalidRequestError)):
+            async with database.transaction():
+                await call(shop.user, shop.post)
+                raise Refused
+    assert [*map(id, shop.user.posts)] == [*map(id, before)]
+    shop.user.number = 7
+    await shop.user.save()
+    assert await rows() == stored
+
+
+async def test_a_refused_flush_leaves_what_waits_in_a_related_instance(database) -> None:
+    """The collection of the related instance is not loaded, and another instance waits in it."""
+    shop = await shop_in("stored and not loaded")
+    await shop.post2.update(user=shop.user)
+    async with AsyncSession(database.engine, expire_on_commit=False) as session:
+        post, waiting = await session.get_one(Post, shop.post2.id), await session.get_one(Post, shop.post.id)
+        user = await session.run_sync(lambda _: post.user)
+    waiting.user = user
+    post.number = user.number = 5
+
+    def refuse(sender) -> None:
+        raise Refused
+
+    with post_save.connected_to(refuse, Post), pytest.warns(SAWarning, match="not in session"):
+        with pytest.raises(Refused):
+            await post.save()
+    assert waiting.user_id is None
+    waiting.user = None
+    await waiting.save()
+    assert await Post.query.filter(user_id=None).count() == 2

@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 from linked import linked_on
 from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 
 import aldis
@@ -175,3 +176,33 @@ async def test_collection_of_a_new_instance_that_a_receiver_changes_is_put_back(
     assert (post.tags, other.tags) == ([a], [b])
     await post.save()
     assert words_of(post) == await linked_words(models) == "a"
+
+
+WAITING = {
+    "append": lambda post, tag: post.tags.append(tag),
+    "append at the other end": lambda post, tag: tag.posts.add(post),
+    "remove": lambda post, tag: post.tags.remove(tag),
+}
+
+
+@pytest.mark.parametrize("call", ["add", "set", "remove", "clear"])
+@pytest.mark.parametrize(
+    ("waits", "is_loaded"), [*((each, True) for each in WAITING), ("append at the other end", False)]
+)
+async def test_change_that_waits_does_so_after_a_rolled_back_call(models, tags, waits, is_loaded, call) -> None:
+    post = await models.Post.query.create()
+    await post.relation("tags").add(tags[0])
+    post = await models.Post.query.options(*[selectinload(models.Post.tags)][: int(is_loaded)]).get(id=post.id)
+    tag = await models.Tag.query.options(selectinload(models.Tag.posts)).get(space="s", word="b")
+    if waits == "remove":
+        (tag,) = post.tags
+    WAITING[waits](post, tag)
+    relation = post.relation("tags")
+    with pytest.raises((LookupError, IntegrityError)):  # a removed one is stored still: it cannot be added
+        async with models.database.transaction():
+            await {"add": relation.add, "remove": relation.remove, "set": lambda tag: relation.set([tag])}.get(
+                call, lambda _: relation.clear()
+            )(tag)
+            raise LookupError
+    await (post if is_loaded else tag).save()
+    assert await linked_words(models) == ("" if waits == "remove" else "ab")

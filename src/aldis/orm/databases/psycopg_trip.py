@@ -52,21 +52,23 @@ class Trip:
         prepare, name = statements.get(query)
         pgconn.enter_pipeline_mode()
         try:
-            for statement in self.control:
-                pgconn.send_query_params(statement.encode(), None)
-            if prepare is Prepare.SHOULD:
-                pgconn.send_prepare(name, query.query, param_types=query.types)
-            if prepare is Prepare.NO:
-                pgconn.send_query_params(
-                    query.query, query.params, param_types=query.types, param_formats=query.formats
-                )
-            else:
-                pgconn.send_query_prepared(name, query.params, param_formats=query.formats)
-            key = statements.maybe_add_to_cache(query, prepare, name)
-            pgconn.pipeline_sync()
-            yield from send(pgconn)
-            while (found := (yield from fetch_many(pgconn))) and found[0].status != ExecStatus.PIPELINE_SYNC:
-                self.results += found
+            try:
+                for statement in self.control:
+                    pgconn.send_query_params(statement.encode(), None)
+                if prepare is Prepare.SHOULD:
+                    pgconn.send_prepare(name, query.query, param_types=query.types)
+                if prepare is Prepare.NO:
+                    pgconn.send_query_params(
+                        query.query, query.params, param_types=query.types, param_formats=query.formats
+                    )
+                else:
+                    pgconn.send_query_prepared(name, query.params, param_formats=query.formats)
+                key = statements.maybe_add_to_cache(query, prepare, name)
+            finally:  # libpq may refuse a parameter: it leaves the pipeline once all that was sent is answered
+                pgconn.pipeline_sync()
+                yield from send(pgconn)
+                while (found := (yield from fetch_many(pgconn))) and found[0].status != ExecStatus.PIPELINE_SYNC:
+                    self.results += found
         finally:
             with suppress(OperationalError):  # of a connection that is lost
                 pgconn.exit_pipeline_mode()

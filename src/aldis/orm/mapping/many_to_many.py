@@ -7,7 +7,7 @@ secondary table, and shows the rows that it has written in the collections that 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from operator import attrgetter
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Link",
     "Pairs",
-    "Relinked",
     "cancel",
     "committed_items",
     "is_unloaded",
     "items",
+    "key_or_id",
     "links_of",
     "pairs_to_delete",
     "pairs_to_write",
-    "show",
+    "put",
+    "record_of",
 ]
 
 UNLOADED: Final = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
@@ -222,7 +223,25 @@ def is_unloaded(impl: Any) -> bool:
     return bool(getattr(impl, "dynamic", False))
 
 
-def cancel(state: InstanceState[Any], name: str, others: Sequence[object], is_added: bool) -> None:
+def record_of(state: InstanceState[Any], name: str) -> Any:
+    """Return SQLAlchemy's record of the changes of a collection that is not loaded; ``None`` where it has none."""
+    if is_unloaded(state.manager[name].impl):
+        return state.committed_state.get(name)
+    return state.__dict__.get("_pending_mutations", {}).get(name)
+
+
+def key_or_id(instance: object) -> Any:
+    """Return a key that two objects share if they are the same row."""
+    return instance_state(instance).key or id(instance)
+
+
+def cancel(
+    state: InstanceState[Any],
+    name: str,
+    others: Sequence[object],
+    is_added: bool,
+    key: Callable[[object], Any] = key_or_id,
+) -> None:
     """Take changes that link other instances, or do so no more, out of a collection; no event is fired.
 
     Args:
@@ -230,23 +249,20 @@ def cancel(state: InstanceState[Any], name: str, others: Sequence[object], is_ad
         name: The relationship.
         others: The other instances.
         is_added: They were added; else they were removed.
+        key: Tells which instances are one: ``id``, if two objects that are the same row are two.
     """
     impl: Any = state.manager[name].impl
-    if is_unloaded(impl):
-        history = state.committed_state.get(name)
-        if history is not None:
-            (history.added_items if is_added else history.deleted_items).difference_update(others)
-    elif name not in state.dict:
-        pending = state.__dict__.get("_pending_mutations", {}).get(name)
-        if pending is not None:
-            (pending.added_items if is_added else pending.deleted_items).difference_update(others)
+    if is_unloaded(impl) or name not in state.dict:
+        record = record_of(state, name)
+        if record is not None:
+            (record.added_items if is_added else record.deleted_items).difference_update(others)
     elif not impl.collection:
         if not is_added:
             set_committed_value(state.obj(), name, others[0])
         elif any(state.dict[name] is other for other in others):
             state.dict[name] = None
     else:
-        put(state.dict[name], others, is_there=not is_added)
+        put(state.dict[name], others, is_there=not is_added, key=key)
     if impl.trackparent:
         for other in others:
             impl.sethasparent(instance_state(other), state, not is_added)
@@ -267,100 +283,19 @@ def committed_items(state: InstanceState[Any], name: str) -> list[Any]:
     return [*before] if isinstance(before, list) else items(state, name)
 
 
-def put(collection: Any, others: Sequence[object], is_there: bool) -> list[object]:
-    """Put instances into a collection, or take them out, with no event; return those for which that was a change.
-
-    Two objects that are the same row are one.
-    """
+def put(
+    collection: Any, others: Sequence[object], is_there: bool, key: Callable[[object], Any] = key_or_id
+) -> list[object]:
+    """Put instances into a collection, or take them out, with no event; return those for which that was a change."""
     adapter = collection_adapter(collection)
     if is_there:
-        known = set(map(key_or_id, adapter))
-        changed = [each for each in others if key_or_id(each) not in known]
+        known = set(map(key, adapter))
+        changed = [each for each in others if key(each) not in known]
         for each in changed:
             adapter.append_without_event(each)
     else:
-        gone = set(map(key_or_id, others))
-        changed = [each for each in adapter if key_or_id(each) in gone]
+        gone = set(map(key, others))
+        changed = [each for each in adapter if key(each) in gone]
         for each in changed:
             adapter.remove_without_event(each)
     return changed
-
-
-def show(state: InstanceState[Any], name: str, others: Sequence[object], is_linked: bool) -> list[object]:
-    """Let a loaded collection show the rows that were written; that is no change to write any more.
-
-    Args:
-        state: The state of the instance that has the collection.
-        name: The relationship.
-        others: The instances that are linked now, or not any more.
-        is_linked: They are linked.
-
-    Returns:
-        The instances that the collection did not have before, or does not have any more.
-    """
-    impl: Any = state.manager[name].impl
-    if is_unloaded(impl) or name not in state.dict:
-        if name in state.committed_state or name in state.__dict__.get("_pending_mutations", ()):
-            cancel(state, name, others, is_linked)
-        return []
-    if not impl.collection:
-        before = state.dict[name]
-        set_committed_value(state.obj(), name, others[0] if is_linked else None)
-        return [others[0]] if is_linked else [before]
-    before = state.committed_state.get(name, NO_VALUE)
-    if isinstance(before, list):  # the copy that SQLAlchemy compares with: other changes stay to be written
-        keys = set(map(key_or_id, others))
-        left = [each for each in before if key_or_id(each) not in keys]
-        state.committed_state[name] = [*left, *others] if is_linked else left
-    return put(state.dict[name], others, is_linked)
-
-
-def key_or_id(instance: object) -> Any:
-    """Return a key that two objects share if they are the same row."""
-    return instance_state(instance).key or id(instance)
-
-
-class Relinked:
-    """The changes that an operation has shown in a collection, for its rollback; it does not keep the owner alive.
-
-    Args:
-        state: The state of the instance that has the collection.
-        name: The relationship.
-        others: The instances that were linked, or not any more.
-        is_linked: They were linked.
-        order: The items of the collection in their order, if some were taken out.
-    """
-
-    __slots__ = ("is_linked", "name", "order", "others", "reference")
-
-    def __init__(
-        self, state: InstanceState[Any], name: str, others: list[object], is_linked: bool, order: Sequence[object]
-    ) -> None:
-        self.reference = weakref.ref(state)
-        self.name = name
-        self.others = others
-        self.is_linked = is_linked
-        self.order = order
-
-    def __len__(self) -> int:
-        return 1
-
-    def put_back(self) -> None:
-        """Give the collection its old items again, if it is still there."""
-        for state in self.live_states():
-            if self.name in state.dict:
-                show(state, self.name, self.others, not self.is_linked)
-                collection = state.dict[self.name]
-                if self.order and isinstance(collection, list):
-                    places = {key_or_id(each): place for place, each in enumerate(self.order)}
-                    collection.sort(key=lambda each: places.get(key_or_id(each), len(places)))
-
-    def is_gone(self) -> bool:
-        """Tell whether the instance is not there any more."""
-        return not list(self.live_states())
-
-    def live_states(self) -> Iterator[InstanceState[Any]]:
-        """Yield the instance's state, if that is still there."""
-        state = self.reference()
-        if state is not None and state.obj() is not None:
-            yield state

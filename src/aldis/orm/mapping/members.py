@@ -14,7 +14,7 @@ from sqlalchemy.orm.base import NO_VALUE, LoaderCallableStatus
 from sqlalchemy.orm.collections import collection_adapter
 
 from ..internals import reverses
-from .many_to_many import cancel, is_unloaded, items
+from .many_to_many import cancel, is_unloaded, items, record_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
@@ -96,10 +96,8 @@ def is_collection(impl: Any) -> bool:
 
 def waiting_in(state: InstanceState[Any], names: Sequence[str]) -> list[tuple[str, Any]]:
     """Return SQLAlchemy's records of changes of collections that are not loaded, or never are (write-only, dynamic)."""
-    pending = state.__dict__.get("_pending_mutations", NOTHING)
-    found = [(name, pending[name]) for name in names if name in pending]
-    changed = [name for name in names if name in state.committed_state and is_unloaded(state.manager[name].impl)]
-    return found + [(name, state.committed_state[name]) for name in changed]
+    records = [(name, record_of(state, name)) for name in names]
+    return [(name, record) for name, record in records if record is not None]
 
 
 def relationships_of(state: InstanceState[Any]) -> tuple[str, ...]:
@@ -205,10 +203,15 @@ def unlink(state: InstanceState[Any], name: str, owner: InstanceState[Any], reve
     before = state.committed_state.get(name, NO_VALUE)
     impl: Any = state.manager[name].impl
     if is_collection(impl):
-        if not isinstance(before, list) or not any(each is owner.obj() for each in before):
-            cancel(state, name, [owner.obj()], is_added=True)
+        stored = [each for each in before if each is owner.obj()] if isinstance(before, list) else []
+        if not stored:
+            cancel(state, name, [owner.obj()], is_added=True, key=id)
             track(owner, reverse, state, is_linked=False)
-            settle(state, name)
+        elif name in state.dict:  # one that is there already is there twice, once it is linked again
+            adapter: Any = collection_adapter(state.dict[name])
+            for each in [each for each in adapter if each is owner.obj()][len(stored) :]:
+                adapter.remove_without_event(each)
+        settle(state, name)
     elif state.dict.get(name) is owner.obj():
         track(owner, reverse, state, is_linked=False)
         track(state, name, owner, is_linked=False)
@@ -223,7 +226,7 @@ def link_again(state: InstanceState[Any], name: str, owner: InstanceState[Any], 
     """Undo at its own end that an instance was linked no more with one that is put back; arguments as above."""
     impl: Any = state.manager[name].impl
     if is_collection(impl):
-        cancel(state, name, [owner.obj()], is_added=False)
+        cancel(state, name, [owner.obj()], is_added=False, key=id)
         settle(state, name)
     elif state.dict.get(name) is None:
         state.dict[name] = owner.obj()

@@ -17,7 +17,15 @@ from ...errors import UnknownAttributeError
 from .members import MADE
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
-__all__ = ["Noting", "check_fields", "columns_named", "new_instance", "refuse_unsettable", "set_attributes"]
+__all__ = [
+    "Noting",
+    "check_fields",
+    "columns_named",
+    "new_instance",
+    "note_made",
+    "refuse_unsettable",
+    "set_attributes",
+]
 
 
 class Noting(dict[str, Any]):
@@ -68,9 +76,14 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
     instance = model(**values)
+    note_made(mapping, instance, values)
+    return instance
+
+
+def note_made(mapping: TableMapping, instance: object, values: Mapping[str, Any]) -> None:
+    """Note, for whoever puts the call back, that it has made an instance, if its values link that with others."""
     if mapping.relationships and not values.keys().isdisjoint(mapping.relationships):
         instance_state(instance).info[MADE] = True
-    return instance
 
 
 def refuse_unsettable(model: type[Any], names: Iterable[str]) -> None:

@@ -106,11 +106,13 @@ class TableMapping:
         """The attributes, with their column's keys, that an INSERT leaves out of an instance that has not set them.
 
         There are some only where an UPDATE sets further columns, since only there it shows in the row. A deferred
-        attribute would have to be read.
+        attribute would have to be read. One that an UPDATE makes is read after an INSERT too, if the mapper has
+        ``eager_defaults=True`` (``_finalize_insert_update_commands`` in SQLAlchemy's ``orm/persistence.py``).
         """
         if not (self.onupdates or self.made_on_update):
             return ()
-        named = [(self.attributes[key], key) for key in self.null_when_unset]
+        read = {column.key for column in self.made_on_update if self.mapper.eager_defaults is True}
+        named = [(self.attributes[key], key) for key in self.null_when_unset if key not in read]
         return tuple((name, key) for name, key in named if not self.mapper.column_attrs[name].deferred)
 
     @cached_property

@@ -32,7 +32,7 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: Colle
 
     Those that wait in a collection that is not loaded are not in the session, and get foreign keys all the same.
     """
-    waiting = [each for instance in own for each in members_of(instance_state(instance)).waiting]
+    waiting = [each for instance in (*own, *session) for each in members_of(instance_state(instance)).waiting]
     related = {id(each): each for _, _, added, deleted in waiting for each in (*added, *deleted)}
     related |= {id(each): each for each in session}
     for instance in own:

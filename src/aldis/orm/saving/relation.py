@@ -20,11 +20,12 @@ from ...errors import ConfigurationError, NotSavedError, RowMismatchError
 from ..database import session_on
 from ..databases import MYSQL
 from ..databases.sqlite import whole
-from ..mapping.many_to_many import Link, Relinked, committed_items, items, show
+from ..mapping.many_to_many import Link, committed_items, items, record_of
 from ..mapping.relations import not_loaded, related_rows, stored
 from ..meta import meta_of
 from .association import delete_instances, insert_instances, is_row_heard
 from .firing import fire, is_heard, telling
+from .shown_links import Relinked, show
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -335,19 +336,19 @@ class RelationChange:
             related = [self.in_session(self.session, each) for each in related]
         if related:
             order = [] if is_linked else items(self.state, link.name)
-            changed = show(self.state, link.name, related, is_linked)
-            if changed:
-                transaction.scope.add(Relinked(self.state, link.name, changed, is_linked, order))
+            shown = show(self.state, link.name, related, is_linked)
+            if any(shown):
+                transaction.scope.add(Relinked(self.state, link.name, shown, is_linked, order))
         if link.reverse is None:
             return
         name = link.reverse.key
         for each in related:
             state = instance_state(each)
-            if name in state.dict or name in state.committed_state:
+            if name in state.dict or record_of(state, name) is not None:
                 order = [] if is_linked else items(state, name)
-                changed = show(state, name, [self.instance], is_linked)
-                if changed:
-                    transaction.scope.add(Relinked(state, name, changed, is_linked, order))
+                shown = show(state, name, [self.instance], is_linked)
+                if any(shown):
+                    transaction.scope.add(Relinked(state, name, shown, is_linked, order))
 
     def in_session(self, session: AsyncSession, related: Any) -> Any:
         """Return the session's own instance of a row; a detached one joins the session, as in SQLAlchemy's cascade."""
