@@ -52,7 +52,8 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
     call = CALLS[example.call]
     if is_other_error(ours, theirs):
         if is_meant_error(trial):
-            if ours.stored.keys() - prepared_tags(example) and not CALLS[example.call].is_one_by_one:
+            earlier = theirs.stored.keys() if call.stored == "none" and call.changes else prepared_tags(example)
+            if ours.stored.keys() - earlier and not call.is_one_by_one:
                 yield Difference("undone", "", "", str(sorted(ours.stored)), "[]")
             return
         yield Difference("error", "", "", error_text(ours), error_text(theirs))

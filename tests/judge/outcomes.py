@@ -335,7 +335,7 @@ async def perform(court: Court, example: Example, *, is_self_check: bool = False
             first = await outcome_of_ours(ours, call)
     second = await outcome_of(theirs, call.theirs)
     alone: set[str] = set()
-    if is_of_two_errors(first, second) and len(example.rows) > 1 and call.stored == "none":
+    if is_of_two_errors(first, second) and len(example.rows) > 1:
         alone = await errors_alone(court, pair, example)
     is_unread = any(UNLOADED in instance.values() for instance in second.instances.values())
     again = await fresh(ours, pair.shadow) if is_unread and first.error is None else {}
@@ -365,10 +365,13 @@ async def prepared(court: Court, pair: Pair, example: Example, side: Side) -> tu
 
 
 async def errors_alone(court: Court, pair: Pair, example: Example) -> set[str]:
-    """Return the names of the errors' classes when a plain session writes each row by itself."""
-    found = set()
+    """Return the names of the errors' classes when a plain session writes each row by itself, and of receivers."""
+    found = {"Refused"} if example.receivers == "raise" else set()
     for row in {repr(row): row for row in example.rows}.values():
-        await court.empty(pair)
-        play = Play(court, pair.theirs, replace(example, rows=(row,)))
-        found.add(type((await outcome_of(play, CALLS["save"].theirs)).error).__name__)
+        for name in {example.call, "save"}:
+            await court.empty(pair)
+            alone = replace(example, call=name, rows=(row,), receivers="hear")
+            plays = await prepared(court, pair, alone, pair.ours)
+            if plays is not None:
+                found.add(type((await outcome_of(plays[1], CALLS[name].theirs)).error).__name__)
     return found

@@ -100,7 +100,7 @@ class Relinked(OfOne):
         name, impl = self.name, state.manager[self.name].impl
         if is_unloaded(impl) or name not in state.dict:
             those_that_wait(state, name, self.is_linked).update(self.shown.settled)
-        elif not impl.collection:  # type: ignore[attr-defined]
+        elif not impl.collection:
             show(state, name, self.shown.changed, not self.is_linked)
         else:
             stored, _ = with_or_without(committed_items(state, name), self.shown.settled, not self.is_linked)
