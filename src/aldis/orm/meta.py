@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .model import Model
 
-__all__ = ["Meta", "meta_of"]
+__all__ = ["Meta", "MetaAttribute", "meta_of"]
 
 DEFAULTS: Final = Broadcaster()
 DEFAULTS.set_lifecycle_signals_from(lifecycle)
@@ -113,13 +113,23 @@ def meta_of(model: type[Any]) -> Meta:
     """Return the :class:`Meta` of a model class, made when it is first asked for."""
     found: Meta | None = model.__dict__.get("_aldis_meta")
     if found is None:
-        from .model import Model
-
-        bases = [base for base in model.__bases__ if issubclass(base, Model) and base is not Model]
+        bases = [base for base in model.__bases__ if is_derived(base)]
         parents = [meta_of(base).signals for base in bases] or [DEFAULTS]
         found = Meta(model, Broadcaster(parents=parents))
         type.__setattr__(model, "_aldis_meta", found)
     return found
+
+
+class MetaAttribute:
+    """``Model.meta``, of the class that it is read from."""
+
+    def __get__(self, instance: object, owner: type[Any]) -> Meta:
+        return meta_of(owner)
+
+
+def is_derived(model: type[Any]) -> bool:
+    """Tell whether a class is derived from ``Model``, which has the attribute itself."""
+    return any(isinstance(each.__dict__.get("meta"), MetaAttribute) for each in model.__mro__[1:])
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from .mapping.instance_state import STATE
 from .mapping.reserved_names import refuse_lost, reserve_names
 from .mapping.table import mapper_of, mapping_of
 from .mapping.unloaded import advise_of_unloaded
-from .meta import Meta, meta_of
+from .meta import MetaAttribute, meta_of
 from .queryset import QuerySet
 from .saving import instance as saving
 from .session import instance_methods as held
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Model"]
 
 M = TypeVar("M", bound="Model")
-
-
-class MetaAttribute:
-    """``Model.meta``, of the class that it is read from."""
-
-    def __get__(self, instance: object, owner: type[Any]) -> Meta:
-        return meta_of(owner)
 
 
 class QueryAttribute:

@@ -96,12 +96,14 @@ class Relation(Generic[T]):
 
     async def _change(self) -> RelationChange:
         """Return the change to write; pending changes of the instance's session are written first."""
+        association = self._link.association
+        associations = None if association is None else QuerySet(association)
         if not await is_held(instance_state(self._instance)):
-            return RelationChange(self._instance, self._link, self._using, None)
+            return RelationChange(self._instance, self._link, self._using, None, associations)
         session = session_of(self._instance)
         if not is_flushing(session.sync_session):
             await session.flush()
-        return RelationChange(self._instance, self._link, session, session)
+        return RelationChange(self._instance, self._link, session, session, associations)
 
     async def add(self, *related: T, ignore_conflicts: bool = False) -> int:
         """Link instances. Fires the signals ``pre_relation_add`` and ``post_relation_add``.

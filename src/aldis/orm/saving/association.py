@@ -19,6 +19,7 @@ from .operation import Bulk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
 
 __all__ = ["delete_instances", "insert_instances", "instance_of", "is_row_heard"]
@@ -39,18 +40,16 @@ def instance_of(model: type[Any], row: dict[str, Any]) -> Any:
 
 
 async def insert_instances(
-    transaction: Transaction, model: type[Any], rows: list[dict[str, Any]], ignore_conflicts: bool
+    transaction: Transaction, queryset: QuerySet[Any], rows: list[dict[str, Any]], ignore_conflicts: bool
 ) -> tuple[list[int], set[int]]:
-    """Insert rows as instances of a class, with its save signals.
+    """Insert rows as instances of a queryset's class, with its save signals.
 
     Returns:
         How many rows each has become, 0 or 1, and the places of those that a receiver has skipped.
     """
-    from ..queryset import QuerySet
-
-    bulk = Bulk(QuerySet(model), "add", len(rows), ignore_conflicts=ignore_conflicts)
+    bulk = Bulk(queryset, "add", len(rows), ignore_conflicts=ignore_conflicts)
     async with savepoint_of(transaction, RollbackScope(changes=bulk)):
-        (batch,) = bulk.take_all([instance_of(model, row) for row in rows], 0)
+        (batch,) = bulk.take_all([instance_of(queryset.model, row) for row in rows], 0)
         await bulk.create(transaction, batch)
     return list(map(int, batch.counts)), batch.skipped
 

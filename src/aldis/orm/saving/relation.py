@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from ..database import Using
+    from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
 
 __all__ = ["RelationChange"]
@@ -50,13 +51,22 @@ class RelationChange:
         link: The relationship.
         using: Where to write, instead of the class's database.
         session: The session that holds the instance, if one does.
+        associations: The queryset of the class that is mapped to the secondary table, if one is.
     """
 
-    def __init__(self, instance: object, link: Link, using: Using | None, session: AsyncSession | None) -> None:
+    def __init__(
+        self,
+        instance: object,
+        link: Link,
+        using: Using | None,
+        session: AsyncSession | None,
+        associations: QuerySet[Any] | None,
+    ) -> None:
         self.instance = instance
         self.link = link
         self.using = using
         self.session = session
+        self.associations = associations
         self.model = type(instance)
         self.target = link.relationship.mapper.class_
         self.signals = meta_of(self.model).signals
@@ -140,9 +150,9 @@ class RelationChange:
         else:
             rows = [{**own, **dict(zip(names, key, strict=True))} for key in found]
         related = [*found.values()]
-        association = self.link.association
-        if association is not None and is_row_heard(association, "save"):
-            counts, skipped = await insert_instances(transaction, association, rows, ignore_conflicts)
+        associations = self.associations
+        if associations is not None and is_row_heard(associations.model, "save"):
+            counts, skipped = await insert_instances(transaction, associations, rows, ignore_conflicts)
             new = [each for each, count in zip(related, counts, strict=True) if count]
             return new, [each for number, each in enumerate(related) if number not in skipped]
         if ignore_conflicts:
