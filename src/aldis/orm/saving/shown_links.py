@@ -38,7 +38,8 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
     if is_unloaded(impl) or name not in state.dict:
         waited = those_that_wait(state, name, is_linked)
         settled = [each for each in others if each in waited]
-        cancel(state, name, others, is_linked)
+        if settled:
+            cancel(state, name, settled, is_linked)
         return Shown([], settled)
     if not impl.collection:
         changed = [others[0] if is_linked else state.dict[name]]
