@@ -47,9 +47,8 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
         return Shown(changed, changed)
     before = committed_items(state, name)
     after, settled = with_or_without(before, others, is_linked)
-    if isinstance(
-        state.committed_state.get(name), list
-    ):  # the copy that SQLAlchemy compares with: other changes stay to be written
+    # The copy that SQLAlchemy compares with: other changes stay to be written.
+    if isinstance(state.committed_state.get(name), list):
         state.committed_state[name] = after
     return Shown(put(state.dict[name], others, is_linked), settled)
 
