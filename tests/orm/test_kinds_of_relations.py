@@ -263,3 +263,42 @@ async def test_deletion_that_only_the_flush_finds(models) -> None:
         ("add", "Place", "main", ["one"], 1),
         ("remove", "Place", "main", ["one"], 1),
     ]
+
+
+CALLS_OF_A_SCALAR = {
+    "add": lambda relation, lamp: relation.add(lamp),
+    "set": lambda relation, lamp: relation.set([lamp]),
+    "remove": lambda relation, lamp: relation.remove(lamp),
+    "clear": lambda relation, lamp: relation.clear(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS_OF_A_SCALAR)
+@pytest.mark.parametrize("waits", ["nothing", "another one", "none"])
+@pytest.mark.parametrize("given", ["the linked one", "another one"])
+async def test_scalar_is_as_it_was_after_a_rolled_back_call(models, given, waits, call) -> None:
+    one, two = await lamps_of(models, "one", "two")
+    place = await models.Place.query.create(main=one)
+    if waits != "nothing":
+        place.main = two if waits == "another one" else None
+    shown = place.main
+    with pytest.raises(LookupError):
+        async with models.Base.database.transaction():
+            await CALLS_OF_A_SCALAR[call](place.relation("main"), one if given == "the linked one" else two)
+            raise LookupError
+    assert place.main is shown
+    await place.save()
+    assert [lamp.name async for lamp in place.relation("main")] == ([] if shown is None else [shown.name])
+    place.main = None
+    await place.save()
+    assert [lamp async for lamp in place.relation("main")] == []
+
+
+async def test_scalar_shows_the_linked_one_where_another_is_removed(models) -> None:
+    one, two = await lamps_of(models, "one", "two")
+    place = await models.Place.query.create(main=one)
+    assert await place.relation("main").remove(two) == 0
+    assert place.main is one
+    place.main = two
+    await place.save()
+    assert [lamp.name async for lamp in place.relation("main")] == ["two"]

@@ -516,3 +516,19 @@ async def test_a_refused_flush_leaves_what_waits_in_a_related_instance(database)
     waiting.user = None
     await waiting.save()
     assert await Post.query.filter(user_id=None).count() == 2
+
+
+@pytest.mark.parametrize("later", [{"nmber": 1}, {"number": 1}, 5, {"id": 2, "user": "no user"}])
+@pytest.mark.parametrize("call", ["bulk_create", "bulk_update"])
+async def test_mappings_before_one_that_is_refused_are_linked_with_nothing(database, call, later) -> None:
+    if call == "bulk_create" and later == {"number": 1}:
+        pytest.skip("it is no wrong row")
+    shop = await shop_in("stored and loaded")
+    before, stored = shop.shown(), await rows()
+    first = {"user": shop.user} if call == "bulk_create" else {"id": shop.post.id, "user": shop.user}
+    with pytest.raises((TypeError, AttributeError, aldis.AldisError)):
+        await getattr(Post.query, call)([first, later])
+    assert shop.shown() == before
+    shop.user.number = 7
+    await shop.user.save()
+    assert await rows() == stored

@@ -7,6 +7,7 @@ import pytest_asyncio
 from linked import linked_on
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 import aldis
@@ -206,3 +207,48 @@ async def test_change_that_waits_does_so_after_a_rolled_back_call(models, tags, 
             raise LookupError
     await (post if is_loaded else tag).save()
     assert await linked_words(models) == ("" if waits == "remove" else "ab")
+
+
+@pytest.mark.parametrize("call", ["remove", "set", "clear"])
+@pytest.mark.parametrize("end", ["post", "tag"])
+async def test_addition_that_waits_is_taken_out_by_a_call(models, tags, end, call) -> None:
+    """The collection at one end is loaded; at the other the addition waits for its loading."""
+    post = await models.Post.query.options(selectinload(models.Post.tags)).get(id=(await models.Post.query.create()).id)
+    tag = tags[0]
+    post.tags.append(tag)
+    relation, other = (post.relation("tags"), tag) if end == "post" else (tag.relation("posts"), post)
+    await {"remove": lambda: relation.remove(other), "set": lambda: relation.set([])}.get(call, relation.clear)()
+    if end == "tag" and call != "remove":  # nobody knows which posts these were
+        post.tags.clear()
+    assert post.tags == []
+    async with AsyncSession(models.database.engine, expire_on_commit=False) as session:
+        session.add_all([post, tag])
+        await session.commit()
+    assert await linked_words(models) == ""
+
+
+async def test_removal_that_waits_is_taken_out_by_a_call(models, tags) -> None:
+    post, _ = await post_with(models, tags[:1])
+    (tag,) = post.tags
+    post.tags.remove(tag)
+    await post.relation("tags").add(tag, ignore_conflicts=True)
+    assert post.tags == [tag]
+    async with AsyncSession(models.database.engine, expire_on_commit=False) as session:
+        session.add_all([post, tag])
+        await session.commit()
+    assert await linked_words(models) == "a"
+
+
+async def test_each_call_of_a_long_transaction_is_taken_back(models, tags) -> None:
+    """A transaction keeps the first condition alone of an instance that is saved often; of a collection each change."""
+    a, b, *_ = tags
+    post, _ = await post_with(models, [a])
+    with pytest.raises(LookupError):
+        async with models.database.transaction():
+            await post.relation("tags").add(b)
+            await post.relation("tags").remove(a)
+            await models.Tag.query.bulk_create([models.Tag(space="t", word=str(number)) for number in range(1100)])
+            held = [await models.Post.query.create() for _ in range(3)]
+            raise LookupError
+    assert held
+    assert words_of(post) == await linked_words(models) == "a"

@@ -72,7 +72,9 @@ class Bulk(BulkSignals):
         """The rows that were updated."""
         self.batches: list[NewRows] = []
         """Those that were inserted."""
-        self.extended: list[Extended] = []
+        self.taken: list[NewRows] = []
+        """Those that are to be inserted."""
+        self.extended: list[Changed] = []
         """Instances that got further attributes, and their earlier condition."""
         self.created = 0
         self.updated = 0
@@ -108,7 +110,7 @@ class Bulk(BulkSignals):
         """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
         for change in self.loosened():
             scope.add(change, len(change))
-        self.changed, self.batches, self.extended = [], [], []
+        self.changed, self.batches, self.taken, self.extended = [], [], [], []
 
     def mark(self) -> tuple[int, ...]:
         """Return how far the operation is, for :meth:`back_to`."""
@@ -117,17 +119,17 @@ class Bulk(BulkSignals):
     def back_to(self, mark: tuple[int, ...]) -> None:
         """Restore the instances that were written since, and be as far as then."""
         changed, batches, extended, self.created, self.updated = mark
-        self.put_back(changed, batches, extended)
+        self.put_back_since(changed, batches, extended)
         del self.changed[changed:], self.batches[batches:], self.extended[extended:]
 
-    def put_back(self, changed: int = 0, batches: int = 0, extended: int = 0) -> None:
-        """Restore the instances.
+    def put_back(self) -> None:
+        """Restore all instances."""
+        self.put_back_since(0, 0, 0)
+        for rows in reversed(self.taken):
+            rows.put_back()
 
-        Args:
-            changed: Leave so many of the rows that were updated.
-            batches: Leave so many of the batches that were inserted.
-            extended: Leave so many of the instances that got further attributes.
-        """
+    def put_back_since(self, changed: int, batches: int, extended: int) -> None:
+        """Restore the instances, but for so many of those that were updated, inserted, and given further attributes."""
         for row in reversed(self.changed[changed:]):
             row.put_back()
         for batch in reversed(self.batches[batches:]):
@@ -160,6 +162,7 @@ class Bulk(BulkSignals):
         mapping = rows.mapping
         refuse_twice(mapping.mapper.class_, rows.instances)
         self.batches.append(rows)
+        self.taken = [each for each in self.taken if each is not rows]
         changes = (
             self.changes_of(transaction, mapping, "save", rows.states, rows.column_values)
             if may_ask(rows.mapping.mapper.class_)
@@ -365,6 +368,7 @@ class Bulk(BulkSignals):
         rows = found.get(model)
         if rows is None:
             rows = found[model] = NewRows(mapping_of(model))
+            self.taken.append(rows)
         if before is not None:
             rows.extended[len(rows)] = before
         rows.add(number, instance, state, values)

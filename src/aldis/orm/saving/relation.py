@@ -322,7 +322,8 @@ class RelationChange:
         new = {key: each for key, each in found.items() if key not in there}
         added = await self.add(transaction, new, False)
         # A collection that was loaded earlier may have others, which are not linked any more, and lack some that are.
-        stale = [each for each in committed_items(self.state, self.link.name) if instance_state(each).key is not None]
+        shown = [*committed_items(self.state, self.link.name), *items(self.state, self.link.name)]
+        stale = [each for each in shown if instance_state(each).key is not None]
         linked = there.keys() | found.keys()
         self.show(transaction, [each for each in stale if self.key_of_known(each) not in linked], False)
         self.show(transaction, [each for key, each in found.items() if key in there], True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.base import LoaderCallableStatus
 
 from ..mapping.many_to_many import cancel, committed_items, is_unloaded, items, key_or_id, put, record_of
 from ..transactions.rollback import OfOne
@@ -17,12 +17,15 @@ __all__ = ["Relinked", "show"]
 
 
 class Shown(NamedTuple):
-    """The instances for which it was a change that their rows were written."""
+    """The instances for which it was a change that their rows were written.
+
+    Of a scalar: the one that it showed, and the one that counted as stored beside it, if they were two.
+    """
 
     changed: list[Any]
     """The collection did not show them before, or does not any more."""
     settled: list[Any]
-    """They did not count as stored before, or do not any more; of a collection that is not loaded: they waited."""
+    """They did not count as stored before, or do not any more."""
 
 
 def show(state: InstanceState[Any], name: str, others: Sequence[object], is_linked: bool) -> Shown:
@@ -36,15 +39,13 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
     """
     impl: Any = state.manager[name].impl
     if is_unloaded(impl) or name not in state.dict:
-        waited = those_that_wait(state, name, is_linked)
-        settled = [each for each in others if each in waited]
-        if settled:
-            cancel(state, name, settled, is_linked)
-        return Shown([], settled)
+        shown = Shown(*[those_that_wait(state, name, others, is_added) for is_added in (not is_linked, is_linked)])
+        for waiting, is_added in zip(shown, (not is_linked, is_linked), strict=True):
+            if waiting:
+                cancel(state, name, waiting, is_added)
+        return shown
     if not impl.collection:
-        changed = [others[0] if is_linked else state.dict[name]]
-        set_committed_value(state.obj(), name, others[0] if is_linked else None)
-        return Shown(changed, changed)
+        return show_scalar(state, name, others, is_linked)
     before = committed_items(state, name)
     after, settled = with_or_without(before, others, is_linked)
     # The copy that SQLAlchemy compares with: other changes stay to be written.
@@ -53,12 +54,34 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
     return Shown(put(state.dict[name], others, is_linked), settled)
 
 
-def those_that_wait(state: InstanceState[Any], name: str, are_added: bool) -> Any:
+def show_scalar(state: InstanceState[Any], name: str, others: Sequence[object], is_linked: bool) -> Shown:
+    """Let a relationship of one instance show the row that was written."""
+    value = state.dict[name]
+    earlier = [state.committed_state[name]] if name in state.committed_state else []
+    if is_linked or is_among(others, value):
+        state.dict[name] = others[0] if is_linked else None
+        state.committed_state.pop(name, None)
+    elif earlier and is_among(others, earlier[0]):
+        state.committed_state[name] = None
+    else:
+        return Shown([], [])
+    return Shown([value], earlier)
+
+
+def is_among(instances: Sequence[object], value: object) -> bool:
+    """Tell whether a scalar's value, which may be none or not loaded, is one of the instances."""
+    if value is None or isinstance(value, LoaderCallableStatus):
+        return False
+    return key_or_id(value) in set(map(key_or_id, instances))
+
+
+def those_that_wait(state: InstanceState[Any], name: str, others: Sequence[object], are_added: bool) -> list[object]:
     """Return the instances whose addition to a collection that is not loaded, or removal, waits to be written."""
     record = record_of(state, name)
     if record is None:
-        return set()
-    return record.added_items if are_added else record.deleted_items
+        return []
+    waiting = record.added_items if are_added else record.deleted_items
+    return [each for each in others if each in waiting]
 
 
 def with_or_without(instances: list[Any], others: Sequence[object], is_with: bool) -> tuple[list[Any], list[Any]]:
@@ -83,6 +106,8 @@ class Relinked(OfOne):
 
     __slots__ = ("is_linked", "name", "order", "shown")
 
+    is_whole = False
+
     def __init__(
         self, state: InstanceState[Any], name: str, shown: Shown, is_linked: bool, order: Sequence[object]
     ) -> None:
@@ -98,13 +123,20 @@ class Relinked(OfOne):
         if state is None:
             return
         name, impl = self.name, state.manager[self.name].impl
+        changed, settled = self.shown
         if is_unloaded(impl) or name not in state.dict:
-            those_that_wait(state, name, self.is_linked).update(self.shown.settled)
+            record = record_of(state, name)
+            if record is not None:
+                (record.deleted_items if self.is_linked else record.added_items).update(changed)
+                (record.added_items if self.is_linked else record.deleted_items).update(settled)
         elif not impl.collection:
-            show(state, name, self.shown.changed, not self.is_linked)
+            state.dict[name] = changed[0]
+            state.committed_state.pop(name, None)
+            for earlier in settled:
+                state.committed_state[name] = earlier
         else:
-            stored, _ = with_or_without(committed_items(state, name), self.shown.settled, not self.is_linked)
-            put(state.dict[name], self.shown.changed, not self.is_linked)
+            stored, _ = with_or_without(committed_items(state, name), settled, not self.is_linked)
+            put(state.dict[name], changed, not self.is_linked)
             is_pending = {*map(id, stored)} != {*map(id, items(state, name))}
             if is_pending or isinstance(state.committed_state.get(name), list):
                 state.committed_state[name] = stored

@@ -19,6 +19,7 @@ from ..mapping.instance_state import Snapshot, changed, is_in_session, store, wa
 from ..mapping.settable import columns_named, note_made, set_attributes
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
+from ..transactions.rollback import Changed
 from .columns import Row
 from .firing import NOTHING_PASSED, fire, telling
 from .firing_rows import fire_statement
@@ -208,6 +209,11 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
         )
     instance = mapping.mapper.class_manager.new_instance()
     store(instance, {name: values[name] for name in names})
-    note_made(mapping, instance, values)
+    if not values.keys().isdisjoint(mapping.relationships):
+        state = instance_state(instance)
+        bulk.extended.append(
+            Changed(state, Snapshot(state))
+        )  # a later row may be refused, or a later value of this one
+        note_made(mapping, instance, values)
     set_attributes(mapping, instance, {name: value for name, value in values.items() if name not in names})
     return instance

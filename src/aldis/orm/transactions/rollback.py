@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
@@ -79,6 +79,9 @@ class OfOne:
     """
 
     __slots__ = ("reference",)
+
+    is_whole: ClassVar = True
+    """It restores the instance whatever happened to that since: later changes of the kind need not be kept."""
 
     def __init__(self, state: InstanceState[Any]) -> None:
         self.reference = weakref.ref(state)
@@ -169,14 +172,14 @@ class RollbackScope:
             self.compact()
 
     def compact(self) -> None:
-        """Let go of changes to instances that are gone, and of all but the first of a kind to a single instance.
+        """Let go of changes to instances that are gone, and of all but the first that restores an instance.
 
         A transaction of a million saves keeps no more than the program itself does.
         """
         known: dict[tuple[type[Change], int], InstanceState[Any]] = {}
         kept: list[Change] = []
         for change in self.done:
-            if isinstance(change, OfOne):
+            if isinstance(change, OfOne) and change.is_whole:
                 state = change.state()
                 place = type(change), id(state)
                 if state is None or place in known:
