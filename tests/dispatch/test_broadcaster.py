@@ -63,6 +63,28 @@ def test_first_parent_that_has_a_name_decides(core) -> None:
     assert both.pre_save is left.pre_save
 
 
+def test_second_parent_goes_before_the_parent_of_both(core) -> None:
+    """As with classes: ``class Derived(Left, Right)``, where both are derived from Base."""
+    base = core.Broadcaster({"pre_save": core.Signal()})
+    left, right = core.Broadcaster(parents=[base]), core.Broadcaster(parents=[base])
+    derived = core.Broadcaster(parents=[left, right])
+    assert derived.pre_save is base.pre_save
+    right.pre_save = core.Signal()
+    assert derived.pre_save is right.pre_save
+    left.pre_save = core.Signal()
+    assert derived.pre_save is left.pre_save
+    del left["pre_save"], right["pre_save"]
+    assert derived.pre_save is base.pre_save
+
+
+def test_parents_without_an_order_of_their_own_are_asked_in_that_of_the_first(core) -> None:
+    """Classes of these bases cannot be made: ``class Derived(Base, Middle)``, where Middle is derived from Base."""
+    base, middle_signal = core.Broadcaster({"pre_save": core.Signal()}), core.Signal()
+    middle = core.Broadcaster({"pre_save": middle_signal, "post_save": middle_signal}, parents=[base])
+    derived = core.Broadcaster(parents=[base, middle])
+    assert (derived.pre_save, derived.post_save) == (base.pre_save, middle_signal)
+
+
 def test_lifecycle_signals_are_taken_from_a_module_or_a_mapping(core) -> None:
     signals = core.Broadcaster()
     signals.set_lifecycle_signals_from(core.signals)

@@ -22,13 +22,28 @@ OF_MIGRATIONS: Final = frozenset({"pre_migrate", "post_migrate", "revision_appli
 """The signals whose sender is an Alembic command, and no model."""
 
 
+def merged(parents: tuple[Broadcaster, ...]) -> tuple[Broadcaster, ...]:
+    """Return parents and theirs in the method resolution order of classes (the C3 merge of Python's manual).
+
+    Where there is none, an ancestor of the first parent goes first.
+    """
+    orders = [[parent, *parent._ancestors] for parent in parents] + [[*parents]]
+    found: list[Broadcaster] = []
+    while orders := [order for order in orders if order]:
+        heads = [order[0] for order in orders]
+        head = next((each for each in heads if not any(each in order[1:] for order in orders)), heads[0])
+        found.append(head)
+        orders = [[each for each in order if each is not head] for order in orders]
+    return tuple(found)
+
+
 class Broadcaster(MutableMapping[str, blinker.Signal]):
     """Signals by name, through attributes or items; a missing name is created.
 
     It is a mapping too. ``get()``, ``items()``, ``pop()`` and the others create no signal; ``setdefault()`` does.
 
-    A broadcaster with parents sees their signals, later changes included, until it sets its own. The first parent
-    that has a name decides, as in a class's method resolution order.
+    A broadcaster with parents sees their signals, later changes included, until it sets its own. The first that has
+    a name decides, in the method resolution order of classes.
 
     Args:
         signals: The first signals, by name.
@@ -45,6 +60,8 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
 
     _signals: dict[str, blinker.Signal]
     _parents: tuple[Broadcaster, ...]
+    _ancestors: tuple[Broadcaster, ...]
+    """The parents and theirs, in the order in which they are asked."""
     _children: weakref.WeakSet[Broadcaster]
     _found: dict[str, blinker.Signal]
     """The signals that were asked for and found, here or at a parent. Another dict after each change."""
@@ -56,6 +73,7 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
     ) -> None:
         object.__setattr__(self, "_signals", {})
         object.__setattr__(self, "_parents", tuple(parents))
+        object.__setattr__(self, "_ancestors", merged(self._parents))
         object.__setattr__(self, "_children", weakref.WeakSet())
         object.__setattr__(self, "_found", {})
         object.__setattr__(self, "_pairs", {})
@@ -71,13 +89,7 @@ class Broadcaster(MutableMapping[str, blinker.Signal]):
         return id(self)
 
     def _seen(self, name: str) -> blinker.Signal | None:
-        found = self._signals.get(name)
-        if found is None:
-            for parent in self._parents:
-                found = parent._seen(name)
-                if found is not None:
-                    break
-        return found
+        return next((each._signals[name] for each in (self, *self._ancestors) if name in each._signals), None)
 
     def _forget(self) -> None:
         """Look again for signals that are asked for, here and in those that see these signals."""
