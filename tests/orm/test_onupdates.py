@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import String, event, func, inspect
+from sqlalchemy import Computed, FetchedValue, String, event, func, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, validates
 from users import models_on
@@ -275,3 +275,26 @@ async def test_none_is_no_change_of_an_attribute_that_eager_defaults_have_read(m
         leaf.text, leaf.mark = "b", None
         await leaf.save()
         assert await Leaf.query.filter(id=leaf.id).values("mark") == [{"mark": "touched" if is_eager else None}]
+
+
+@pytest.mark.parametrize("write", [save, update, bulk_update])
+async def test_value_of_a_trigger_after_the_update_is_the_rows(write) -> None:
+    """SQLite's RETURNING has the value of before the trigger."""
+    async with models_on("sqlite+aiosqlite://") as models:
+
+        class Stamped(models.Base):
+            __tablename__ = "stamped"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            text: Mapped[str] = mapped_column(String(20))
+            stamp: Mapped[int | None] = mapped_column(server_onupdate=FetchedValue())
+            twice: Mapped[str] = mapped_column(String(40), Computed("text || text"))
+
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Stamped.__table__.create)
+            await connection.exec_driver_sql(
+                "CREATE TRIGGER mark AFTER UPDATE ON stamped BEGIN UPDATE stamped SET stamp = 7 WHERE id = new.id; END"
+            )
+        row = await Stamped.query.create(text="a")
+        await write(row)
+        assert await Stamped.query.values("text", "stamp", "twice") == [{"text": "b", "stamp": 7, "twice": "bb"}]
+        assert (row.stamp, row.twice) == (7, "bb")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import (
     Boolean,
     Column,
+    Computed,
     Date,
     DateTime,
     Integer,
@@ -285,12 +286,24 @@ def prepared_insert(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ..
     return cached(dialect, mapping, ("insert", keys), make)
 
 
+def can_return(dialect: Dialect, columns: Sequence[Column[Any]]) -> bool:
+    """Tell whether an UPDATE can return the values that it makes of columns.
+
+    SQLite's RETURNING has the values of before the AFTER triggers (its manual, "Limitations And Caveats").
+    """
+    if not dialect.update_returning:
+        return False
+    return dialect.name != "sqlite" or all(
+        each.server_onupdate is None or isinstance(each.server_onupdate, Computed) for each in columns
+    )
+
+
 def prepared_update(dialect: Dialect, mapping: TableMapping, keys: tuple[str, ...]) -> Prepared | None:
     """Return the UPDATE, by primary key, of the columns ``keys``; it returns the values that the database makes."""
 
     def make() -> Prepared:
         missing = [column for column in mapping.made_on_update if column.key not in keys]
-        if missing and not dialect.update_returning:
+        if missing and not can_return(dialect, missing):
             raise Unprepared
         statement = update(mapping.table).where(*by_key(mapping))
         statement = statement.values({key: bindparam(key, type_=mapping.table.columns[key].type) for key in keys})
