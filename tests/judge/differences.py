@@ -67,10 +67,9 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
             # Rules 1 and 2, whatever SQLAlchemy does.
             if instance["(key)"] != "None" and tag not in ours.stored:
                 yield Difference("no row", "", "", "an instance with a key", "no row", tag)
-    displaced = frozenset(
-        tag for tag, instance in second.instances.items() if "not its row" in "".join(instance.values())
-    )
+    displaced: set[int] = set()
     if example.spec.tables.makes_keys:
+        displaced = {tag for tag, each in second.instances.items() if "not its row" in "".join(each.values())}
         for instance in [*second.instances.values(), *(first.instances.values() if is_plain else ())]:
             instance.update({name: value.replace("not its row", "its row") for name, value in instance.items()})
     if first.stored.keys() != second.stored.keys():
@@ -80,7 +79,7 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
     for tag in first.stored.keys() & second.stored.keys() if not is_changed_after else ():
         yield from of_dicts(example, "stored", tag, first.stored[tag], second.stored[tag])
     if ours.error is None:
-        yield from of_instances(trial, first, second, displaced if example.spec.tables.makes_keys else frozenset())
+        yield from of_instances(trial, first, second, displaced)
     if ours.error is None and not CALLS[example.call].is_statement:
         for tag in sorted(ours.heard.keys() | theirs.heard.keys()):
             if ours.heard.get(tag, []) != theirs.heard.get(tag, []):
@@ -97,7 +96,7 @@ def prepared_tags(example: Example) -> set[int]:
     return {tag for tag in range(len(example.rows)) if stored == "all" or (stored == "half" and tag % 2 == 0)}
 
 
-def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: frozenset[int]) -> Iterator[Difference]:
+def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: set[int]) -> Iterator[Difference]:
     """Compare the instances, where both sides have one of a row.
 
     Args:

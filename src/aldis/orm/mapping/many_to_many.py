@@ -40,6 +40,7 @@ __all__ = [
     "pairs_to_write",
     "put",
     "record_of",
+    "waiting_of",
 ]
 
 UNLOADED: Final = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
@@ -230,6 +231,14 @@ def record_of(state: InstanceState[Any], name: str) -> Any:
     return state.__dict__.get("_pending_mutations", {}).get(name)
 
 
+def waiting_of(state: InstanceState[Any], name: str, are_added: bool) -> Any:
+    """Return the set of the instances whose addition to a collection that is not loaded, or removal, waits."""
+    record = record_of(state, name)
+    if record is None:
+        return set()
+    return record.added_items if are_added else record.deleted_items
+
+
 def key_or_id(instance: object) -> Any:
     """Return a key that two objects share if they are the same row."""
     return instance_state(instance).key or id(instance)
@@ -253,9 +262,7 @@ def cancel(
     """
     impl: Any = state.manager[name].impl
     if is_unloaded(impl) or name not in state.dict:
-        record = record_of(state, name)
-        if record is not None:
-            (record.added_items if is_added else record.deleted_items).difference_update(others)
+        waiting_of(state, name, is_added).difference_update(others)
     elif not impl.collection:
         if not is_added:
             set_committed_value(state.obj(), name, others[0])

@@ -25,6 +25,7 @@ __all__ = [
     "note_made",
     "refuse_unsettable",
     "set_attributes",
+    "sets_links",
 ]
 
 
@@ -76,14 +77,19 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
     instance = model(**values)
-    note_made(mapping, instance, values)
+    if sets_links(mapping, values):
+        note_made(instance)
     return instance
 
 
-def note_made(mapping: TableMapping, instance: object, values: Mapping[str, Any]) -> None:
-    """Note, for whoever puts the call back, that it has made an instance, if its values link that with others."""
-    if mapping.relationships and not values.keys().isdisjoint(mapping.relationships):
-        instance_state(instance).info[MADE] = True
+def sets_links(mapping: TableMapping, values: Mapping[str, Any]) -> bool:
+    """Tell whether values, by attribute name, link an instance with others."""
+    return bool(mapping.relationships) and not values.keys().isdisjoint(mapping.relationships)
+
+
+def note_made(instance: object) -> None:
+    """Note, for whoever puts the call back, that it has made an instance that is linked with others."""
+    instance_state(instance).info[MADE] = True
 
 
 def refuse_unsettable(model: type[Any], names: Iterable[str]) -> None:

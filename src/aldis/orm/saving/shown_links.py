@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm.base import LoaderCallableStatus
 
-from ..mapping.many_to_many import cancel, committed_items, is_unloaded, items, key_or_id, put, record_of
+from ..mapping.many_to_many import cancel, committed_items, is_unloaded, items, key_or_id, put, waiting_of
 from ..transactions.rollback import OfOne
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Shown(NamedTuple):
     changed: list[Any]
     """The collection did not show them before, or does not any more."""
     settled: list[Any]
-    """They did not count as stored before, or do not any more."""
+    """They did not count as stored before, or do not any more; where the collection is not loaded: this waited."""
 
 
 def show(state: InstanceState[Any], name: str, others: Sequence[object], is_linked: bool) -> Shown:
@@ -39,8 +39,9 @@ def show(state: InstanceState[Any], name: str, others: Sequence[object], is_link
     """
     impl: Any = state.manager[name].impl
     if is_unloaded(impl) or name not in state.dict:
-        shown = Shown(*[those_that_wait(state, name, others, is_added) for is_added in (not is_linked, is_linked)])
-        for waiting, is_added in zip(shown, (not is_linked, is_linked), strict=True):
+        contrary, same = waiting_of(state, name, not is_linked), waiting_of(state, name, is_linked)
+        shown = Shown([each for each in others if each in contrary], [each for each in others if each in same])
+        for waiting, is_added in ((shown.changed, not is_linked), (shown.settled, is_linked)):
             if waiting:
                 cancel(state, name, waiting, is_added)
         return shown
@@ -73,15 +74,6 @@ def is_among(instances: Sequence[object], value: object) -> bool:
     if value is None or isinstance(value, LoaderCallableStatus):
         return False
     return key_or_id(value) in set(map(key_or_id, instances))
-
-
-def those_that_wait(state: InstanceState[Any], name: str, others: Sequence[object], are_added: bool) -> list[object]:
-    """Return the instances whose addition to a collection that is not loaded, or removal, waits to be written."""
-    record = record_of(state, name)
-    if record is None:
-        return []
-    waiting = record.added_items if are_added else record.deleted_items
-    return [each for each in others if each in waiting]
 
 
 def with_or_without(instances: list[Any], others: Sequence[object], is_with: bool) -> tuple[list[Any], list[Any]]:
@@ -125,10 +117,8 @@ class Relinked(OfOne):
         name, impl = self.name, state.manager[self.name].impl
         changed, settled = self.shown
         if is_unloaded(impl) or name not in state.dict:
-            record = record_of(state, name)
-            if record is not None:
-                (record.deleted_items if self.is_linked else record.added_items).update(changed)
-                (record.added_items if self.is_linked else record.deleted_items).update(settled)
+            waiting_of(state, name, not self.is_linked).update(changed)
+            waiting_of(state, name, self.is_linked).update(settled)
         elif not impl.collection:
             state.dict[name] = changed[0]
             state.committed_state.pop(name, None)

@@ -16,7 +16,7 @@ from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..internals import has_joins, has_offset, is_limited
 from ..mapping.instance_state import Snapshot, changed, is_in_session, store, waiting_changes
-from ..mapping.settable import columns_named, note_made, set_attributes
+from ..mapping.settable import columns_named, note_made, set_attributes, sets_links
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
 from ..transactions.rollback import Changed
@@ -209,11 +209,9 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
         )
     instance = mapping.mapper.class_manager.new_instance()
     store(instance, {name: values[name] for name in names})
-    if not values.keys().isdisjoint(mapping.relationships):
+    if sets_links(mapping, values):  # a later value may be refused, or a later row
         state = instance_state(instance)
-        bulk.extended.append(
-            Changed(state, Snapshot(state))
-        )  # a later row may be refused, or a later value of this one
-        note_made(mapping, instance, values)
+        bulk.extended.append(Changed(state, Snapshot(state)))
+        note_made(instance)
     set_attributes(mapping, instance, {name: value for name, value in values.items() if name not in names})
     return instance
