@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import ARRAY, CHAR, Enum, Float, Integer, Numeric, String, TypeDecorator, func
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import aldis
@@ -82,6 +83,61 @@ async def test_rows_of_a_batch_that_the_database_takes_for_one(models) -> None:
             stored = await Coin.query.filter(getattr(Coin, name) == value).count()
             assert len(told) == len({coin.id for coin in coins}) == (1 if stored else 2)
             told.clear()
+    finally:
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Coin.__table__.drop)
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize("numbers", [[1, True], [True, 1]])
+async def test_values_of_two_types_that_are_equal_in_python_alone(models, numbers, is_stored) -> None:
+    class Coin(models.Base):
+        __tablename__ = "coin"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        number = mapped_column(Integer)
+
+    async def one_by_one() -> list[Coin]:
+        return [(await Coin.query.get_or_create(number=number))[0] for number in numbers]
+
+    async def at_once() -> list[Coin]:
+        return await Coin.query.bulk_get_or_create([{"number": number} for number in numbers], unique_fields=["number"])
+
+    async with models.Base.database.engine.begin() as connection:
+        await connection.run_sync(Coin.__table__.create)
+    try:
+        if is_stored:
+            await Coin.query.create(number=1)
+        refused = models.Base.database.engine.dialect.name == "postgresql"  # it has no integer = boolean
+        for call in (at_once, one_by_one):
+            if refused:
+                with pytest.raises(DBAPIError):
+                    await call()
+            else:
+                assert len({coin.id for coin in await call()}) == 1
+        assert refused or await Coin.query.count() == 1
+    finally:
+        async with models.Base.database.engine.begin() as connection:
+            await connection.run_sync(Coin.__table__.drop)
+
+
+async def test_receiver_gives_a_row_the_value_by_which_the_next_one_is_found(models) -> None:
+    class Coin(models.Base):
+        __tablename__ = "coin"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        number = mapped_column(Integer, unique=True)
+
+    async with models.Base.database.engine.begin() as connection:
+        await connection.run_sync(Coin.__table__.create)
+    try:
+
+        def two(sender, model_instance):
+            model_instance.number = 2
+
+        with Coin.meta.signals.pre_save.connected_to(two, Coin):
+            coins = await Coin.query.bulk_get_or_create([{"number": 1}, {"number": 2}], unique_fields=["number"])
+        assert [coin.number for coin in coins] == [2, 2]
+        assert coins[0].id == coins[1].id
+        assert await Coin.query.count() == 1
     finally:
         async with models.Base.database.engine.begin() as connection:
             await connection.run_sync(Coin.__table__.drop)

@@ -110,9 +110,10 @@ async def bulk_get_or_create(
         try:
             answer.extend(await attempt(transaction, batch, keys))
         except IntegrityError:
-            if len(batch) == 1 or lookup.are_exact(keys):
+            if len(batch) == 1 or (lookup.are_exact(keys) and not bulk.are_rows_heard()):
                 raise
-            # Two rows may be one to the database, which ignores case, say: then the second finds the first.
+            # Two rows may be one to the database, which ignores case, say, or one gets the unique values of another by
+            # a receiver: then the second finds the first.
             for row, key in zip(batch, keys, strict=True):
                 answer.extend(await attempt(transaction, [row], [key]))
 
@@ -146,7 +147,7 @@ async def bulk_get_or_create(
             for key, (each, place, number) in new.items():
                 if each.counts[place]:
                     written[key] = instances[number] = each.instances[place]
-            stored |= await lookup.met(transaction, {key for _, (key, _) in alike}, written)
+            stored |= await lookup.met(transaction, [key for _, (key, _) in alike], written)
             waiting = alike
         return [instances[number] for number in sorted(instances)]
 

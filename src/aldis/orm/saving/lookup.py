@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -62,6 +63,23 @@ def frozen(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(frozen, value))
     return value if isinstance(value, Hashable) else None
+
+
+def types_of(key: tuple[Any, ...]) -> tuple[type[Any], ...]:
+    """Return the types of unique values."""
+    return tuple(map(type, key))
+
+
+def distinct(keys: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return each once; ``True`` and ``1`` are two values to a database.
+
+    Example:
+        >>> distinct([(1,), (2,), (True,), (2,)])
+        [(1,), (2,), (True,)]
+    """
+    every = list(keys)
+    once = list(dict.fromkeys(every))
+    return once if len(once) == len(every) else list({(key, types_of(key)): key for key in every}.values())
 
 
 class Lookup:
@@ -139,10 +157,11 @@ class Lookup:
         Raises:
             MultipleObjectsReturned: Two rows share them.
         """
-        wanted = dict.fromkeys(keys)
+        asked = distinct(keys)
+        wanted = dict.fromkeys(asked)
         found: dict[Any, Any] = {}
         query = self.bulk.queryset.using(transaction.connection)
-        for some in self.parts(self.values(list(wanted))):
+        for some in self.parts(self.values(asked)):
             condition = (
                 self.columns[0].in_([key[0] for key in some])
                 if len(self.columns) == 1
@@ -220,8 +239,11 @@ class Lookup:
             keys: The unique values, of rows of the same batch.
             written: The instances, by the unique values that they were given.
         """
-        found = {key: written[key] for key in keys if key in written and self.are_exact([key])}
-        asked = [key for key in keys if key in written and key not in found]
+        types = {key: types_of(key) for key in written}
+        known = [key for key in distinct(keys) if key in written]
+        is_sure = [types_of(key) == types[key] and self.are_exact([key]) for key in known]
+        found = {key: written[key] for key in compress(known, is_sure)}
+        asked = [key for key, sure in zip(known, is_sure, strict=True) if not sure]
         return found | {key: written[key] async for key, _ in self.identities(transaction, asked)}
 
     async def ask(self, transaction: Transaction, keys: list[Any], instances: list[Any]) -> dict[Any, Any]:
