@@ -257,12 +257,13 @@ def has_value(list rows not None, str name not None, value, set plain not None):
     return False
 
 
-def had_value(list states not None, str name not None, value, unknown):
+def had_value(list histories not None, states, str name not None, value, unknown):
+    cdef Py_ssize_t i
     cdef PyObject *old
-    for state in states:
-        old = PyDict_GetItemWithError(<dict?>state.committed_state, name)
+    for i in range(len(histories)):
+        old = PyDict_GetItemWithError(<dict?>histories[i], name)
         if old == NULL:
-            old = PyDict_GetItemWithError(<dict?>state.dict, name)
+            old = PyDict_GetItemWithError(<dict?>states[i].dict, name)
         held = unknown if old == NULL else <object>old
         if held is unknown or PyObject_RichCompareBool(held, value, Py_EQ):
             return True

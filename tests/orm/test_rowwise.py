@@ -236,7 +236,10 @@ def test_value_is_found_and_one_that_cannot_be_compared(rows, some, name, value)
 def test_old_value_is_found_and_one_that_is_not_known(rows, some, name, value) -> None:
     states = [SimpleNamespace(committed_state=committed, dict=now) for committed, now in some]
     old = [{**now, **committed}.get(name, NOTHING) for committed, now in some]
-    assert rows.had_value(states, name, value, NOTHING) is any(each is NOTHING or each == value for each in old)
+    histories = [committed for committed, _ in some]
+    assert rows.had_value(histories, states, name, value, NOTHING) is any(
+        each is NOTHING or each == value for each in old
+    )
 
 
 @pytest.mark.parametrize("rows", BOTH)
@@ -249,7 +252,7 @@ def test_error_of_a_comparison_is_raised(rows) -> None:
 
     for call in (
         lambda: rows.has_value([{"a": Odd()}], "a", 1, {Odd}),
-        lambda: rows.had_value([SimpleNamespace(committed_state={"a": Odd()}, dict={})], "a", 1, NOTHING),
+        lambda: rows.had_value([{"a": Odd()}], [SimpleNamespace(dict={})], "a", 1, NOTHING),
     ):
         with pytest.raises(ArithmeticError):
             call()

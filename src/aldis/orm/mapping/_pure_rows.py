@@ -241,18 +241,19 @@ def has_value(rows: list[dict[str, Any]], name: str, value: Any, plain: set[type
     return not plain.issuperset(map(type, found)) or value in found
 
 
-def had_value(states: list[Any], name: str, value: Any, unknown: object) -> bool:
+def had_value(histories: list[dict[str, Any]], states: Sequence[Any], name: str, value: Any, unknown: object) -> bool:
     """Tell whether one of some instances may have had a value: it was equal, or is not known.
 
     Args:
-        states: The states of the instances.
+        histories: The ``committed_state`` of each instance.
+        states: The states of the instances, asked where the attribute was not set.
         name: The attribute.
         value: The value.
         unknown: Stands in a state for an old value that is not known.
     """
     found = [
-        committed[name] if name in (committed := state.committed_state) else state.dict.get(name, unknown)
-        for state in states
+        history[name] if name in history else state.dict.get(name, unknown)
+        for history, state in zip(histories, states, strict=True)
     ]
     return any(map(is_, found, repeat(unknown))) or value in found
 

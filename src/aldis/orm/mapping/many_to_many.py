@@ -40,6 +40,7 @@ __all__ = [
     "pairs_to_write",
     "put",
     "record_of",
+    "track",
     "waiting_of",
 ]
 
@@ -270,9 +271,28 @@ def cancel(
             state.dict[name] = None
     else:
         put(state.dict[name], others, is_there=not is_added, key=key)
-    if impl.trackparent:
-        for other in others:
-            impl.sethasparent(instance_state(other), state, not is_added)
+    for other in others:
+        track(state, name, instance_state(other), is_linked=not is_added)
+
+
+def track(state: InstanceState[Any], name: str, other: InstanceState[Any], is_linked: bool) -> None:
+    """Let SQLAlchemy know that an instance has a parent by a relationship, or nothing of it: it deletes orphans.
+
+    One whose link is undone is no orphan for that: it is as one that was read, which has a parent unless it is removed.
+
+    Args:
+        state: The state of the parent.
+        name: Its relationship.
+        other: The state of the instance.
+        is_linked: It has this parent; else nothing is known, where it was this one.
+    """
+    impl: Any = state.manager[name].impl
+    if not impl.trackparent:
+        return
+    if is_linked:
+        impl.sethasparent(other, state, True)
+    elif other.parents.get(id(impl.parent_token)) is state:
+        del other.parents[id(impl.parent_token)]
 
 
 def items(state: InstanceState[Any], name: str) -> list[Any]:

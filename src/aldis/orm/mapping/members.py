@@ -14,7 +14,7 @@ from sqlalchemy.orm.base import NO_VALUE, LoaderCallableStatus
 from sqlalchemy.orm.collections import collection_adapter
 
 from ..internals import reverses
-from .many_to_many import cancel, is_unloaded, items, record_of
+from .many_to_many import cancel, is_unloaded, items, record_of, track
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
@@ -25,6 +25,7 @@ __all__ = [
     "NO_MEMBERS",
     "Links",
     "Members",
+    "forget_links",
     "give_links_back",
     "links_of",
     "members_of",
@@ -147,6 +148,15 @@ def give_links_back(state: InstanceState[Any], members: Members, links: Links, i
                 link_again(instance_state(other), reverse.key, state, name)
 
 
+def forget_links(state: InstanceState[Any]) -> None:
+    """Unlink an instance whose constructor has raised, and which nobody is going to have, from all others."""
+    links = links_of(state)
+    for name in links:
+        state.dict.pop(name, None)
+        state.committed_state.pop(name, None)
+    give_links_back(state, NO_MEMBERS, links, is_made=True)
+
+
 def wait_as_before(state: InstanceState[Any], members: Members, names: Iterable[str]) -> None:
     """Give SQLAlchemy's records of changes of collections that are not loaded their content of before."""
     kept = {name for name, *_ in members.waiting}
@@ -234,13 +244,6 @@ def link_again(state: InstanceState[Any], name: str, owner: InstanceState[Any], 
             del state.committed_state[name]
         track(state, name, owner, is_linked=True)
     track(owner, reverse, state, is_linked=True)
-
-
-def track(state: InstanceState[Any], name: str, other: InstanceState[Any], is_linked: bool) -> None:
-    """Let SQLAlchemy know if an instance has a parent by a relationship: it deletes orphans."""
-    impl: Any = state.manager[name].impl
-    if impl.trackparent:
-        impl.sethasparent(other, state, is_linked)
 
 
 def settle(state: InstanceState[Any], name: str) -> None:

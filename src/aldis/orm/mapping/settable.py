@@ -14,7 +14,8 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import get_annotations
 
 from ...errors import UnknownAttributeError
-from .members import MADE
+from .instance_state import STATE
+from .members import MADE, forget_links
 from .table import TableMapping, attribute, hint, mapper_of, mapping_of
 
 __all__ = [
@@ -76,9 +77,17 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         parameters = inspect.signature(model.__init__).parameters
         # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
-    instance = model(**values)
-    if sets_links(mapping, values):
-        note_made(instance)
+    if not sets_links(mapping, values) or type(model).__call__ is not type.__call__:
+        return model(**values)
+    made: Any = model  # its __new__, not that of type
+    instance = made.__new__(model, **values)
+    try:
+        model.__init__(instance, **values)
+    except BaseException:
+        if STATE in instance.__dict__:
+            forget_links(instance_state(instance))
+        raise
+    note_made(instance)
     return instance
 
 

@@ -17,6 +17,7 @@ from ..mapping.members import NO_MEMBERS, Members, give_links_back, links_of, me
 from ..mapping.mutable_contents import MUTABLES, Contents, contents_of, give_contents_back
 from ..mapping.plan import plan_of, rows_of
 from ..mapping.rowwise import mark
+from ..transactions.rollback import Changed
 from .firing import NOTHING_PASSED
 from .gone import refuse_second
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..mapping.plan import RowPlan
     from ..mapping.table import TableMapping
+    from ..transactions.rollback import Change
 
 __all__ = ["NewRows", "Row", "States", "by_class", "names_of", "saved_in_order"]
 
@@ -203,6 +205,9 @@ class NewRows:
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
         for number, (state, plan, given) in enumerate(zip(self.states, self.plans, self.given, strict=True)):
+            if number in self.extended:
+                self.before.append((state, self.extended[number]))
+                continue
             before = Snapshot(state)
             before.values = dict(zip(plan.order, given, strict=True))  # receivers may have set others meanwhile
             before.members, before.is_made = self.members.get(number, NO_MEMBERS), number in self.made
@@ -219,8 +224,6 @@ class NewRows:
         """Leave out the row at a place: a receiver asks for it."""
         self.skipped.add(number)
         self.put_one_back(number, self.states[number])
-        if number in self.extended and self.states[number].key is None:
-            self.extended[number].put_back(self.states[number])
 
     def refuse_stored(self, error: IntegrityError | None = None) -> None:
         """Refuse the rows of this task, where another one has stored an instance of them meanwhile.
@@ -281,6 +284,9 @@ class NewRows:
         is_marked = number < len(self.committed) and number not in self.skipped and bool(self.counts[number])
         if state.key is not None and not is_marked:
             return
+        if number in self.extended:
+            self.extended[number].put_back(state)
+            return
         plan = self.plans[number]
         values, links = state.dict, links_of(state)
         for name in [name for name in values if name not in plan.given]:
@@ -316,10 +322,14 @@ class NewRows:
         """Return the states of the instances that are still there."""
         return [state for state in self.held() if state is not None and state.obj() is not None]
 
-    def loosen(self) -> None:
+    def loosened(self) -> Iterator[Change]:
         """Let go of the instances: they are put back only if somebody else holds them."""
+        if self.before:
+            yield from (Changed(state, before) for state, before in self.before)
+            return
         self.references = [weakref.ref(state) for state in self.states]
         self.numbers, self.instances, self.states, self.values, self.named, self.column_values = [], [], [], [], [], []
+        yield self
 
     def is_gone(self) -> bool:
         """Tell whether none of the instances is there any more, once they were let go of."""

@@ -17,8 +17,9 @@ from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
 from ..mapping.mutable_contents import own_copies
 from ..mapping.rowwise import are_alike
-from ..mapping.settable import columns_named, set_attributes
+from ..mapping.settable import columns_named, set_attributes, sets_links
 from ..mapping.table import mapping_of
+from ..transactions.rollback import Changed
 from . import roads as writers
 from .columns import NewRows, Row
 from .lookup import Lookup
@@ -198,16 +199,19 @@ async def bulk_update_or_create(
     async def write(
         transaction: Transaction, batch: list[Any], keys: list[tuple[Any, ...]], found: dict[Any, Any]
     ) -> list[Any]:
-        new: dict[Any, tuple[NewRows, int]] = {}
-        old: dict[Any, Row] = {}
+        numbered = list(enumerate(zip(keys, batch, strict=True), len(answer)))
         batches: dict[type[Any], NewRows] = {}
-        for number, (key, row) in enumerate(zip(keys, batch, strict=True), len(answer)):
-            if key in found:
-                old[key] = changed_row(number, bulk, found[key], row, fields, lookup.names, update_params)
-            else:
-                new[key] = bulk.take(batches, row, number, create_params)
+        new = {
+            key: bulk.take(batches, row, number, create_params) for number, (key, row) in numbered if key not in found
+        }
         for each in batches.values():
             await bulk.create(transaction, each)
+        # Not before: the flush of a new row would write what is set here of another that it is linked with.
+        old = {
+            key: changed_row(number, bulk, found[key], row, fields, lookup.names, update_params)
+            for number, (key, row) in numbered
+            if key in found
+        }
         await bulk.update(transaction, list(old.values()))
         written = {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
         written |= {key: row.instance for key, row in old.items() if not row.skipped}
@@ -281,7 +285,6 @@ async def upsert(
     if stored is None:
         return None
     rows.column_values, rows.counts = stored, [1] * len(stored)
-    bulk.batches.append(rows)
     rows.mark_stored()
     for state in rows.states:
         state.expired_attributes.clear()
@@ -348,5 +351,8 @@ def changed_row(
         names = [each for name, columns in fields.items() for each in ([name] if name in given else columns)]
     values = {name: given[name] for name in names if name in given and name not in unique}
     values |= update_params or {}
-    set_attributes(mapping_of(type(instance)), instance, values)
+    mapping = mapping_of(type(instance))
+    if sets_links(mapping, values):  # a later value may be refused, or another row
+        bulk.touched.append(Changed(state, before))
+    set_attributes(mapping, instance, values)
     return updated_row(number, instance, state, values, None, before)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import instance_state
 
 from ..mapping.instance_state import Snapshot, show_again
+from ..mapping.many_to_many import items
 from ..mapping.members import members_of, relationships_of, wait_again_in
 from ..transactions.rollback import OfOne
 
@@ -30,10 +31,13 @@ def remember_links(transaction: Transaction, instances: Collection[object]) -> N
 def remember_related(transaction: Transaction, session: AsyncSession, own: Collection[object]) -> None:
     """Have the related instances, which a flush may write or change too, put back when the transaction is undone.
 
-    Those that wait in a collection that is not loaded are not in the session, and get foreign keys all the same.
+    Those that wait in a collection that is not loaded, or that no cascade takes along, are not in the session, and get
+    foreign keys all the same.
     """
     waiting = [each for instance in (*own, *session) for each in members_of(instance_state(instance)).waiting]
     related = {id(each): each for _, _, added, deleted in waiting for each in (*added, *deleted)}
+    for state in map(instance_state, own):
+        related |= {id(each): each for name in relationships_of(state) for each in items(state, name)}
     related |= {id(each): each for each in session}
     for instance in own:
         related.pop(id(instance), None)

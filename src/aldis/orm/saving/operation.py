@@ -68,14 +68,8 @@ class Bulk(BulkSignals):
         self.ignore_conflicts = ignore_conflicts
         self.progress = progress
         self.mapping = mapping_of(self.model)
-        self.changed: list[Row] = []
-        """The rows that were updated."""
-        self.batches: list[NewRows] = []
-        """Those that were inserted."""
-        self.taken: list[NewRows] = []
-        """Those that are to be inserted."""
-        self.extended: list[Changed] = []
-        """Instances that got further attributes, and their earlier condition."""
+        self.touched: list[NewRows | Row | Changed] = []
+        """The rows that it inserts and updates, and instances that it links, in their order."""
         self.created = 0
         self.updated = 0
 
@@ -108,61 +102,47 @@ class Bulk(BulkSignals):
 
     def let_go(self, scope: RollbackScope) -> None:
         """Keep none of the instances alive any more: those that somebody else holds are put back all the same."""
-        for change in self.loosened():
-            scope.add(change, len(change))
-        self.changed, self.batches, self.taken, self.extended = [], [], [], []
+        scope.let_go()
+        self.touched = []
 
-    def mark(self) -> tuple[int, ...]:
+    def mark(self) -> tuple[int, int, int]:
         """Return how far the operation is, for :meth:`back_to`."""
-        return len(self.changed), len(self.batches), len(self.extended), self.created, self.updated
+        return len(self.touched), self.created, self.updated
 
-    def back_to(self, mark: tuple[int, ...]) -> None:
-        """Restore the instances that were written since, and be as far as then."""
-        changed, batches, extended, self.created, self.updated = mark
-        self.put_back_since(changed, batches, extended)
-        del self.changed[changed:], self.batches[batches:], self.extended[extended:]
+    def back_to(self, mark: tuple[int, int, int]) -> None:
+        """Restore the instances that were touched since, and be as far as then."""
+        count, self.created, self.updated = mark
+        for each in reversed(self.touched[count:]):
+            each.put_back()
+        del self.touched[count:]
 
     def put_back(self) -> None:
         """Restore all instances."""
-        self.put_back_since(0, 0, 0)
-        for rows in reversed(self.taken):
-            rows.put_back()
-
-    def put_back_since(self, changed: int, batches: int, extended: int) -> None:
-        """Restore the instances, but for so many of those that were updated, inserted, and given further attributes."""
-        for row in reversed(self.changed[changed:]):
-            row.put_back()
-        for batch in reversed(self.batches[batches:]):
-            batch.put_back()
-        for change in self.extended[extended:]:
-            change.put_back()
+        for each in reversed(self.touched):
+            each.put_back()
 
     def live_states(self) -> Iterator[InstanceState[Any]]:
         """Yield the states of the instances that were written."""
-        for batch in self.batches:
-            yield from batch.live_states()
-        for row in self.changed:
-            yield row.state
+        for each in self.touched:
+            if isinstance(each, Row):
+                yield each.state
+            elif isinstance(each, NewRows) and each.counts:
+                yield from each.live_states()
 
     def loosened(self) -> Iterator[Change]:
         """Let go of the instances, and return the changes to those that somebody else holds."""
-        yield from self.extended
-        for batch in self.batches:
-            if batch.before:
-                yield from (Changed(state, before) for state, before in batch.before)
-            else:
-                batch.loosen()
-                yield batch
-        for row in self.changed:
-            if row.before is not None:
-                yield Changed(row.state, row.before)
+        for each in self.touched:
+            if isinstance(each, NewRows):
+                yield from each.loosened()
+            elif not isinstance(each, Row):
+                yield each
+            elif each.before is not None:
+                yield Changed(each.state, each.before)
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows of one class, with their signals."""
         mapping = rows.mapping
         refuse_twice(mapping.mapper.class_, rows.instances)
-        self.batches.append(rows)
-        self.taken = [each for each in self.taken if each is not rows]
         changes = (
             self.changes_of(transaction, mapping, "save", rows.states, rows.column_values)
             if may_ask(rows.mapping.mapper.class_)
@@ -248,7 +228,7 @@ class Bulk(BulkSignals):
     async def update(self, transaction: Transaction, rows: Sequence[Row]) -> None:
         """Update the rows, with the signals of each one's own class."""
         refuse_twice(self.model, [row.instance for row in rows])
-        self.changed += rows
+        self.touched += rows
         for model, of_class in by_class(rows):
             await self.update_class(transaction, mapping_of(model), of_class)
 
@@ -310,6 +290,7 @@ class Bulk(BulkSignals):
             if not any(state.key or state.session_id for state in states):
                 rows = NewRows(mapping_of(model))
                 rows.add_plain(first, batch, states)
+                self.touched.append(rows)
                 return [rows]
         found: dict[type[Any], NewRows] = {}
         taken: list[NewRows] = []
@@ -362,29 +343,20 @@ class Bulk(BulkSignals):
         if extra and instance is row:
             values = {name: value for name, value in extra.items() if name not in instance.__dict__}
             before = Snapshot(state)
-            set_attributes(mapping_of(type(instance)), instance, values)
-            self.extended.append(Extended(state, before))
+            try:
+                set_attributes(mapping_of(type(instance)), instance, values)
+            except BaseException:
+                before.put_back(state)
+                raise
         model = type(instance)
         rows = found.get(model)
         if rows is None:
             rows = found[model] = NewRows(mapping_of(model))
-            self.taken.append(rows)
+            self.touched.append(rows)
         if before is not None:
             rows.extended[len(rows)] = before
         rows.add(number, instance, state, values)
         return rows, len(rows.instances) - 1
-
-
-class Extended(Changed):
-    """The earlier condition of a new instance that got further attributes; not of one that another task has stored."""
-
-    __slots__ = ()
-
-    def put_back(self) -> None:
-        """Restore the instance, if it is still there, and new."""
-        state = self.state()
-        if state is not None and state.key is None:
-            self.before.put_back(state)
 
 
 def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:

@@ -140,7 +140,7 @@ async def bulk_update(
     read = count()
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
-        if bulk.changed:  # those of the batch before, which nobody asks for
+        if bulk.touched:  # those of the batch before, which nobody asks for
             bulk.let_go(transaction.scope)
         await bulk.update(transaction, [stored(bulk, row, next(read), update_fields) for row in batch])
 
@@ -211,7 +211,7 @@ def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:
     store(instance, {name: values[name] for name in names})
     if sets_links(mapping, values):  # a later value may be refused, or a later row
         state = instance_state(instance)
-        bulk.extended.append(Changed(state, Snapshot(state)))
+        bulk.touched.append(Changed(state, Snapshot(state)))
         note_made(instance)
     set_attributes(mapping, instance, {name: value for name, value in values.items() if name not in names})
     return instance

@@ -152,6 +152,7 @@ class BulkInsert(BulkStatement):
         """Insert a batch of rows with their signals."""
         mapping = self.mapping
         rows = NewRows(mapping)
+        self.touched.append(rows)
         for number, (values, given) in enumerate(zip(batch, of_columns(mapping, batch), strict=True), first):
             instance, state = instance_of(mapping, given)
             rows.add(number, instance, state, values)
@@ -230,8 +231,7 @@ class BulkUpdate(BulkStatement):
         """Update a batch of rows with their signals."""
         pairs = zip(batch, of_columns(self.mapping, batch), strict=True)
         rows = [self.row(number, values, given) for number, (values, given) in enumerate(pairs, first)]
-        if self.changed:
-            self.changed = []
+        self.touched.clear()
         await self.update(transaction, rows)
 
     def row(self, number: int, values: dict[str, Any], given: Mapping[str, Any]) -> Row:

@@ -199,7 +199,10 @@ class Links:
         known = self.known.get((state, name))
         if known is None:
             if not self.is_deleted(state):
-                pairs = pairs_to_write(state, name)
+                if state.mapper.relationships[name].uselist:
+                    pairs = pairs_to_write(state, name)
+                else:  # its old value may have to be loaded
+                    pairs = await self.flush.call(pairs_to_write, state, name)
                 if not pairs.added and not pairs.removed:
                     return NONE
             elif state.mapper.relationships[name].passive_deletes:

@@ -134,7 +134,7 @@ class RollbackScope:
         calls: Functions to call then.
     """
 
-    __slots__ = ("calls", "changes", "count", "done", "earlier", "is_undone", "limit", "own")
+    __slots__ = ("calls", "changes", "count", "done", "earlier", "is_undone", "limit", "own", "settled")
 
     def __init__(
         self,
@@ -148,6 +148,8 @@ class RollbackScope:
         self.calls = list(calls)
         self.done: list[Change] = []
         """The changes of operations inside that are over, in their order."""
+        self.settled = 0
+        """So many of these are older than the changes that the operation has not let go of."""
         self.count = 0
         """The instances in them; when they are many, those that are gone are looked for."""
         self.limit = FEWEST
@@ -171,6 +173,16 @@ class RollbackScope:
         if self.count >= self.limit:
             self.compact()
 
+    def let_go(self) -> None:
+        """Let the operation's changes so far be among those that are over: before those that were made meanwhile."""
+        assert self.changes is not None
+        meanwhile = self.done[self.settled :]
+        del self.done[self.settled :]
+        self.count -= sum(map(len, meanwhile))
+        for change in (*self.changes.loosened(), *meanwhile):
+            self.add(change, len(change))
+        self.settled = len(self.done)
+
     def compact(self) -> None:
         """Let go of changes to instances that are gone, and of all but the first that restores an instance.
 
@@ -178,7 +190,10 @@ class RollbackScope:
         """
         known: dict[tuple[type[Change], int], InstanceState[Any]] = {}
         kept: list[Change] = []
-        for change in self.done:
+        settled = 0
+        for number, change in enumerate(self.done):
+            if number == self.settled:
+                settled = len(kept)
             if isinstance(change, OfOne) and change.is_whole:
                 state = change.state()
                 place = type(change), id(state)
@@ -188,6 +203,7 @@ class RollbackScope:
             elif change.is_gone():
                 continue
             kept.append(change)
+        self.settled = settled if self.settled < len(self.done) else len(kept)
         self.done = kept
         self.count = sum(map(len, kept))
         self.limit = max(FEWEST, 2 * self.count)
