@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
@@ -70,6 +71,8 @@ class Bulk(BulkSignals):
         self.mapping = mapping_of(self.model)
         self.touched: list[NewRows | Row | Changed] = []
         """The rows that it inserts and updates, and instances that it links, in their order."""
+        self.along: WeakSet[InstanceState[Any]] = WeakSet()
+        """The states of new instances that a flush of others, which they are linked with, has inserted along."""
         self.created = 0
         self.updated = 0
 
@@ -141,6 +144,9 @@ class Bulk(BulkSignals):
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows of one class, with their signals."""
+        if self.along and any(map(self.came_along, rows.states)):
+            await self.create_others(transaction, rows)
+            return
         mapping = rows.mapping
         refuse_twice(mapping.mapper.class_, rows.instances)
         changes = (
@@ -165,6 +171,24 @@ class Bulk(BulkSignals):
             rows.counts[number] = 0
         self.created += sum(rows.counts)
         await self.emit_after_insert(rows, changes)
+
+    def came_along(self, state: InstanceState[Any]) -> bool:
+        """Tell whether a flush of others has inserted a row, and fired its signals."""
+        return state.key is not None and state in self.along
+
+    async def create_others(self, transaction: Transaction, rows: NewRows) -> None:
+        """Insert the rows that no flush of others has inserted along."""
+        others = NewRows(rows.mapping)
+        self.touched.append(others)
+        places = [place for place, state in enumerate(rows.states) if not self.came_along(state)]
+        for place in places:
+            others.add(rows.numbers[place], rows.instances[place], rows.states[place], rows.values[place])
+        rows.counts = [1] * len(rows)
+        self.created += len(rows) - len(others)
+        if places:
+            await self.create(transaction, others)
+            for place, count in zip(places, others.counts, strict=True):
+                rows.counts[place] = count
 
     async def write_new(self, transaction: Transaction, rows: NewRows, alike: bool) -> bool:
         """Insert rows by statements, those aside that were skipped; tell whether they have got their keys.
@@ -202,13 +226,15 @@ class Bulk(BulkSignals):
         both = enumerate(zip(rows.instances, rows.column_values, strict=True))
         to_write = [(number, pair) for number, pair in both if number not in rows.skipped]
         if not self.ignore_conflicts:
-            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False)
+            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, self.along)
             return
         for number, pair in to_write:
             state, before = rows.before[number]
+            if self.came_along(state):
+                continue
             try:
                 async with savepoint_of(transaction, RollbackScope(state, before)):
-                    await unit_of_work.write(transaction, rows.mapping, [pair], False)
+                    await unit_of_work.write(transaction, rows.mapping, [pair], False, self.along)
             except IntegrityError as error:
                 if not is_conflict(error):
                     raise
@@ -334,7 +360,7 @@ class Bulk(BulkSignals):
             )
         state: InstanceState[Any] = instance_state(instance)
         is_held = state.session_id is not None and is_in_session(instance)
-        if state.key is not None or is_held:
+        if is_held or (state.key is not None and not self.came_along(state)):
             where = f"row {number + 1:,}, {instance!r},"
             if not is_held:
                 raise AlreadyStoredError(f"{where} is stored already: {self.name} inserts new instances.")

@@ -37,7 +37,7 @@ from .flushed import remember_links, remember_related
 from .gone import first_gone, gone, no_longer_stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, MutableSet, Sequence
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
@@ -158,6 +158,7 @@ async def write(
     mapping: TableMapping,
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
+    along: MutableSet[InstanceState[Any]] | None = None,
 ) -> int:
     """Insert or update instances, and related instances that have to be; return how many rows they are.
 
@@ -166,6 +167,7 @@ async def write(
         mapping: The mapping of their class.
         rows: Each instance with the values to write, by column key; they become those that were written.
         is_update: They are stored already.
+        along: Gets the states of the new related instances that are inserted with them.
 
     Raises:
         RowGoneError: A row is gone.
@@ -176,7 +178,7 @@ async def write(
         for instance, column_values in (rows if is_update else ())
     ]
     try:
-        count = await flush(transaction, mapping, rows, is_update)
+        count = await flush(transaction, mapping, rows, is_update, along)
     except StaleDataError as error:
         lost = await first_gone(transaction, mapping, [state for state, _ in pending])
         if lost is None:
@@ -201,6 +203,7 @@ async def flush(
     mapping: TableMapping,
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
+    along: MutableSet[InstanceState[Any]] | None,
 ) -> int:
     """Flush instances in a session of their own; see :func:`write`."""
     async with (
@@ -216,6 +219,8 @@ async def flush(
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
         remember_related(transaction, session, [instance for instance, _ in rows])
+        if along is not None:
+            along |= {instance_state(each) for each in session.new} - session.info["aldis"]
         flushed = [instance for instance, _ in rows if not is_update or is_changed(mapping, instance_state(instance))]
         if is_update:
 

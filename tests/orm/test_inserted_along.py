@@ -1,0 +1,125 @@
+"""Rows of a bulk method that a flush of others, which they are linked with, inserts along: once, with their signals."""
+
+from __future__ import annotations
+
+import gc
+from typing import ClassVar
+
+import pytest
+from sqlalchemy import ForeignKey, String, func, inspect, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+import aldis
+from aldis.signals import post_save
+
+
+class Refused(Exception):
+    """Raised by a receiver."""
+
+
+class Base(aldis.Model, DeclarativeBase):
+    pass
+
+
+class Team(Base):
+    __tablename__ = "team"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    members: Mapped[list[Member]] = relationship(back_populates="team")
+
+
+class Member(Base):
+    __tablename__ = "member"
+    __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "member"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(20), unique=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
+    team: Mapped[Team | None] = relationship(back_populates="members")
+
+
+class Captain(Member):
+    __mapper_args__: ClassVar = {"polymorphic_identity": "captain"}
+
+
+@pytest.fixture
+async def database(tmp_path):
+    async with aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/test.db") as found:
+        Base.database = found
+        async with found.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        yield found
+    del Base.database
+
+
+def of_one_team(count: int) -> tuple[Team, list[Member]]:
+    team = Team()
+    return team, [(Captain if number % 3 else Member)(name=f"{number}", team=team) for number in range(count)]
+
+
+async def save_all(call: str, members: list[Member]) -> list[Member]:
+    if call == "stream":
+        async with Member.query.bulk_create_stream(members, batch_size=3) as batches:
+            return [member async for batch in batches for member in batch]
+    if call == "bulk_create":
+        return await Member.query.bulk_create(members, batch_size=3)
+    return await getattr(Member.query, call)(members, unique_fields=["name"])
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("call", ["bulk_create", "stream", "bulk_get_or_create", "bulk_update_or_create"])
+async def test_members_of_one_team_are_each_inserted_once(database, call, is_new) -> None:
+    team, members = of_one_team(8)
+    if not is_new:
+        team.members.clear()
+        await team.save()
+        team.members = members
+    heard, counted = [], []
+
+    async def hear(sender, model_instance):
+        heard.append(model_instance.name)
+
+    async def count(sender, row_count_create):
+        counted.append(row_count_create)
+
+    with (
+        post_save.connected_to(hear, Member),
+        post_save.connected_to(hear, Captain),
+        aldis.signals.post_bulk.connected_to(count, Member),
+    ):
+        saved = await save_all(call, members)
+    assert saved == members
+    assert sorted(heard) == sorted(member.name for member in members)
+    assert counted == [8]
+    assert {inspect(member).modified for member in members} == {False}
+    async with database.engine.connect() as connection:
+        rows = (await connection.execute(select(Member.__table__.c.name, Member.__table__.c.team_id))).all()
+    assert sorted(rows) == sorted((member.name, team.id) for member in members)
+
+
+@pytest.mark.parametrize("call", ["bulk_create", "stream", "bulk_get_or_create"])
+async def test_all_are_new_again_where_the_last_one_is_refused(database, call) -> None:
+    team, members = of_one_team(8)
+    members.append(Member(name="last"))
+
+    async def refuse(sender, model_instance):
+        if model_instance.name == "last":
+            raise Refused
+
+    with post_save.connected_to(refuse, Member), pytest.raises(Refused):
+        await save_all(call, members)
+    gc.collect()
+    assert {inspect(each).key for each in (team, *members)} == {None}
+    assert team.members == members[:-1]
+    async with database.engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(Member.__table__)) == 0
+    assert await save_all(call, members) == members
+    async with database.engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(Member.__table__)) == 9
+
+
+async def test_a_row_that_was_stored_before_is_refused_as_before(database) -> None:
+    team, members = of_one_team(4)
+    await members[3].save()
+    with pytest.raises(aldis.AlreadyStoredError, match="row 1"):
+        await Member.query.bulk_create(members)
+    assert len(team.members) == 4
