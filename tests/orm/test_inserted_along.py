@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, String, func, inspect, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 import aldis
-from aldis.signals import post_save
+from aldis.signals import post_bulk, post_save, post_update, pre_save, pre_update
 
 
 class Refused(Exception):
@@ -84,7 +84,7 @@ async def test_members_of_one_team_are_each_inserted_once(database, call, is_new
     with (
         post_save.connected_to(hear, Member),
         post_save.connected_to(hear, Captain),
-        aldis.signals.post_bulk.connected_to(count, Member),
+        post_bulk.connected_to(count, Member),
     ):
         saved = await save_all(call, members)
     assert saved == members
@@ -123,3 +123,36 @@ async def test_a_row_that_was_stored_before_is_refused_as_before(database) -> No
     with pytest.raises(aldis.AlreadyStoredError, match="row 1"):
         await Member.query.bulk_create(members)
     assert len(team.members) == 4
+
+
+@pytest.mark.filterwarnings("ignore:Object of type <Member> not in session")  # SQLAlchemy's, of what is left out
+@pytest.mark.parametrize("call", ["bulk_create", "bulk_update"])
+async def test_skipped_row_is_not_written_by_the_flush_of_the_others(database, call) -> None:
+    team, members = Team(members=[]), [Member(name=f"{number}") for number in range(4)]
+    if call == "bulk_update":
+        await team.save()
+        await Member.query.bulk_create(members)
+        for number, member in enumerate(members):
+            member.name = f"new {number}"
+    team.members = members
+    told = []
+
+    async def skip(sender, model_instance):
+        if model_instance is members[2]:
+            raise aldis.SkipOperation
+
+    async def tell(sender, model_instance, row_count, operation_skipped):
+        told.append((members.index(model_instance), row_count, operation_skipped))
+
+    before, after = (pre_save, post_save) if call == "bulk_create" else (pre_update, post_update)
+    with before.connected_to(skip, Member), after.connected_to(tell, Member):
+        await getattr(Member.query, call)(members)
+    assert told == [(0, 1, False), (1, 1, False), (2, 0, True), (3, 1, False)]
+    async with database.engine.connect() as connection:
+        rows = (await connection.execute(select(Member.__table__.c.name, Member.__table__.c.team_id))).all()
+    if call == "bulk_create":
+        assert sorted(rows) == [("0", 1), ("1", 1), ("3", 1)]
+        assert inspect(members[2]).key is None
+    else:
+        assert sorted(rows) == [("2", None), ("new 0", 1), ("new 1", 1), ("new 3", 1)]
+        assert inspect(members[2]).modified

@@ -225,8 +225,9 @@ class Bulk(BulkSignals):
         """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
         both = enumerate(zip(rows.instances, rows.column_values, strict=True))
         to_write = [(number, pair) for number, pair in both if number not in rows.skipped]
+        others = self.along, [rows.instances[number] for number in rows.skipped]
         if not self.ignore_conflicts:
-            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, self.along)
+            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, *others)
             return
         for number, pair in to_write:
             state, before = rows.before[number]
@@ -234,7 +235,7 @@ class Bulk(BulkSignals):
                 continue
             try:
                 async with savepoint_of(transaction, RollbackScope(state, before)):
-                    await unit_of_work.write(transaction, rows.mapping, [pair], False, self.along)
+                    await unit_of_work.write(transaction, rows.mapping, [pair], False, *others)
             except IntegrityError as error:
                 if not is_conflict(error):
                     raise
@@ -271,7 +272,7 @@ class Bulk(BulkSignals):
             if not changes.are_let_go:
                 await changes.keep({number for number, row in enumerate(rows) if row.skipped})
         to_write = [row for row in rows if not row.skipped]
-        await self.write_changes(transaction, mapping, to_write)
+        await self.write_changes(transaction, mapping, to_write, [row.instance for row in rows if row.skipped])
         for row in to_write:
             row.count = 1 if row.column_values else 0
             if not row.count:
@@ -287,14 +288,16 @@ class Bulk(BulkSignals):
             return False
         return changes.is_idle_after(changes.asked.after, are_written=False)
 
-    async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
-        """Update rows of one class."""
+    async def write_changes(
+        self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row], skipped: Sequence[object]
+    ) -> None:
+        """Update rows of one class; not the instances of others, which receivers have skipped."""
         is_whole = self.told[2] is None and mapping.relationships  # no update_fields
         if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write) or (
             is_whole and any(writers.brings_changes(mapping, row.state) for row in to_write)
         ):
             pairs = [(row.instance, row.column_values) for row in to_write]
-            await unit_of_work.write(transaction, mapping, pairs, True)
+            await unit_of_work.write(transaction, mapping, pairs, True, left_out=skipped)
         else:
             await writers.update_many(
                 transaction,

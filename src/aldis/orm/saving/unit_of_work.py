@@ -159,6 +159,7 @@ async def write(
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
     along: MutableSet[InstanceState[Any]] | None = None,
+    left_out: Collection[object] = (),
 ) -> int:
     """Insert or update instances, and related instances that have to be; return how many rows they are.
 
@@ -168,6 +169,7 @@ async def write(
         rows: Each instance with the values to write, by column key; they become those that were written.
         is_update: They are stored already.
         along: Gets the states of the new related instances that are inserted with them.
+        left_out: Instances that are not written, though a cascade may lead to them: receivers have skipped them.
 
     Raises:
         RowGoneError: A row is gone.
@@ -178,7 +180,7 @@ async def write(
         for instance, column_values in (rows if is_update else ())
     ]
     try:
-        count = await flush(transaction, mapping, rows, is_update, along)
+        count = await flush(transaction, mapping, rows, is_update, along, left_out)
     except StaleDataError as error:
         lost = await first_gone(transaction, mapping, [state for state, _ in pending])
         if lost is None:
@@ -204,6 +206,7 @@ async def flush(
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
     along: MutableSet[InstanceState[Any]] | None,
+    left_out: Collection[object],
 ) -> int:
     """Flush instances in a session of their own; see :func:`write`."""
     async with (
@@ -218,6 +221,9 @@ async def flush(
             if announced:
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
+        for instance in left_out:
+            if instance in session:
+                session.expunge(instance)
         remember_related(transaction, session, [instance for instance, _ in rows])
         if along is not None:
             along |= {instance_state(each) for each in session.new} - session.info["aldis"]

@@ -249,7 +249,9 @@ class BulkUpdate(BulkStatement):
             mapping.complete(column_values, mapping.onupdates)
         return Row(number, instance, state, values, column_values, None)
 
-    async def write_changes(self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row]) -> None:
+    async def write_changes(
+        self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row], skipped: Sequence[object]
+    ) -> None:
         """Update the rows by SQLAlchemy's statement, which sees to the session's own instances of them."""
         names = [mapping.attributes[key] for key in mapping.primary_key]
         changed = [row for row in to_write if row.column_values]
