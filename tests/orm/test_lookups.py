@@ -120,29 +120,6 @@ async def test_values_of_two_types_that_are_equal_in_python_alone(models, number
             await connection.run_sync(Coin.__table__.drop)
 
 
-async def test_receiver_gives_a_row_the_value_by_which_the_next_one_is_found(models) -> None:
-    class Coin(models.Base):
-        __tablename__ = "coin"
-        id: Mapped[int] = mapped_column(primary_key=True)
-        number = mapped_column(Integer, unique=True)
-
-    async with models.Base.database.engine.begin() as connection:
-        await connection.run_sync(Coin.__table__.create)
-    try:
-
-        def two(sender, model_instance):
-            model_instance.number = 2
-
-        with Coin.meta.signals.pre_save.connected_to(two, Coin):
-            coins = await Coin.query.bulk_get_or_create([{"number": 1}, {"number": 2}], unique_fields=["number"])
-        assert [coin.number for coin in coins] == [2, 2]
-        assert coins[0].id == coins[1].id
-        assert await Coin.query.count() == 1
-    finally:
-        async with models.Base.database.engine.begin() as connection:
-            await connection.run_sync(Coin.__table__.drop)
-
-
 async def test_unique_values_that_python_cannot_hash(models) -> None:
     if models.Base.database.engine.dialect.name != "postgresql":
         pytest.skip("only PostgreSQL has arrays")

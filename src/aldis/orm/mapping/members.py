@@ -141,6 +141,9 @@ def give_links_back(state: InstanceState[Any], members: Members, links: Links, i
         linked_again, unlinked_again = ([], []) if is_made else again[name]
         added, removed = without(linked, linked_again), without(linked_again, linked)
         removed += without(unlinked, unlinked_again)
+        for others, is_linked in ((added, False), (removed, True)):
+            for other in others:
+                track(state, name, instance_state(other), is_linked)
         for reverse in reverses(state.mapper.relationships[name]) if added or removed else ():
             for other in added:
                 unlink(instance_state(other), reverse.key, state, name)
@@ -216,14 +219,12 @@ def unlink(state: InstanceState[Any], name: str, owner: InstanceState[Any], reve
         stored = [each for each in before if each is owner.obj()] if isinstance(before, list) else []
         if not stored:
             cancel(state, name, [owner.obj()], is_added=True, key=id)
-            track(owner, reverse, state, is_linked=False)
         elif name in state.dict:  # one that is there already is there twice, once it is linked again
             adapter: Any = collection_adapter(state.dict[name])
             for each in [each for each in adapter if each is owner.obj()][len(stored) :]:
                 adapter.remove_without_event(each)
         settle(state, name)
     elif state.dict.get(name) is owner.obj():
-        track(owner, reverse, state, is_linked=False)
         track(state, name, owner, is_linked=False)
         del state.committed_state[name], state.dict[name]
         if not isinstance(before, LoaderCallableStatus):  # it was loaded

@@ -77,8 +77,12 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         parameters = inspect.signature(model.__init__).parameters
         # A name that the class does not have is for the constructor to judge, and so is a parameter of its own.
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
-    if not sets_links(mapping, values) or type(model).__call__ is not type.__call__:
+    if not sets_links(mapping, values):
         return model(**values)
+    if type(model).__call__ is not type.__call__:
+        instance = model(**values)
+        note_made(instance)
+        return instance
     made: Any = model  # its __new__, not that of type
     instance = made.__new__(model, **values)
     try:

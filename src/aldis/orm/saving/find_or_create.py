@@ -111,10 +111,9 @@ async def bulk_get_or_create(
         try:
             answer.extend(await attempt(transaction, batch, keys))
         except IntegrityError:
-            if len(batch) == 1 or (lookup.are_exact(keys) and not bulk.are_rows_heard()):
+            if len(batch) == 1 or lookup.are_exact(keys):
                 raise
-            # Two rows may be one to the database, which ignores case, say, or one gets the unique values of another by
-            # a receiver: then the second finds the first.
+            # Two rows may be one to the database, which ignores case, say: then the second finds the first.
             for row, key in zip(batch, keys, strict=True):
                 answer.extend(await attempt(transaction, [row], [key]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import RelationshipDirection
 from sqlalchemy.orm.attributes import instance_state
 
 from ..mapping.instance_state import Snapshot, show_again
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.ext.asyncio import AsyncSession
-    from sqlalchemy.orm import InstanceState
+    from sqlalchemy.orm import InstanceState, RelationshipProperty
 
     from ..transactions.savepoints import Transaction
 
@@ -37,12 +38,18 @@ def remember_related(transaction: Transaction, session: AsyncSession, own: Colle
     waiting = [each for instance in (*own, *session) for each in members_of(instance_state(instance)).waiting]
     related = {id(each): each for _, _, added, deleted in waiting for each in (*added, *deleted)}
     for state in map(instance_state, own):
-        related |= {id(each): each for name in relationships_of(state) for each in items(state, name)}
+        names = [name for name in relationships_of(state) if refers_to_it(state.mapper.relationships[name])]
+        related |= {id(each): each for name in names for each in items(state, name)}
     related |= {id(each): each for each in session}
     for instance in own:
         related.pop(id(instance), None)
     for state in map(instance_state, related.values()):
         transaction.scope.remember(state, Snapshot(state))
+
+
+def refers_to_it(relationship: RelationshipProperty[Any]) -> bool:
+    """Tell whether the rows at the other end of a relationship have the foreign key."""
+    return relationship.direction is RelationshipDirection.ONETOMANY
 
 
 class Flushed(OfOne):

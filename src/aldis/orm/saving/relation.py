@@ -20,11 +20,9 @@ from ...errors import ConfigurationError, NotSavedError, RowMismatchError
 from ..database import session_on
 from ..databases import MYSQL
 from ..databases.sqlite import whole
-from ..mapping.instance_state import Snapshot
 from ..mapping.many_to_many import Link, committed_items, items, record_of
 from ..mapping.relations import not_loaded, related_rows, stored
 from ..meta import meta_of
-from ..transactions.rollback import RollbackScope
 from .association import delete_instances, insert_instances, is_row_heard
 from .firing import fire, is_heard, telling
 from .shown_links import Relinked, show
@@ -80,11 +78,7 @@ class RelationChange:
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[Transaction]:
         """Begin the operation: a savepoint of the transaction that is open, or one of its own."""
-        scope = None
-        names = ("pre_relation_add", "post_relation_add", "pre_relation_remove", "post_relation_remove")
-        if self.session is None and any(is_heard(self.signals[name], self.model) for name in names):
-            scope = RollbackScope(self.state, Snapshot(self.state))  # receivers may set attributes
-        async with meta_of(self.model).operation(self.using, scope) as transaction:
+        async with meta_of(self.model).operation(self.using) as transaction:
             yield transaction
 
     def keys_of(self, related: Iterable[object], method: str) -> dict[Key, Any]:

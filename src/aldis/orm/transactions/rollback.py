@@ -215,10 +215,12 @@ class RollbackScope:
             self.follow()
         for call in reversed(self.calls):
             call()
-        for change in reversed(self.done):
+        for change in reversed(self.done[self.settled :]):
             change.put_back()
         if self.changes is not None:
             self.changes.put_back()
+        for change in reversed(self.done[: self.settled]):
+            change.put_back()
         if self.own is not None:
             state, before = self.own
             before.put_back(state)
@@ -243,10 +245,8 @@ class RollbackScope:
         outer.calls += self.calls
         if self.own is not None:
             outer.add(Changed(*self.own))
-        if self.changes is not None:
-            for change in self.changes.loosened():
-                outer.add(change, len(change))
-        for change in self.done:
+        of_operation = () if self.changes is None else self.changes.loosened()
+        for change in (*self.done[: self.settled], *of_operation, *self.done[self.settled :]):
             outer.add(change, len(change))
 
     def precede(self, outer: RollbackScope) -> None:
