@@ -79,18 +79,18 @@ def new_instance(model: type[Any], values: Mapping[str, Any]) -> Any:
         refuse_unsettable(model, [name for name in values if name not in parameters and has(model, name)])
     if not sets_links(mapping, values):
         return model(**values)
-    if type(model).__call__ is not type.__call__:
+    if type(model).__call__ is type.__call__:  # done here, for an instance that was half made is linked with others
+        made: Any = model  # its __new__, not that of type
+        instance = made.__new__(model, **values)
+        try:
+            if isinstance(instance, model):
+                type(instance).__init__(instance, **values)
+        except BaseException:
+            if STATE in instance.__dict__:
+                forget_links(instance_state(instance))
+            raise
+    else:
         instance = model(**values)
-        note_made(instance)
-        return instance
-    made: Any = model  # its __new__, not that of type
-    instance = made.__new__(model, **values)
-    try:
-        model.__init__(instance, **values)
-    except BaseException:
-        if STATE in instance.__dict__:
-            forget_links(instance_state(instance))
-        raise
     note_made(instance)
     return instance
 
