@@ -231,3 +231,11 @@ async def test_session_is_usable_after_a_cancelled_receiver(models, settled) -> 
         await session.commit()
     await settled()
     assert (await models.stored(), len(await models.stored(models.Log))) == ([], 1)
+
+
+async def test_lock_that_a_new_aiosqlite_would_keep_is_told_of(caplog) -> None:
+    driver = types.SimpleNamespace()  # without the queue, which is private
+    sqlite.roll_back(types.SimpleNamespace(driver_connection=driver), None, None)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "find the database locked" in record.message

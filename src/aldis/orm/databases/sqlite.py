@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["begin", "roll_back_what_is_given_up", "whole"]
 
 T = TypeVar("T")
+
+LOG: Final = logging.getLogger("aldis")
 
 
 async def begin(connection: AsyncConnection, words: str = "BEGIN") -> None:
@@ -66,6 +69,12 @@ ROLLED_BACK: Final[WeakSet[Engine]] = WeakSet()
 def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -> None:
     """Let aiosqlite's thread roll back before it closes the connection: by its queue, since nothing can wait here."""
     driver = adapted.driver_connection
+    if not hasattr(driver, "_tx"):
+        LOG.warning(
+            "SQLite's locks of a connection that was given up are kept until Python collects its cursors, and others "
+            "find the database locked meanwhile: %s has no queue named _tx, to which aldis could give a rollback.",
+            type(driver).__module__,
+        )
     with suppress(AttributeError, ValueError, RuntimeError):
         future = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
