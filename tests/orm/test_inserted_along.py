@@ -117,6 +117,13 @@ async def test_all_are_new_again_where_the_last_one_is_refused(database, call) -
         assert await connection.scalar(select(func.count()).select_from(Member.__table__)) == 9
 
 
+async def test_a_row_that_is_given_twice_is_refused(database) -> None:
+    team, members = of_one_team(4)
+    with pytest.raises(aldis.AlreadyStoredError, match="row 7"):
+        await Member.query.bulk_create([*members, Member(name="5"), Member(name="6"), members[3]], batch_size=2)
+    assert {inspect(each).key for each in (team, *members)} == {None}
+
+
 async def test_a_row_that_was_stored_before_is_refused_as_before(database) -> None:
     team, members = of_one_team(4)
     await members[3].save()

@@ -183,6 +183,7 @@ class Bulk(BulkSignals):
         places = [place for place, state in enumerate(rows.states) if not self.came_along(state)]
         for place in places:
             others.add(rows.numbers[place], rows.instances[place], rows.states[place], rows.values[place])
+        self.along -= set(rows.states)  # given again, one is stored already
         rows.counts = [1] * len(rows)
         self.created += len(rows) - len(others)
         if places:
