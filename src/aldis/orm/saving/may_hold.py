@@ -45,6 +45,5 @@ def may_have_been(changes: Changes, key: str, value: Any) -> bool:
     """Tell whether the old value of a column may be this one in one of the rows: it is that, or is not known."""
     if not changes.is_update:
         return bool(value == None)  # noqa: E711 - as the condition compares
-    states = changes.states
-    histories = [state.committed_state for state in states]  # here: C finds an attribute more slowly
-    return had_value(histories, states, changes.mapping.attributes[key], value, NO_VALUE)
+    name = changes.mapping.attributes[key]
+    return had_value(changes.histories(), changes.states, name, value, NO_VALUE)

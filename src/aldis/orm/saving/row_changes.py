@@ -17,6 +17,7 @@ from ...dispatch.changes import Change
 from ..mapping.instance_state import has_expressions, is_sql
 from ..mapping.parents import foreign_keys
 from ..mapping.rowwise import names as key_names
+from .columns import States
 from .differences import differing
 from .may_hold import may_hold
 from .rows_of_keys import rows_of_keys
@@ -165,6 +166,11 @@ class Changes:
         touched = [state.committed_state if self.is_update else state.dict for state in self.states]
         return not all(map(related.isdisjoint, touched))
 
+    def histories(self) -> list[dict[str, Any]]:
+        """Return SQLAlchemy's record of the old values of each instance."""
+        states = self.states
+        return states.histories() if isinstance(states, States) else [state.committed_state for state in states]
+
     def columns(self, names: list[str], of_caller: bool = False) -> dict[str, list[Any]] | None:
         """Return the old values of attributes, of all rows; ``None`` where one has to be read.
 
@@ -172,7 +178,7 @@ class Changes:
             names: The attributes.
             of_caller: Only those that the caller has changed; ``None`` where these are not the same of all rows.
         """
-        histories = [state.committed_state for state in self.states]
+        histories = self.histories()
         found: dict[str, list[Any]] = {}
         for name in names:
             try:
