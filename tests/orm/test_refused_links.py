@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from contextlib import contextmanager
 
 import pytest
@@ -220,6 +221,42 @@ async def test_child_without_a_way_back_can_be_removed_after_a_refused_call(data
     house.keys.remove(key)
     await house.save()
     assert await Key.query.count() == 0
+
+
+@pytest.mark.parametrize("order", ["from first", "to first"])
+@pytest.mark.parametrize("call", ["create", "update", "half made"])
+async def test_child_that_waits_to_be_moved_is_moved_after_a_refused_call(database, call, order) -> None:
+    key = Key()
+    old, new = await House.query.create(name="old", keys=[key]), await House.query.create(name="new", keys=[])
+    other = await House.query.create(name="other", keys=[])
+    old.keys.remove(key)
+    new.keys.append(key)
+    with refusing(post_save, House), refusing(post_update, House), pytest.raises((Refused, TypeError)):
+        if call == "update":
+            await other.update(keys=[key])
+        else:
+            await House.query.create(name="new", keys=[key], **({"nosuch": 1} if call == "half made" else {}))
+    for house in (old, new) if order == "from first" else (new, old):
+        await house.save()
+    async with database.engine.connect() as connection:
+        assert (await connection.scalars(select(Key.house_id))).all() == [new.id]
+    new.keys.remove(key)
+    await new.save()
+    assert await Key.query.count() == 0
+
+
+async def test_child_with_an_unknown_parent_is_pickled(database) -> None:
+    key = Key()
+    await House.query.create(name="old", keys=[key])
+    with refusing(post_save, House), pytest.raises(Refused):
+        await House.query.create(name="new", keys=[key])
+    assert pickle.loads(pickle.dumps(key)).house_id == key.house_id
+
+
+async def test_wrong_name_of_a_found_row_is_refused_before_others_are_told_of(database) -> None:
+    await Guest.query.create(name="old")
+    with refusing(pre_save, Guest), pytest.raises(aldis.UnknownAttributeError, match="nosuch"):
+        await Guest.query.bulk_update_or_create([{"name": "new"}, {"name": "old", "nosuch": 1}], unique_fields=["name"])
 
 
 async def test_batches_are_put_back_in_their_order(database) -> None:

@@ -275,16 +275,42 @@ def cancel(
         track(state, name, instance_state(other), is_linked=not is_added)
 
 
-def track(state: InstanceState[Any], name: str, other: InstanceState[Any], is_linked: bool) -> None:
-    """Let SQLAlchemy know that an instance has a parent by a relationship, or nothing of it: it deletes orphans.
+class AnyKey:
+    """A key that is equal to each other one."""
 
-    One whose link is undone is no orphan for that: it is as one that was read, which has a parent unless it is removed.
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class UnknownParent:
+    """The parent of an instance whose link is undone, in the place of the one before, which nobody knows.
+
+    SQLAlchemy takes the instance for no orphan, until a parent with the same key lets go of it
+    (``AttributeImpl.sethasparent``).
+    """
+
+    __slots__ = ()
+
+    key = AnyKey()
+
+    def __reduce__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final[Any] = UnknownParent()
+
+
+def track(state: InstanceState[Any], name: str, other: InstanceState[Any], is_linked: bool) -> None:
+    """Let SQLAlchemy know the parent of an instance by a relationship: it deletes orphans.
 
     Args:
         state: The state of the parent.
         name: Its relationship.
         other: The state of the instance.
-        is_linked: It has this parent; else nothing is known, where it was this one.
+        is_linked: It has this parent; else it may have another one, where it was this one.
     """
     impl: Any = state.manager[name].impl
     if not impl.trackparent:
@@ -292,7 +318,7 @@ def track(state: InstanceState[Any], name: str, other: InstanceState[Any], is_li
     if is_linked:
         impl.sethasparent(other, state, True)
     elif other.parents.get(id(impl.parent_token)) is state:
-        del other.parents[id(impl.parent_token)]
+        other.parents[id(impl.parent_token)] = UNKNOWN
 
 
 def items(state: InstanceState[Any], name: str) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -199,6 +199,18 @@ class NewRows:
         self.plans += plans
         self.given += given
         self.column_values += column_values
+
+    def without(self, is_left_out: Callable[[InstanceState[Any]], bool]) -> tuple[NewRows, list[int]]:
+        """Return a batch of the rows but for some, and the places that these have here."""
+        others = NewRows(self.mapping)
+        places = [place for place, state in enumerate(self.states) if not is_left_out(state)]
+        for number, place in enumerate(places):
+            others.add(self.numbers[place], self.instances[place], self.states[place], self.values[place])
+            if place in self.extended:
+                others.extended[number] = self.extended[place]
+            if place in self.made:
+                others.made.add(number)
+        return others, places
 
     def names(self) -> list[frozenset[str]]:
         """Return the names of the attributes that the caller gave of each."""

@@ -17,7 +17,7 @@ from ..databases import MYSQL
 from ..mapping.instance_state import Snapshot
 from ..mapping.mutable_contents import own_copies
 from ..mapping.rowwise import are_alike
-from ..mapping.settable import columns_named, set_attributes, sets_links
+from ..mapping.settable import columns_named, refuse_unsettable, set_attributes, sets_links
 from ..mapping.table import mapping_of
 from ..transactions.rollback import Changed
 from . import roads as writers
@@ -200,17 +200,18 @@ async def bulk_update_or_create(
     ) -> list[Any]:
         numbered = list(enumerate(zip(keys, batch, strict=True), len(answer)))
         batches: dict[type[Any], NewRows] = {}
+        values = {
+            key: new_values(bulk, found[key], row, fields, lookup.names, update_params)
+            for key, row in zip(keys, batch, strict=True)
+            if key in found
+        }
         new = {
             key: bulk.take(batches, row, number, create_params) for number, (key, row) in numbered if key not in found
         }
         for each in batches.values():
             await bulk.create(transaction, each)
         # Not before: the flush of a new row would write what is set here of another that it is linked with.
-        old = {
-            key: changed_row(number, bulk, found[key], row, fields, lookup.names, update_params)
-            for number, (key, row) in numbered
-            if key in found
-        }
+        old = {key: changed_row(number, bulk, found[key], values[key]) for number, (key, _) in numbered if key in found}
         await bulk.update(transaction, list(old.values()))
         written = {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
         written |= {key: row.instance for key, row in old.items() if not row.skipped}
@@ -329,18 +330,19 @@ def are_as_given(
     return all(key in new and new[key] is row[name] for name, key in keys.items() for row, new in written)
 
 
-def changed_row(
-    number: int,
+def new_values(
     bulk: Bulk,
     instance: Any,
     row: Any,
     fields: Mapping[str, Sequence[str]] | None,
     unique: Sequence[str],
     update_params: Mapping[str, Any] | None,
-) -> Row:
-    """Return the row of a stored instance that gets the values of a mapping, or the columns of a new instance."""
-    state: InstanceState[Any] = instance_state(instance)
-    before = Snapshot(state)
+) -> Mapping[str, Any]:
+    """Return the values that a stored instance gets: those of a mapping, or the columns of a new instance.
+
+    Raises:
+        UnknownAttributeError: A name is no attribute of the class, or none that can be set.
+    """
     given = row
     if not isinstance(row, Mapping):
         given = {name: value for name, value in instance_state(row).dict.items() if name in bulk.mapping.keys}
@@ -350,7 +352,15 @@ def changed_row(
         names = [each for name, columns in fields.items() for each in ([name] if name in given else columns)]
     values = {name: given[name] for name in names if name in given and name not in unique}
     values |= update_params or {}
-    mapping = mapping_of(type(instance))
+    if not mapping_of(type(instance)).settable.issuperset(values):
+        refuse_unsettable(type(instance), values)
+    return values
+
+
+def changed_row(number: int, bulk: Bulk, instance: Any, values: Mapping[str, Any]) -> Row:
+    """Return the row of a stored instance that gets new values."""
+    state: InstanceState[Any] = instance_state(instance)
+    mapping, before = mapping_of(type(instance)), Snapshot(state)
     if sets_links(mapping, values):  # a later value may be refused, or another row
         bulk.touched.append(Changed(state, before))
     set_attributes(mapping, instance, values)

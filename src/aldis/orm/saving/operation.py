@@ -178,11 +178,9 @@ class Bulk(BulkSignals):
 
     async def create_others(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert the rows that no flush of others has inserted along."""
-        others = NewRows(rows.mapping)
-        self.touched.append(others)
-        places = [place for place, state in enumerate(rows.states) if not self.came_along(state)]
-        for place in places:
-            others.add(rows.numbers[place], rows.instances[place], rows.states[place], rows.values[place])
+        others, places = rows.without(self.came_along)
+        before = [Changed(rows.states[place], each) for place, each in rows.extended.items() if place not in places]
+        self.touched = [*(each for each in self.touched if each is not rows), *before, others]
         self.along -= set(rows.states)  # given again, one is stored already
         rows.counts = [1] * len(rows)
         self.created += len(rows) - len(others)
@@ -226,9 +224,8 @@ class Bulk(BulkSignals):
         """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
         both = enumerate(zip(rows.instances, rows.column_values, strict=True))
         to_write = [(number, pair) for number, pair in both if number not in rows.skipped]
-        others = self.along, [rows.instances[number] for number in rows.skipped]
         if not self.ignore_conflicts:
-            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, *others)
+            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, self.along)
             return
         for number, pair in to_write:
             state, before = rows.before[number]
@@ -236,7 +233,7 @@ class Bulk(BulkSignals):
                 continue
             try:
                 async with savepoint_of(transaction, RollbackScope(state, before)):
-                    await unit_of_work.write(transaction, rows.mapping, [pair], False, *others)
+                    await unit_of_work.write(transaction, rows.mapping, [pair], False, self.along)
             except IntegrityError as error:
                 if not is_conflict(error):
                     raise
@@ -364,7 +361,7 @@ class Bulk(BulkSignals):
             )
         state: InstanceState[Any] = instance_state(instance)
         is_held = state.session_id is not None and is_in_session(instance)
-        if is_held or (state.key is not None and not self.came_along(state)):
+        if is_held or (state.key is not None and (extra or not self.came_along(state))):
             where = f"row {number + 1:,}, {instance!r},"
             if not is_held:
                 raise AlreadyStoredError(f"{where} is stored already: {self.name} inserts new instances.")

@@ -169,7 +169,8 @@ async def write(
         rows: Each instance with the values to write, by column key; they become those that were written.
         is_update: They are stored already.
         along: Gets the states of the new related instances that are inserted with them.
-        left_out: Instances that are not written, though a cascade may lead to them: receivers have skipped them.
+        left_out: Stored instances whose changes are not written, though a cascade may lead to them: receivers have
+            skipped these.
 
     Raises:
         RowGoneError: A row is gone.
@@ -179,18 +180,19 @@ async def write(
         (instance_state(instance), set_aside(mapping, instance_state(instance), column_values))
         for instance, column_values in (rows if is_update else ())
     ]
+    aside = pending + [(state, set_aside(mapping, state, NOTHING)) for state in map(instance_state, left_out)]
     try:
-        count = await flush(transaction, mapping, rows, is_update, along, left_out)
+        count = await flush(transaction, mapping, rows, is_update, along)
     except StaleDataError as error:
         lost = await first_gone(transaction, mapping, [state for state, _ in pending])
         if lost is None:
             raise
         raise gone(lost) from error
     except TransactionEndedError:  # nothing else puts back an instance that is new again
-        for state, names in pending:
+        for state, names in aside:
             set_again(state, names)
         raise
-    for state, names in pending:
+    for state, names in aside:
         set_again(state, names)
         settle_modified(mapping, state)
     for instance, column_values in rows:
@@ -206,7 +208,6 @@ async def flush(
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
     along: MutableSet[InstanceState[Any]] | None,
-    left_out: Collection[object],
 ) -> int:
     """Flush instances in a session of their own; see :func:`write`."""
     async with (
@@ -221,9 +222,6 @@ async def flush(
             if announced:
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
-        for instance in left_out:
-            if instance in session:
-                session.expunge(instance)
         remember_related(transaction, session, [instance for instance, _ in rows])
         if along is not None:
             along |= {instance_state(each) for each in session.new} - session.info["aldis"]
