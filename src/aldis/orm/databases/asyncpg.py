@@ -1,18 +1,12 @@
-"""asyncpg: the savepoints that are due are sent ahead of the statement, and their answer is not waited for.
-
-asyncpg speaks one query at a time, so a savepoint and an INSERT are two round trips, 110 microseconds each. The
-protocol has no such rule: messages are answered in the order in which they come ("Pipelining" in the chapter
-"Frontend/Backend Protocol" of its manual). A simple query for the savepoints is written in front of the statement that
-asyncpg writes to the connection's transport, and its answer is taken out of the incoming bytes before asyncpg sees it.
-"""
+"""asyncpg: statements go by its own prepared ones, the savepoints that are due in the same trip, many rows by COPY."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from .ahead import Ahead
 from .copying import DRAW, LOOK, TYPES
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
@@ -26,9 +20,6 @@ if TYPE_CHECKING:
     from .postgresql import ArrayColumn
 
 __all__ = ["AsyncpgDriver", "driver_for"]
-
-HEADER = 5
-"""Bytes before a message's content: its kind, and its length (which counts itself and the content)."""
 
 LIFETIME: Final = 300
 """Seconds for which asyncpg keeps a prepared statement, by default: here it keeps them as long as the connection lives.
@@ -69,111 +60,6 @@ KEYS: Final = {TYPES["BIGINT"], TYPES["INTEGER"], TYPES["SMALLINT"]}
 
 USUAL_CODECS: Final[dict[int, Any]] = {}
 """asyncpg's own codecs of types, by OID, as connections have told them."""
-
-USUAL_ANSWER: Final = b"C\0\0\0\x0cRELEASE\0C\0\0\0\x0eSAVEPOINT\0Z\0\0\0\x05T"
-"""The messages that answer a RELEASE and a SAVEPOINT: nearly all are these, and are looked at in one go."""
-
-
-class Ahead(asyncio.Protocol):
-    """Sends queries ahead of asyncpg's, and takes their answers out of the stream."""
-
-    def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-        self.transport = transport
-        self.protocol = protocol
-        """asyncpg's, which gets all that is not an answer to ours."""
-        self.expected = 0
-        """Answers that are still to come."""
-        self.unsent = b""
-        """Queries that go in front of asyncpg's next message."""
-        self.received = bytearray()
-        self.error: dict[str, str] | None = None
-        """The database's message on a query that failed, by its field codes."""
-
-    def send(self, statements: str) -> None:
-        """Send a simple query with asyncpg's next message, and stand between the two until it is answered."""
-        if not self.expected:
-            self.transport.set_protocol(self)
-        self.expected += 1
-        text = statements.encode() + b"\0"
-        self.unsent += b"Q" + (len(text) + 4).to_bytes(4, "big") + text
-        try:
-            self.transport.write = self.write  # type: ignore[method-assign]
-            self.transport.writelines = self.writelines  # type: ignore[method-assign]
-        except AttributeError:  # uvloop's has no attributes of its own
-            self.flush()
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Write asyncpg's message, our queries in front of it: one packet, for which the server wakes once."""
-        self.transport.write(b"".join((self.take_unsent(), data)))
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
-        """Write asyncpg's messages for many rows, our queries in front of them."""
-        self.transport.writelines([self.take_unsent(), *list_of_data])
-
-    def flush(self) -> None:
-        """Send our queries alone, where asyncpg has written nothing."""
-        if self.unsent:
-            self.transport.write(self.take_unsent())
-
-    def take_unsent(self) -> bytes:
-        """Return the queries that wait, and leave the transport's own methods in place."""
-        unsent, self.unsent = self.unsent, b""
-        for name in ("write", "writelines"):
-            getattr(self.transport, "__dict__", {}).pop(name, None)
-        return unsent
-
-    def data_received(self, data: bytes) -> None:
-        """Take out the answers to our own statements."""
-        if self.expected == 1 and not self.received and data.startswith(USUAL_ANSWER):
-            self.expected = 0
-            self.transport.set_protocol(self.protocol)
-            if len(data) > len(USUAL_ANSWER):
-                self.protocol.data_received(data[len(USUAL_ANSWER) :])
-            return
-        received = self.received
-        received += data
-        others = bytearray()
-        while self.expected:
-            end = 1 + int.from_bytes(received[1:HEADER], "big")
-            if len(received) < max(end, HEADER):
-                break
-            kind, message = received[:1], bytes(received[:end])
-            del received[:end]
-            if kind == b"Z":  # ReadyForQuery: the answer is complete
-                self.expected -= 1
-            elif kind == b"E":
-                self.error = self.error or fields_of(message)
-            elif kind in b"NSA":  # notices, settings, notifications: they may come at any time
-                others += message
-        if not self.expected:
-            others += received
-            received.clear()
-            self.transport.set_protocol(self.protocol)
-        if others:
-            self.protocol.data_received(bytes(others))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell asyncpg."""
-        self.protocol.connection_lost(exc)
-
-    def eof_received(self) -> bool | None:
-        """Tell asyncpg."""
-        return self.protocol.eof_received()
-
-    def pause_writing(self) -> None:
-        """Tell asyncpg."""
-        self.protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Tell asyncpg."""
-        self.protocol.resume_writing()
-
-
-def fields_of(message: bytes) -> dict[str, str]:
-    """Read an ErrorResponse: fields of a code and a text, each ended by a zero."""
-    fields = message[HEADER:].split(b"\0")
-    return {chr(field[0]): field[1:].decode("utf-8", "replace") for field in fields if field}
-
 
 TEXTS: Final = (str, bytes, bytearray, memoryview)
 """Values that can be iterated over, and yet are one value to asyncpg."""
@@ -313,7 +199,7 @@ class AsyncpgDriver:
         async with self.adapter._execute_mutex:
             try:
                 control = (*transaction.control(), copying.lock)
-                self.ahead.send("; ".join(control))
+                self.ahead.send(control)
                 transaction.settled()
                 found = await driver.fetchrow(LOOK, copying.table, copying.names, copying.types, copying.key)
                 if found is None or found[2] != len(copying.names) or (copying.key is not None and found[0] is None):
@@ -354,7 +240,7 @@ class AsyncpgDriver:
         """Send the statements that are due for the transaction."""
         control = transaction.control()
         if control:
-            self.ahead.send("; ".join(control))
+            self.ahead.send(control)
             transaction.settled()
 
     async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
