@@ -353,6 +353,28 @@ async def test_receivers_of_a_save_on_a_given_connection_are_in_its_transaction(
     assert (await models.stored(), await models.stored(models.Log)) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "ask", [lambda query, name: query.order_by(f"-{name}"), lambda query, name: query.values(name)]
+)
+async def test_relationship_is_no_value_of_a_row(models, ask) -> None:
+    """SQLAlchemy would take all pairs of rows of both tables."""
+
+    class Post(models.Base):
+        __tablename__ = "post_of_somebody"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey(models.User.id))
+        user = relationship(models.User, backref="posts")
+
+    for query, name, advice in (
+        (Post.query, "user", r"name user_id, or load it with options\(selectinload\(Post.user\)\)"),
+        (models.User.query, "posts", r"load it with options\(selectinload\(User.posts\)\)"),
+    ):
+        with pytest.raises(aldis.UnknownAttributeError, match=f"'{name}' is a relationship of .*: {advice}"):
+            found = ask(query, name)
+            if asyncio.iscoroutine(found):
+                await found
+
+
 async def test_bad_input_names_the_attribute(models, users) -> None:
     query = models.User.query
     for ask in (

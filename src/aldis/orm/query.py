@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import RelationshipDirection
 
-from ..errors import MultipleObjectsReturned, ObjectNotFound
+from ..errors import MultipleObjectsReturned, ObjectNotFound, UnknownAttributeError
 from .database import Using, reading, session_on
 from .databases.sqlite import whole
 from .internals import is_limited
@@ -112,13 +113,17 @@ class Query(Generic[M]):
         return self._with(self.select.where(not_(and_(*conditions)))) if conditions else self
 
     def order_by(self, *clauses: str | SQLColumnExpression[Any]) -> Self:
-        """Return the queryset in an order: expressions, or attributes' names, with ``-`` before one for descending."""
+        """Return the queryset in an order: expressions, or attributes' names, with ``-`` before one for descending.
+
+        Raises:
+            UnknownAttributeError: A name is no attribute of the class, or a relationship.
+        """
         order = [
             clause
             if not isinstance(clause, str)
-            else attribute(self.model, clause[1:]).desc()
+            else value_of(self.model, clause[1:]).desc()
             if clause.startswith("-")
-            else attribute(self.model, clause)
+            else value_of(self.model, clause)
             for clause in clauses
         ]
         return self._with(self.select.order_by(*order))
@@ -213,10 +218,30 @@ class Query(Generic[M]):
         """Return dicts of attributes instead of instances; by default of all columns.
 
         Raises:
-            UnknownAttributeError: A name is no attribute of the class.
+            UnknownAttributeError: A name is no attribute of the class, or a relationship.
         """
         wanted = names or tuple(each.key for each in mapper_of(self.model).column_attrs)
-        columns = [attribute(self.model, name).label(name) for name in wanted]
+        columns = [value_of(self.model, name).label(name) for name in wanted]
         async with reading(self._target) as connection, turn_on(connection):
             result = await whole(connection, connection.execute(self.select.with_only_columns(*columns)))
             return [dict(row) for row in result.mappings()]
+
+
+def value_of(model: type[Any], name: str) -> Any:
+    """Return a mapped class's attribute, for SQL that reads its value or sorts by it.
+
+    Raises:
+        UnknownAttributeError: There is none of that name, or it is a relationship: SQLAlchemy would take all pairs of
+            rows of the two tables, with the condition that joins them for a value.
+    """
+    found, mapper = attribute(model, name), mapper_of(model)
+    relationship = mapper.relationships.get(name)
+    if relationship is None:
+        return found
+    keys = ""
+    if relationship.direction is RelationshipDirection.MANYTOONE:
+        keys = " or ".join(sorted(mapper.get_property_by_column(each).key for each in relationship.local_columns))
+    raise UnknownAttributeError(
+        f"{name!r} is a relationship of {model.__name__}, and no value of its rows: "
+        f"{f'name {keys}, or ' if keys else ''}load it with options(selectinload({model.__name__}.{name}))."
+    )

@@ -75,6 +75,7 @@ def roll_back(adapted: Any, _record: object, _exception: BaseException | None) -
             "find the database locked meanwhile: %s has no queue named _tx, to which aldis could give a rollback.",
             type(driver).__module__,
         )
+        return
     with suppress(AttributeError, ValueError, RuntimeError):
         future = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())

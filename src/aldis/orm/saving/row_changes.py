@@ -163,7 +163,7 @@ class Changes:
         related = self.mapping.relationships
         if not related:
             return False
-        touched = [state.committed_state if self.is_update else state.dict for state in self.states]
+        touched = self.histories() if self.is_update else [state.dict for state in self.states]
         return not all(map(related.isdisjoint, touched))
 
     def histories(self) -> list[dict[str, Any]]:
