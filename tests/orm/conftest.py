@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 from users import models_on
 
+import aldis
 from new_databases import SERVERS, database_on
 
 
@@ -17,6 +18,18 @@ def url(request, tmp_path_factory):
         return
     with database_on(request.param) as found:
         yield found
+
+
+@pytest.fixture
+async def database(request, tmp_path):
+    """Return a database in a file, with the tables of the test module's ``Base``, which is on it."""
+    base = request.module.Base
+    async with aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/test.db") as found:
+        base.database = found
+        async with found.transaction() as connection:
+            await connection.run_sync(base.metadata.create_all)
+        yield found
+    del base.database
 
 
 @pytest_asyncio.fixture

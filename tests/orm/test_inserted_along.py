@@ -56,16 +56,6 @@ class Captain(Member):
     __mapper_args__: ClassVar = {"polymorphic_identity": "captain"}
 
 
-@pytest.fixture
-async def database(tmp_path):
-    async with aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/test.db") as found:
-        Base.database = found
-        async with found.transaction() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield found
-    del Base.database
-
-
 def of_one_team(count: int) -> tuple[Team, list[Member]]:
     team = Team()
     return team, [(Captain if number % 3 else Member)(name=f"{number}", team=team) for number in range(count)]

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from sqlalchemy import Column, ForeignKey, Table, inspect, literal_column, select
 from sqlalchemy.exc import InvalidRequestError, OperationalError, SAWarning, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, WriteOnlyMapped, mapped_column, relationship
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
@@ -152,16 +152,6 @@ OF_STRANGERS = {
     "user, by post3.user = user",
 }
 """They take a new instance from another new one; nobody knows its link with that any more."""
-
-
-@pytest.fixture
-async def database(monkeypatch):
-    engine = create_async_engine("sqlite+aiosqlite://")
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    monkeypatch.setattr(Base, "database", aldis.Database(engine), raising=False)
-    yield Base.database
-    await engine.dispose()
 
 
 async def shop_in(condition) -> Shop:

@@ -87,16 +87,6 @@ class Key(Base):
     house_id: Mapped[int | None] = mapped_column(ForeignKey("house.id"))
 
 
-@pytest.fixture
-async def database(tmp_path):
-    async with aldis.Database(f"sqlite+aiosqlite:///{tmp_path}/test.db") as found:
-        Base.database = found
-        async with found.transaction() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield found
-    del Base.database
-
-
 @contextmanager
 def refusing(signal, sender, error=Refused):
     async def refuse(sender, **_):
