@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.attributes import instance_state
 
@@ -14,20 +13,16 @@ from ...context import current
 from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError
 from ...progress import Progress, following
-from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, has_expressions, is_in_session, settle_modified, wait_again
-from ..mapping.rowwise import names
+from ..mapping.instance_state import Snapshot, is_in_session, settle_modified, wait_again
 from ..mapping.settable import new_instance, set_attributes
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
-from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
-from .bulk_signals import BulkSignals
+from .bulk_inserts import BulkInserts, refuse_twice
 from .columns import NewRows, Row, States, by_class
 from .firing import fire
-from .flush_guards import refuse_dropped
 from .raw_values import Rows, batches, readable_twice
 
 if TYPE_CHECKING:
@@ -40,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Bulk"]
 
 
-class Bulk(BulkSignals):
+class Bulk(BulkInserts):
     """One bulk operation: its queryset, and its work so far.
 
     Args:
@@ -69,10 +64,10 @@ class Bulk(BulkSignals):
         self.ignore_conflicts = ignore_conflicts
         self.progress = progress
         self.mapping = mapping_of(self.model)
-        self.touched: list[NewRows | Row | Changed] = []
-        """The rows that it inserts and updates, and instances that it links, in their order."""
-        self.along: WeakSet[InstanceState[Any]] = WeakSet()
-        """The states of new instances that a flush of others, which they are linked with, has inserted along."""
+        self.touched = []
+        self.along = WeakSet()
+        self.apart = set()
+        self.given = ()
         self.created = 0
         self.updated = 0
 
@@ -84,6 +79,8 @@ class Bulk(BulkSignals):
     ) -> None:
         """Read the rows, and do the work on each batch, between the bulk signals and in one transaction."""
         raw_values = readable_twice(rows)
+        if isinstance(raw_values, (list, tuple)):
+            self.given = raw_values
         told = self.told_of(raw_values)
         async with meta_of(self.model).operation(using, RollbackScope(changes=self)) as transaction:
             with current(self.queryset, None, None):
@@ -141,114 +138,6 @@ class Bulk(BulkSignals):
                 yield each
             elif each.before is not None:
                 yield Changed(each.state, each.before)
-
-    async def create(self, transaction: Transaction, rows: NewRows) -> None:
-        """Insert rows of one class, with their signals."""
-        if self.along and any(map(self.came_along, rows.states)):
-            await self.create_others(transaction, rows)
-            return
-        mapping = rows.mapping
-        refuse_twice(mapping.mapper.class_, rows.instances)
-        changes = (
-            self.changes_of(transaction, mapping, "save", rows.states, rows.column_values)
-            if may_ask(rows.mapping.mapper.class_)
-            else None
-        )
-        await self.emit_before_insert(rows, changes)
-        rows.counts = [1] * len(rows.instances)
-        columns = set(map(frozenset, names(rows.column_values)))
-        for each in columns:
-            mapping.refuse_unknown(each)
-        if self.has_to_flush(rows):
-            if unit_of_work.UNDER_WAY:
-                await unit_of_work.wait_for_flushes(rows.instances)
-            rows.refuse_stored()
-            rows.remember()
-            await self.flush_new(transaction, rows)
-        elif await self.write_new(transaction, rows, len(columns) <= 1):
-            rows.mark_stored()
-        for number in rows.skipped:
-            rows.counts[number] = 0
-        self.created += sum(rows.counts)
-        await self.emit_after_insert(rows, changes)
-
-    def came_along(self, state: InstanceState[Any]) -> bool:
-        """Tell whether a flush of others has inserted a row, and fired its signals."""
-        return state.key is not None and state in self.along
-
-    async def create_others(self, transaction: Transaction, rows: NewRows) -> None:
-        """Insert the rows that no flush of others has inserted along."""
-        others, places = rows.without(self.came_along)
-        before = [Changed(rows.states[place], each) for place, each in rows.extended.items() if place not in places]
-        self.touched = [*(each for each in self.touched if each is not rows), *before, others]
-        self.along -= set(rows.states)  # given again, one is stored already
-        rows.counts = [1] * len(rows)
-        self.created += len(rows) - len(others)
-        if places:
-            await self.create(transaction, others)
-            for place, count in zip(places, others.counts, strict=True):
-                rows.counts[place] = count
-
-    async def write_new(self, transaction: Transaction, rows: NewRows, alike: bool) -> bool:
-        """Insert rows by statements, those aside that were skipped; tell whether they have got their keys.
-
-        Args:
-            transaction: Where.
-            rows: The rows.
-            alike: They have the same columns.
-        """
-        if not self.ignore_conflicts:
-            await self.insert_many(transaction, rows, rows.to_write(), alike)
-            return True
-        for number, column_values in enumerate(rows.column_values):
-            if number not in rows.skipped:
-                is_new = await writers.insert_unless_conflict(transaction, rows.mapping, column_values)
-                rows.counts[number] = int(is_new)
-        await refuse_dropped(transaction, rows.mapping, rows.passed_over(), lambda place: rows.note(place, self.name))
-        return True
-
-    async def insert_many(
-        self, transaction: Transaction, rows: NewRows, to_write: Sequence[dict[str, Any]], alike: bool
-    ) -> None:
-        """Insert the rows that are left to write, by column key."""
-        numbers = [number for number in range(len(rows)) if number not in rows.skipped]
-        await writers.insert_many(
-            transaction,
-            rows.mapping,
-            to_write,
-            alike,
-            lambda place: rows.note(numbers[place], self.name),
-        )
-
-    async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
-        """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""
-        both = enumerate(zip(rows.instances, rows.column_values, strict=True))
-        to_write = [(number, pair) for number, pair in both if number not in rows.skipped]
-        if not self.ignore_conflicts:
-            await unit_of_work.write(transaction, rows.mapping, [pair for _, pair in to_write], False, self.along)
-            return
-        for number, pair in to_write:
-            state, before = rows.before[number]
-            if self.came_along(state):
-                continue
-            try:
-                async with savepoint_of(transaction, RollbackScope(state, before)):
-                    await unit_of_work.write(transaction, rows.mapping, [pair], False, self.along)
-            except IntegrityError as error:
-                if not is_conflict(error):
-                    raise
-                rows.counts[number] = 0
-
-    def has_to_flush(self, rows: NewRows) -> bool:
-        """Tell whether new rows have to go through a flush; all of a batch do if one does."""
-        mapping = rows.mapping
-        if mapping.reason is not None or mapping.watches_expiry or writers.is_watched(mapping, "insert"):
-            return True
-        if rows.is_related or any(plan.related for plan in set(rows.plans)):
-            return True
-        if mapping.relationships and any("_pending_mutations" in state.__dict__ for state in rows.states):
-            return True
-        return has_expressions(rows.column_values)
 
     async def update(self, transaction: Transaction, rows: Sequence[Row]) -> None:
         """Update the rows, with the signals of each one's own class."""
@@ -384,13 +273,3 @@ class Bulk(BulkSignals):
             rows.extended[len(rows)] = before
         rows.add(number, instance, state, values)
         return rows, len(rows.instances) - 1
-
-
-def refuse_twice(model: type[Any], instances: Sequence[Any]) -> None:
-    """Refuse to write one instance as two rows.
-
-    Raises:
-        ConfigurationError: One was given twice.
-    """
-    if len(set(map(id, instances))) < len(instances):
-        raise ConfigurationError(f"one instance of {model.__name__} was given twice: each is one row.")

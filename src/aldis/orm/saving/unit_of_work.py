@@ -32,12 +32,14 @@ from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of
 from .announcing import announce, filled_of, is_announced
+from .apart import set_apart
 from .flush_guards import guarded
 from .flushed import remember_links, remember_related
 from .gone import first_gone, gone, no_longer_stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, MutableSet, Sequence
+    from collections.abc import Set as AbstractSet
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["UNDER_WAY", "delete", "flush_of_another", "wait_for_flush", "wait_for_flushes", "write"]
 
 NOTHING: Final[frozenset[str]] = frozenset()
+NOBODY: Final[frozenset[InstanceState[Any]]] = frozenset()
 
 UNDER_WAY: Final[set[Flush]] = set()
 """The flushes of this module that are under way: without one, nobody looks for an instance in it."""
@@ -160,6 +163,7 @@ async def write(
     is_update: bool,
     along: MutableSet[InstanceState[Any]] | None = None,
     left_out: Collection[object] = (),
+    apart: AbstractSet[InstanceState[Any]] = NOBODY,
 ) -> int:
     """Insert or update instances, and related instances that have to be; return how many rows they are.
 
@@ -171,6 +175,8 @@ async def write(
         along: Gets the states of the new related instances that are inserted with them.
         left_out: Stored instances whose changes are not written, though a cascade may lead to them: receivers have
             skipped these.
+        apart: The states of new instances that are not inserted, though a cascade may lead to them, unless the rows
+            need them: see :func:`set_apart`.
 
     Raises:
         RowGoneError: A row is gone.
@@ -182,7 +188,7 @@ async def write(
     ]
     aside = pending + [(state, set_aside(mapping, state, NOTHING)) for state in map(instance_state, left_out)]
     try:
-        count = await flush(transaction, mapping, rows, is_update, along)
+        count = await flush(transaction, mapping, rows, is_update, along, apart)
     except StaleDataError as error:
         lost = await first_gone(transaction, mapping, [state for state, _ in pending])
         if lost is None:
@@ -208,6 +214,7 @@ async def flush(
     rows: Sequence[tuple[Any, dict[str, Any]]],
     is_update: bool,
     along: MutableSet[InstanceState[Any]] | None,
+    apart: AbstractSet[InstanceState[Any]],
 ) -> int:
     """Flush instances in a session of their own; see :func:`write`."""
     async with (
@@ -223,6 +230,8 @@ async def flush(
                 filled_of(session.sync_session)[instance_state(instance)] = names
             session.add(instance)
         remember_related(transaction, session, [instance for instance, _ in rows])
+        if apart:
+            set_apart(session.sync_session, [instance for instance, _ in rows], apart)
         if along is not None:
             along |= {instance_state(each) for each in session.new} - session.info["aldis"]
         flushed = [instance for instance, _ in rows if not is_update or is_changed(mapping, instance_state(instance))]
