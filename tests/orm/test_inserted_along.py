@@ -170,6 +170,25 @@ async def test_skipped_update_is_not_written_by_the_flush_of_the_others(database
         assert await connection.scalar(select(table.name).where(table.id == members[2].id)) == "new 2"
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
+async def test_skipped_update_to_the_old_value_leaves_the_instance_modified(database, is_linked) -> None:
+    """So does a session: until it flushes an instance, it does not find out that the value is the old one."""
+    skipped, other = await Member.query.bulk_create([Member(name="0"), Member(name="1")])
+    skipped.name = "0"
+    other.name = Member.name + "!"  # needs the unit of work
+    if is_linked:
+        other.mentor = skipped
+
+    async def skip(sender, model_instance):
+        if model_instance is skipped:
+            raise aldis.SkipOperation
+
+    with pre_update.connected_to(skip, Member):
+        await Member.query.bulk_update([skipped, other])
+    assert [inspect(each).modified for each in (skipped, other)] == [True, False]
+    assert [each.name for each in (skipped, other)] == ["0", "1!"]
+
+
 @pytest.mark.parametrize("refused_by", ["a later batch", "the block"])
 async def test_row_that_came_along_in_an_earlier_batch_is_new_again(database, refused_by) -> None:
     members = [Member(name=f"{number}") for number in range(3)]

@@ -259,8 +259,16 @@ def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Contain
     return found
 
 
-def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]]) -> None:
-    """Set attributes that :func:`set_aside` gave their old values: they wait to be written again."""
+def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]], was_modified: bool = False) -> None:
+    """Set attributes that :func:`set_aside` gave their old values: they wait to be written again.
+
+    Args:
+        state: The state of the instance.
+        pending: The attributes.
+        was_modified: It is to be modified without any, too: one was set to its old value.
+    """
+    if was_modified:
+        state.modified = True
     for name, value, old in pending:
         state.dict[name] = value
         state.committed_state[name] = old

@@ -186,7 +186,7 @@ async def write(
         (instance_state(instance), set_aside(mapping, instance_state(instance), column_values))
         for instance, column_values in (rows if is_update else ())
     ]
-    aside = pending + [(state, set_aside(mapping, state, NOTHING)) for state in map(instance_state, left_out)]
+    skipped = [(state, set_aside(mapping, state, NOTHING), state.modified) for state in map(instance_state, left_out)]
     try:
         count = await flush(transaction, mapping, rows, is_update, along, apart)
     except StaleDataError as error:
@@ -195,12 +195,14 @@ async def write(
             raise
         raise gone(lost) from error
     except TransactionEndedError:  # nothing else puts back an instance that is new again
-        for state, names in aside:
+        for state, names in (*pending, *((state, names) for state, names, _ in skipped)):
             set_again(state, names)
         raise
-    for state, names in aside:
+    for state, names in pending:
         set_again(state, names)
         settle_modified(mapping, state)
+    for state, names, was_modified in skipped:
+        set_again(state, names, was_modified)
     for instance, column_values in rows:
         values = instance_state(instance).dict
         known = {key: values[name] for name, key in mapping.columns if name in values}
