@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import Column, ForeignKey, String, Table, inspect, select
@@ -144,6 +145,17 @@ async def test_row_that_others_need_is_written_with_them(told, conflicts) -> Non
     assert await written(Book.__table__.c.sequel_of_id) == expected
     assert {title for kind, title, *count in told if count == [1]} == expected.keys() - {*conflicts}
     assert {title for kind, title, *count in told if count == [0]} == {"a", "b", "c"} - (expected.keys() - {*conflicts})
+
+
+async def test_long_chain_of_rows(told) -> None:
+    await Book.query.create(title="300")
+    told.clear()
+    books = [Book(title=str(number)) for number in range(400)]
+    for former, book in pairwise(books):
+        book.sequel_of = former
+    saved = await Book.query.bulk_create(reversed(books), ignore_conflicts=True)
+    assert len(saved) == 300
+    assert {int(title) for title in await written()} == {*range(301)}
 
 
 @pytest.mark.parametrize("ignore_conflicts", [False, True])

@@ -6,6 +6,7 @@ same operation, perhaps: one that a receiver has skipped, or one whose conflict 
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import RelationshipDirection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import InstanceState, RelationshipProperty, Session
 
-__all__ = ["led_to", "needed_first", "set_apart"]
+__all__ = ["led_to", "needed_first", "parents_of", "set_apart"]
 
 
 def led_to(state: InstanceState[Any]) -> set[InstanceState[Any]]:
@@ -30,23 +31,19 @@ def led_to(state: InstanceState[Any]) -> set[InstanceState[Any]]:
 
 
 def needed_first(states: Collection[InstanceState[Any]]) -> list[InstanceState[Any]]:
-    """Return the states of rows in an order in which each comes after those that it refers to."""
+    """Return the states of rows in an order in which each comes after those that it refers to, if there is one."""
     among = set(states)
-    found: dict[InstanceState[Any], None] = {}
+    needs = {state: [other for other in parents_of(state) if other in among and other is not state] for state in states}
+    try:
+        return [*TopologicalSorter(needs).static_order()]
+    except CycleError:
+        return [*states]
 
-    def add(state: InstanceState[Any]) -> None:
-        among.discard(state)
-        for relationship in state.mapper.relationships:
-            if relationship.direction is RelationshipDirection.MANYTOONE and not relationship.viewonly:
-                for other in map(instance_state, items(state, relationship.key)):
-                    if other in among:
-                        add(other)
-        found[state] = None
 
-    for state in states:
-        if state in among:
-            add(state)
-    return [*found]
+def parents_of(state: InstanceState[Any]) -> list[InstanceState[Any]]:
+    """Return the states of the instances that an instance refers to, many to one."""
+    names = [each.key for each in state.mapper.relationships if each.direction is RelationshipDirection.MANYTOONE]
+    return [instance_state(other) for name in names for other in items(state, name)]
 
 
 def set_apart(session: Session, instances: Collection[object], others: AbstractSet[InstanceState[Any]]) -> None:

@@ -18,7 +18,7 @@ from ..transactions.ambient import savepoint_of
 from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
-from .apart import led_to, needed_first
+from .apart import led_to, needed_first, parents_of
 from .bulk_signals import BulkSignals
 from .columns import NewRows, Row
 from .flush_guards import refuse_dropped
@@ -44,6 +44,8 @@ class BulkInserts(BulkSignals):
     """The states of new instances that a flush of others, which they are linked with, has inserted along."""
     apart: set[InstanceState[Any]]
     """The states of new instances that no flush of others inserts along, unless these need them."""
+    conflicting: set[InstanceState[Any]]
+    """The states of new instances that a flush could not insert, since they conflict with other rows."""
     given: Sequence[Any]
     """The rows of all batches, if they were given in a list or a tuple."""
 
@@ -151,6 +153,10 @@ class BulkInserts(BulkSignals):
     async def flush_together(self, transaction: Transaction, rows: NewRows, places: Sequence[int]) -> None:
         """Insert rows, one of which leads a flush to the others; if there is a conflict, half of them, and the rest."""
         places = [place for place in places if not self.came_along(rows.states[place])]
+        for place in places:
+            if not self.conflicting.isdisjoint(parents_of(rows.states[place])):
+                self.leave_out(rows, place)
+        places = [place for place in places if rows.counts[place]]
         scope = RollbackScope()
         for place in places:
             scope.remember(*rows.before[place])
@@ -161,11 +167,16 @@ class BulkInserts(BulkSignals):
             if not is_conflict(error):
                 raise
             if len(places) == 1:
-                rows.counts[places[0]] = 0
+                self.leave_out(rows, places[0])
                 return
             middle = len(places) // 2
             for half in (places[:middle], places[middle:]):
                 await self.flush_together(transaction, rows, half)
+
+    def leave_out(self, rows: NewRows, place: int) -> None:
+        """Take note that a row conflicts with others, or refers to one that does."""
+        rows.counts[place] = 0
+        self.conflicting.add(rows.states[place])
 
     async def flush_rows(self, transaction: Transaction, rows: NewRows, places: Sequence[int]) -> None:
         """Insert the rows at some places by one flush, if there are any."""

@@ -66,7 +66,7 @@ class Bulk(BulkInserts):
         self.mapping = mapping_of(self.model)
         self.touched = []
         self.along = WeakSet()
-        self.apart = set()
+        self.apart, self.conflicting = set(), set()
         self.given = ()
         self.created = 0
         self.updated = 0
