@@ -37,7 +37,9 @@ class Outcome:
 
     error: BaseException | None = None
     stored: dict[int, dict[str, str | None]] = field(default_factory=dict)
-    """Texts of the columns, as another connection reads them."""
+    """Texts of the columns, as another connection reads them; of two rows with one tag, those of the last key."""
+    tags: list[int] = field(default_factory=list)
+    """The tag of each stored row."""
     instances: dict[int, dict[str, str]] = field(default_factory=dict)
     """The result of reading each attribute; "(key)" and "(modified)" are SQLAlchemy's state."""
     events: dict[int, list[str]] = field(default_factory=dict)
@@ -249,7 +251,8 @@ async def outcome_of(play: Play, call: Any) -> Outcome:
     except Exception as error:
         outcome.error = error
     events, heard = list(play.side.events), list(play.heard)
-    outcome.stored = await play.court.stored(play.side)
+    stored = await play.court.stored(play.side)
+    outcome.stored, outcome.tags = dict(stored), sorted(tag for tag, _ in stored)
     outcome.instances = {tag: seen(play.example, instance) for tag, instance in play.instances.items()}
     for found, by_tag in ((events, outcome.events), (heard, outcome.heard)):
         for name, instance in found:

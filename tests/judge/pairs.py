@@ -212,7 +212,9 @@ class Court:
             if self.dialect.name == "postgresql":
                 await self.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {self.role}")
         if self.dialect.name == "postgresql" and spec.table_kind != "table_rights_only":
-            await self.run(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {self.role}")
+            own = f"relkind = 'S' AND relname ~ '^{side.base.__table__.name}_'"
+            for name in (await self.owner.exec_driver_sql(f"SELECT relname FROM pg_class WHERE {own}")).scalars().all():
+                await self.run(f"GRANT USAGE, SELECT ON SEQUENCE {name} TO {self.role}")
 
     async def run(self, statement: str) -> None:
         is_sqlite = self.dialect.name == "sqlite"
@@ -239,10 +241,10 @@ class Court:
             for statement in pair.spec.tables.when_empty(side.base.__table__.name):
                 await self.owner.exec_driver_sql(statement)
 
-    async def stored(self, side: Side) -> dict[int, dict[str, str | None]]:
-        """Return the rows as text, by tag, as another connection reads them.
+    async def stored(self, side: Side) -> list[tuple[int, dict[str, str | None]]]:
+        """Return the tag of each row, and the row as text, as another connection reads them.
 
-        A call that finds no row may insert a second one with the same tag: then it is that of the last key.
+        A call that finds no row may insert a second one with the same tag.
         """
         first = side.base.__table__
         labels = [
@@ -260,7 +262,7 @@ class Court:
         keys = ", ".join(f"{first.name}.{quote(key.name)}" for key in first.primary_key)
         rows = f"{first.name}{joins} WHERE {first.name}.tag >= 0 ORDER BY {keys}"
         found = await self.owner.execute(text(f"SELECT {first.name}.tag, {chosen} FROM {rows}"))
-        return {row[0]: dict(zip([label for label, _ in labels], row[1:], strict=True)) for row in found}
+        return [(row[0], dict(zip([label for label, _ in labels], row[1:], strict=True))) for row in found]
 
     def as_text(self, table: Table, column: str) -> str:
         quote = self.dialect.identifier_preparer.quote
