@@ -120,14 +120,12 @@ class BulkInserts(BulkSignals):
         self, transaction: Transaction, rows: NewRows, to_write: Sequence[dict[str, Any]], alike: bool
     ) -> None:
         """Insert the rows that are left to write, by column key."""
-        numbers = [number for number in range(len(rows)) if number not in rows.skipped]
-        await writers.insert_many(
-            transaction,
-            rows.mapping,
-            to_write,
-            alike,
-            lambda place: rows.note(numbers[place], self.name),
-        )
+
+        def note(number: int) -> str:
+            places = [place for place in range(len(rows)) if place not in rows.skipped]
+            return rows.note(places[number], self.name)
+
+        await writers.insert_many(transaction, rows.mapping, to_write, alike, note)
 
     async def flush_new(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows by SQLAlchemy's unit of work; where conflicts are ignored, each row in a savepoint of its own."""

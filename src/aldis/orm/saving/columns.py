@@ -343,7 +343,7 @@ class NewRows:
         if self.before:
             yield from (Changed(state, before) for state, before in self.before)
             return
-        self.references = [weakref.ref(state) for state in self.states]
+        self.references = list(map(weakref.ref, self.states))
         self.numbers, self.instances, self.states, self.values, self.named, self.column_values = [], [], [], [], [], []
         yield self
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from sqlalchemy.orm import InstanceState
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from .row_changes import Changes
 
 __all__ = ["Bulk"]
+
+KEY: Final = attrgetter("key")
+SESSION_ID: Final = attrgetter("session_id")
 
 
 class Bulk(BulkInserts):
@@ -203,7 +207,7 @@ class Bulk(BulkInserts):
         types = set(map(type, batch))
         if len(types) == 1 and issubclass(model := types.pop(), self.model):
             states = list(map(instance_state, batch))
-            if not any(state.key or state.session_id for state in states):
+            if not any(map(KEY, states)) and not any(map(SESSION_ID, states)):
                 rows = NewRows(mapping_of(model))
                 rows.add_plain(first, batch, states)
                 self.touched.append(rows)
