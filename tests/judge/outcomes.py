@@ -38,13 +38,13 @@ class Outcome:
     error: BaseException | None = None
     stored: dict[int, dict[str, str | None]] = field(default_factory=dict)
     """Texts of the columns, as another connection reads them; of two rows with one tag, those of the last key."""
-    tags: list[int] = field(default_factory=list)
-    """The tag of each stored row."""
     instances: dict[int, dict[str, str]] = field(default_factory=dict)
     """The result of reading each attribute; "(key)" and "(modified)" are SQLAlchemy's state."""
     events: dict[int, list[str]] = field(default_factory=dict)
     heard: dict[int, list[str]] = field(default_factory=dict)
     """The receivers' calls."""
+    tags: list[int] = field(default_factory=list)
+    """The tag of each stored row."""
 
     def mro(self) -> list[str]:
         """Return the names of the error's class and its bases."""
