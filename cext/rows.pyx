@@ -230,6 +230,36 @@ def types(list rows not None):
     return found
 
 
+def unequal(columns, dict committed not None, dict values not None, manager, set plain not None, is_sql, unknown):
+    cdef PyObject *before
+    cdef dict found = {}
+    for name, key in columns:
+        if key is None:
+            continue
+        before = PyDict_GetItemWithError(committed, name)
+        if before == NULL:
+            continue
+        old, value = <object>before, values[name]
+        if (
+            old is unknown
+            or (type(value) not in plain and is_sql(value))
+            or manager[name].impl.is_equal(value, old) is not True
+        ):
+            found[key] = value
+    return found
+
+
+def without(dict values not None, str name not None):
+    cdef Py_ssize_t position = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef dict found = {}
+    while PyDict_Next(values, &position, &key, &value):
+        if key != <PyObject *>name and <object>key != name:
+            found[<object>key] = <object>value
+    return found
+
+
 def has_one(list rows not None, list names not None):
     cdef dict row
     for row in rows:

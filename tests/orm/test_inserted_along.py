@@ -208,3 +208,15 @@ async def test_row_that_came_along_in_an_earlier_batch_is_new_again(database, re
     assert [{**vars(each), "_sa_instance_state": None} for each in members] == before
     await Member.query.create(name="another")  # takes the key that one of them had
     assert await Member.query.bulk_create(members, batch_size=1) == members
+
+
+@pytest.mark.parametrize("given", [list, iter])
+async def test_conflicting_row_of_another_class_takes_none_with_it(database, given) -> None:
+    await Member.query.create(name="b")
+    team = Team()
+    members = [Member(name="a", team=team), Captain(name="b", team=team), Member(name="c", team=team)]
+    saved = await Member.query.bulk_create(given(members), ignore_conflicts=True)
+    assert [member.name for member in saved] == ["a", "c"]
+    async with database.engine.connect() as connection:
+        rows = (await connection.execute(select(Member.__table__.c.name, Member.__table__.c.team_id))).all()
+    assert sorted(rows) == [("a", team.id), ("b", None), ("c", team.id)]

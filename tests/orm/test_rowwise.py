@@ -256,3 +256,53 @@ def test_error_of_a_comparison_is_raised(rows) -> None:
     ):
         with pytest.raises(ArithmeticError):
             call()
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.dictionaries(NAMES, VALUES), NAMES)
+def test_dict_is_copied_without_a_name(rows, values, name) -> None:
+    before = values.copy()
+    found = rows.without(values, "".join(name))
+    assert values == before
+    assert found == {each: value for each, value in before.items() if each != name}
+    assert [*found] == [each for each in before if each != name]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+@given(st.dictionaries(NAMES, VALUES), st.data())
+def test_unequal_values_are_found_in_the_order_of_the_columns(rows, values, data) -> None:
+    """Some types take numbers for equal whose texts are alike; of one that compares to ``None`` nothing is known."""
+    committed = {name: data.draw(VALUES) for name in values if data.draw(st.booleans())}
+    verdicts = {name: data.draw(st.sampled_from([True, False, None])) for name in values}
+    manager = {
+        name: SimpleNamespace(impl=SimpleNamespace(is_equal=lambda *_, verdict=verdict: verdict))
+        for name, verdict in verdicts.items()
+    }
+    sql = {name for name in values if type(values[name]) not in PLAIN and data.draw(st.booleans())}
+    columns = [(name, None if name == "b" else f"column {name}") for name in ("ü", "b", "a", "_sa_instance_state")]
+    found = rows.unequal(
+        columns,
+        committed,
+        values,
+        manager,
+        PLAIN,
+        lambda value: any(value is values[name] for name in sql),
+        NOTHING,
+    )
+    is_sql = {
+        name: type(value) not in PLAIN and any(value is values[each] for each in sql) for name, value in values.items()
+    }
+    expected = {
+        key: values[name]
+        for name, key in columns
+        if key is not None
+        and name in committed
+        and (committed[name] is NOTHING or is_sql[name] or verdicts[name] is not True)
+    }
+    assert [*found.items()] == [*expected.items()]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_attribute_that_was_deleted_has_no_value(rows) -> None:
+    with pytest.raises(KeyError, match="a"):
+        rows.unequal([("a", "a")], {"a": 1}, {}, {}, PLAIN, bool, NOTHING)

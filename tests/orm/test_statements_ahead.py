@@ -33,6 +33,9 @@ class Wire(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
 
+    def is_closing(self) -> bool:
+        return False
+
     def write(self, data: bytes) -> None:
         self.written += data
 
@@ -153,6 +156,27 @@ def test_transaction_that_has_failed_refuses_the_next_save(loop) -> None:
                 await lost.save()
                 await models.User.query.bulk_create([models.User(name="one"), models.User(name="two")])
                 assert await connection.scalar(select(func.count()).select_from(models.User)) == 3
+
+    with database_on("asyncpg") as url, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(play(url))
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_connection_that_the_server_has_closed_is_given_up(loop) -> None:
+    async def play(url: str) -> None:
+        async with models_on(url) as models, asyncio.timeout(30):
+            with pytest.raises(DBAPIError) as caught:
+                async with models.database.transaction() as connection:
+                    await models.User(name="lost").save()
+                    driver = (await connection.get_raw_connection()).driver_connection
+                    async with models.database.engine.connect() as other:
+                        await other.execute(select(func.pg_terminate_backend(driver.get_server_pid())))
+                    while not driver.is_closed():
+                        await asyncio.sleep(0.01)
+                    await models.User(name="later").save()
+            assert caught.value.connection_invalidated
+            await models.User(name="kept").save()
+            assert [row["name"] for row in await models.stored()] == ["kept"]
 
     with database_on("asyncpg") as url, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(play(url))

@@ -72,8 +72,8 @@ class Ahead(asyncio.Protocol):
         self.transport.writelines([self.take_unsent(first[0] in IN_GROUPS), first, *others])
 
     def flush(self) -> None:
-        """Send our messages alone, where asyncpg has written nothing."""
-        if self.unsent:
+        """Send our messages alone, where asyncpg has written nothing; on a lost connection asyncpg says so."""
+        if self.unsent and not self.transport.is_closing():
             self.transport.write(self.take_unsent(False))
 
     def take_unsent(self, is_in_group: bool) -> bytes:

@@ -26,7 +26,9 @@ __all__ = [
     "names",
     "pick",
     "types",
+    "unequal",
     "values_of",
+    "without",
 ]
 
 THREE: Final = [f"{number:03}" for number in range(1000)]
@@ -209,6 +211,52 @@ def changes_of(
         {name: pair for name, pair, is_equal in zip(names, row, flags, strict=True) if is_equal is not True}
         for row, flags in zip(zip(*pairs, strict=True), zip(*equal, strict=False), strict=False)
     )
+
+
+def unequal(
+    columns: Iterable[tuple[str, str | None]],
+    committed: dict[str, Any],
+    values: dict[str, Any],
+    manager: Any,
+    plain: set[type[Any]],
+    is_sql: Callable[[Any], bool],
+    unknown: object,
+) -> dict[str, Any]:
+    """Return the values of an instance that differ from their old ones, as their types compare, by column key.
+
+    Args:
+        columns: The name of each attribute, and the key of its column; ``None``, if it has none.
+        committed: The old values.
+        values: The values now.
+        manager: SQLAlchemy's manager of the class.
+        plain: Types that are no SQL expressions'.
+        is_sql: Tells whether another value is one.
+        unknown: Stands for an old value that is not known.
+
+    Raises:
+        KeyError: An attribute was deleted.
+    """
+    found = {}
+    for name, key in columns:
+        if key is not None and name in committed:
+            value, old = values[name], committed[name]
+            if (
+                old is unknown
+                or (type(value) not in plain and is_sql(value))
+                or manager[name].impl.is_equal(value, old) is not True
+            ):
+                found[key] = value
+    return found
+
+
+def without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a copy of a dict without one name; one of plain values is nothing for Python's garbage collector.
+
+    Example:
+        >>> without({"a": 1, "b": 2}, "b")
+        {'a': 1}
+    """
+    return {each: value for each, value in values.items() if each != name}
 
 
 def has_one(rows: list[dict[str, Any]], names: list[str]) -> bool:

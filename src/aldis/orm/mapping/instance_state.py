@@ -14,6 +14,7 @@ from .many_to_many import is_unloaded
 from .members import COLLECTIONS, NO_MEMBERS, give_links_back, links_of, members_of, was_made
 from .mutable_contents import MUTABLES, Contents, adopt, contents_of, give_contents_back
 from .rowwise import types as types_of
+from .rowwise import unequal, without
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -64,7 +65,7 @@ class Snapshot:
 
     def __init__(self, state: InstanceState[Any]) -> None:
         self.key = state.key
-        self.values = {name: value for name, value in state.dict.items() if name != STATE}
+        self.values = without(state.dict, STATE)
         self.committed = state.committed_state.copy()
         self.modified = state.modified
         self.expired = frozenset(state.expired_attributes) or NOTHING
@@ -318,18 +319,12 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     Raises:
         KeyError: An attribute was deleted; an UPDATE has no value for it.
     """
-    committed, values, manager = state.committed_state, state.dict, state.manager
+    committed = state.committed_state
     if not committed:
         return {}
-    found = {}
     # One that changed is the common case; several are written in the order of the columns, as others of their batch.
     columns = mapping.columns if len(committed) > 1 else [(name, mapping.keys.get(name)) for name in committed]
-    for name, key in columns:
-        if key is not None and name in committed:
-            value, old = values[name], committed[name]
-            if old is NO_VALUE or is_sql(value) or manager[name].impl.is_equal(value, old) is not True:
-                found[key] = value
-    return found
+    return unequal(columns, committed, state.dict, state.manager, PLAIN, is_sql, NO_VALUE)
 
 
 def put_back(session: Session, state: InstanceState[Any]) -> None:

@@ -21,7 +21,9 @@ __all__ = [
     "names",
     "pick",
     "types",
+    "unequal",
     "values_of",
+    "without",
 ]
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
         names,
         pick,
         types,
+        unequal,
         values_of,
+        without,
     )
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
@@ -46,6 +50,7 @@ else:
     had_value, has_one, has_value = _rows.had_value, _rows.has_one, _rows.has_value
     load, mark = _rows.load, _rows.mark
     names, pick, types, values_of = _rows.names, _rows.pick, _rows.types, _rows.values_of
+    unequal, without = _rows.unequal, _rows.without
 
 
 def are_alike(rows: list[dict[str, Any]]) -> bool:

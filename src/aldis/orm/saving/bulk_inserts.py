@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -42,12 +43,14 @@ class BulkInserts(BulkSignals):
     """The rows that it inserts and updates, and instances that it links, in their order."""
     along: WeakSet[InstanceState[Any]]
     """The states of new instances that a flush of others, which they are linked with, has inserted along."""
-    apart: set[InstanceState[Any]]
+    apart: WeakSet[InstanceState[Any]]
     """The states of new instances that no flush of others inserts along, unless these need them."""
-    conflicting: set[InstanceState[Any]]
+    conflicting: WeakSet[InstanceState[Any]]
     """The states of new instances that a flush could not insert, since they conflict with other rows."""
     given: Sequence[Any]
     """The rows of all batches, if they were given in a list or a tuple."""
+    taken: Sequence[NewRows]
+    """The rows of this batch, by their classes."""
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows of one class, with their signals."""
@@ -134,7 +137,7 @@ class BulkInserts(BulkSignals):
             await self.flush_rows(transaction, rows, places)
             return
         given, self.given = self.given, ()
-        self.apart.update(rows.states)
+        self.apart.update(chain(*[each.states for each in self.taken], rows.states))
         self.apart.update(instance_state(each) for each in given if isinstance(each, self.model))
         places_of = {rows.states[place]: place for place in places}
         done: set[int] = set()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from itertools import compress, count, repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import InstanceState
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
 __all__ = ["BulkSignals"]
+
+OF_ROW: Final = attrgetter("instance", "values", "column_values")
+COUNT: Final = attrgetter("count")
+NUMBER: Final = attrgetter("number")
+SKIPPED: Final = attrgetter("skipped")
+STATE: Final = attrgetter("state")
 
 
 class BulkSignals:
@@ -137,15 +144,15 @@ class BulkSignals:
             rows[number].skip()
 
         try:
-            with self.naming(series, [row.number for row in rows]):
+            with self.naming(series, list(map(NUMBER, rows))):
                 await fire_before_each(series, skip)
         except BaseException:
             transaction.scope.take_over(mapping, before_of(rows))
             raise
         for each in set(map(frozenset, names(column_values))):
             mapping.refuse_unknown(each)
-        skipped = {number for number, row in enumerate(rows) if row.skipped}
-        taken = before.take_over(mapping, [row.state for row in rows], skipped, True)
+        skipped = {*compress(count(), map(SKIPPED, rows))}
+        taken = before.take_over(mapping, list(map(STATE, rows)), skipped, True)
         if taken:
             transaction.scope.take_over(mapping, before_of([rows[number] for number in taken]))
 
@@ -158,7 +165,7 @@ class BulkSignals:
         if changes is not None and changes.is_idle_after(asking_of(signal, model, True), are_written=True):
             return
         instances, values, column_values = columns_of(rows)
-        counts, skipped = [row.count for row in rows], [row.skipped for row in rows]
+        counts, skipped = list(map(COUNT, rows)), list(map(SKIPPED, rows))
         columns = (
             self.called_on(instances),
             instances,
@@ -171,7 +178,7 @@ class BulkSignals:
             None if changes is None else changes.after({number for number, row in enumerate(rows) if row.skipped}),
         )
         series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
-        with self.naming(series, [row.number for row in rows]):
+        with self.naming(series, list(map(NUMBER, rows))):
             await fire_each(series)
 
     def naming(self, series: Fired, numbers: Sequence[int]) -> AbstractContextManager[None]:
@@ -186,4 +193,5 @@ def before_of(rows: Sequence[Row]) -> list[tuple[InstanceState[Any], Snapshot | 
 
 def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
     """Return the instances, the values and the column values of rows."""
-    return [row.instance for row in rows], [row.values for row in rows], [row.column_values for row in rows]
+    instances, values, column_values = zip(*map(OF_ROW, rows), strict=True)
+    return [*instances], [*values], [*column_values]

@@ -70,8 +70,8 @@ class Bulk(BulkInserts):
         self.mapping = mapping_of(self.model)
         self.touched = []
         self.along = WeakSet()
-        self.apart, self.conflicting = set(), set()
-        self.given = ()
+        self.apart, self.conflicting = WeakSet(), WeakSet()
+        self.given = self.taken = ()
         self.created = 0
         self.updated = 0
 
@@ -165,12 +165,12 @@ class Bulk(BulkInserts):
         to_write = [row for row in rows if not row.skipped]
         await self.write_changes(transaction, mapping, to_write, [row.instance for row in rows if row.skipped])
         for row in to_write:
-            row.count = 1 if row.column_values else 0
-            if not row.count:
+            if not row.column_values:
+                row.count = 0
                 settle_modified(mapping, row.state)
             if row.waiting:
                 wait_again(row.state, row.waiting)
-        self.updated += sum(row.count or 0 for row in to_write)
+            self.updated += row.count or 0
         await self.emit_after_update(mapping, rows, changes)
 
     def is_idle_after(self, mapping: TableMapping, changes: Changes) -> bool:
@@ -184,7 +184,7 @@ class Bulk(BulkInserts):
     ) -> None:
         """Update rows of one class; not the instances of others, which receivers have skipped."""
         is_whole = self.told[2] is None and mapping.relationships  # no update_fields
-        if any(writers.needs_flush(mapping, row.state, row.column_values, True) for row in to_write) or (
+        if writers.update_needs_flush(mapping, to_write) or (
             is_whole and any(writers.brings_changes(mapping, row.state) for row in to_write)
         ):
             pairs = [(row.instance, row.column_values) for row in to_write]
@@ -211,6 +211,7 @@ class Bulk(BulkInserts):
                 rows = NewRows(mapping_of(model))
                 rows.add_plain(first, batch, states)
                 self.touched.append(rows)
+                self.taken = [rows]
                 return [rows]
         found: dict[type[Any], NewRows] = {}
         taken: list[NewRows] = []
@@ -219,6 +220,7 @@ class Bulk(BulkInserts):
             if not taken or taken[-1] is not rows:
                 taken.append(rows)
                 found = {type(rows.instances[0]): rows}
+        self.taken = taken
         refuse_twice(self.model, [instance for rows in taken for instance in rows.instances])
         return taken
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -329,11 +330,13 @@ def by_key(mapping: TableMapping, target: FromClause | None = None) -> list[Any]
     ]
 
 
-def key_names(mapping: TableMapping) -> list[str]:
-    """Return the names of the parameters of these conditions."""
-    return [f"{KEY}{number}" for number in range(len(mapping.primary_key))]
+@cache
+def key_names(count: int) -> tuple[str, ...]:
+    """Return the names of the parameters of these conditions, for a key of so many columns."""
+    return tuple(f"{KEY}{number}" for number in range(count))
 
 
 def key_values(state: InstanceState[Any]) -> dict[str, Any]:
     """Return the parameters of these conditions for the row of a stored instance."""
-    return {f"{KEY}{number}": value for number, value in enumerate(state.identity or ())}
+    identity = () if state.key is None else state.key[1]
+    return dict(zip(key_names(len(identity)), identity, strict=True))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
+    from .columns import Row
     from .insert_many import insert_many
     from .update_many import update_many
 
@@ -27,6 +28,7 @@ __all__ = [
     "is_watched",
     "needs_flush",
     "update_many",
+    "update_needs_flush",
     "upsert",
 ]
 
@@ -56,13 +58,26 @@ def needs_flush(
     """
     if mapping.reason is not None or is_watched(mapping, "update" if is_update else "insert"):
         return True
-    if mapping.relationships:
-        touched = state.committed_state if is_update else state.dict
-        if not mapping.relationships.isdisjoint(touched):
-            return True
-        if is_update and not mapping.referenced.isdisjoint(column_values):
-            return True
+    if mapping.relationships and is_linked(mapping, state, column_values, is_update):
+        return True
     return not PLAIN.issuperset(map(type, column_values.values())) and has_expressions([column_values])
+
+
+def update_needs_flush(mapping: TableMapping, rows: Sequence[Row]) -> bool:
+    """Tell the same of stored instances of one class that are updated: all of them are, if one has to be."""
+    if mapping.reason is not None or is_watched(mapping, "update"):
+        return True
+    if mapping.relationships and any(is_linked(mapping, row.state, row.column_values, True) for row in rows):
+        return True
+    return has_expressions([row.column_values for row in rows])
+
+
+def is_linked(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any], is_update: bool) -> bool:
+    """Tell whether a relationship of an instance was touched, or a key changes to which related rows refer."""
+    touched = state.committed_state if is_update else state.dict
+    if not mapping.relationships.isdisjoint(touched):
+        return True
+    return is_update and not mapping.referenced.isdisjoint(column_values)
 
 
 def brings_changes(mapping: TableMapping, state: InstanceState[Any]) -> bool:

@@ -229,7 +229,7 @@ async def update_arrays(
 
     def make() -> PreparedArrays | str:
         values = {key: bindparam(f"{VALUE}{key}", type_=mapping.table.c[key].type) for key in keys}
-        names = [*[f"{VALUE}{key}" for key in keys], *key_names(mapping)]
+        names = [*[f"{VALUE}{key}" for key in keys], *key_names(len(mapping.primary_key))]
         try:
             statement = update_over_arrays(dialect, mapping.table, by_key(mapping), values, names, missing)
             return PreparedArrays(dialect, statement, missing)
