@@ -230,7 +230,8 @@ def types(list rows not None):
     return found
 
 
-def unequal(columns, dict committed not None, dict values not None, manager, set plain not None, is_sql, unknown):
+def unequal(columns, committed, dict values not None, manager, set plain not None, is_sql, unknown):
+    # The old values are of a class of their own while attributes are being set: see mapping/settable.py.
     cdef PyObject *before
     cdef dict found = {}
     for name, key in columns:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import aldis
 from aldis.orm.mapping import _pure_rows as pure
+from aldis.orm.mapping.settable import Noting
 
 BOTH = [pure]
 if aldis.backend == "compiled":
@@ -300,6 +301,12 @@ def test_unequal_values_are_found_in_the_order_of_the_columns(rows, values, data
         and (committed[name] is NOTHING or is_sql[name] or verdicts[name] is not True)
     }
     assert [*found.items()] == [*expected.items()]
+
+
+@pytest.mark.parametrize("rows", BOTH)
+def test_old_values_that_note_their_names_are_compared(rows) -> None:
+    manager = {"a": SimpleNamespace(impl=SimpleNamespace(is_equal=lambda *_: False))}
+    assert rows.unequal([("a", "a")], Noting({"a": 1}), {"a": 2}, manager, PLAIN, bool, NOTHING) == {"a": 2}
 
 
 @pytest.mark.parametrize("rows", BOTH)
