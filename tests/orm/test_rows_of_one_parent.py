@@ -130,6 +130,22 @@ async def test_conflicting_row_of_a_many_to_many_relationship(told, parent, conf
         assert [*await connection.scalars(both)] == [title for title in TITLES if title not in conflicts]
 
 
+async def test_instances_are_not_compared_by_their_values(told, monkeypatch) -> None:
+    """A dataclass compares all of its fields, and so its children, which compare theirs."""
+
+    def refuse(self, other: object) -> bool:
+        raise RecursionError
+
+    await Book.query.create(title="b")
+    tags = [Tag(), Tag()]
+    books = [Book(title=title, tags=[*tags]) for title in "abc"]
+    for model in (Tag, Book):
+        monkeypatch.setattr(model, "__eq__", refuse)
+        monkeypatch.setattr(model, "__hash__", None)
+    saved = await Book.query.bulk_create(books, ignore_conflicts=True)
+    assert [book.title for book in saved] == ["a", "c"]
+
+
 @pytest.mark.parametrize("conflicts", ["", "a", "c"])
 async def test_row_that_others_need_is_written_with_them(told, conflicts) -> None:
     """The later row comes first: its own foreign key needs the other's row."""

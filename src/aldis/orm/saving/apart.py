@@ -13,7 +13,7 @@ from sqlalchemy.orm import RelationshipDirection
 from sqlalchemy.orm.attributes import instance_state
 
 from ..internals import reverses
-from ..mapping.many_to_many import committed_items, items, waiting_of
+from ..mapping.many_to_many import committed_items, items, record_of, waiting_of
 from ..mapping.members import relationships_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def set_apart(session: Session, instances: Collection[object], others: AbstractS
         return
     for (state, name), linked in links.items():
         apart = [each for each in linked if instance_state(each) not in needed]
-        waiting_of(state, name, are_added=True).difference_update(apart)
+        record = record_of(state, name)
+        if record is not None:
+            record.added_items.difference_update(apart)
         if name in state.committed_state and name in state.dict and state.manager[name].impl.collection:
             state.committed_state[name] = [*committed_items(state, name), *apart]
     left_out = {instance_state(each) for linked in links.values() for each in linked}
@@ -110,4 +112,5 @@ def refers_to(other: InstanceState[Any], relationship: RelationshipProperty[Any]
     """Tell whether an instance at the other end of a relationship has the link too, and can write it."""
     if relationship.direction is RelationshipDirection.MANYTOONE:
         return False
-    return any(state.obj() in items(other, each.key) for each in reverses(relationship))
+    parent = state.obj()  # the program's own classes may compare by their values
+    return any(found is parent for each in reverses(relationship) for found in items(other, each.key))
