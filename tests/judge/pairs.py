@@ -213,11 +213,8 @@ class Court:
                 await self.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {self.role}")
         if self.dialect.name == "postgresql" and spec.table_kind != "table_rights_only":
             own = f"relkind = 'S' AND relname ~ '^{side.base.__table__.name}_'"
-            for name in (
-                (await self.owner.exec_driver_sql(f"SELECT quote_ident(relname) FROM pg_class WHERE {own}"))
-                .scalars()
-                .all()
-            ):
+            found = await self.owner.exec_driver_sql(f"SELECT quote_ident(relname) FROM pg_class WHERE {own}")
+            for name in found.scalars().all():
                 await self.run(f"GRANT USAGE, SELECT ON SEQUENCE {name} TO {self.role}")
 
     async def run(self, statement: str) -> None:

@@ -30,7 +30,7 @@ M = TypeVar("M", bound="Model")
 
 
 class Query(Generic[M]):
-    """What a :class:`QuerySet` finds, and how it is narrowed."""
+    """The conditions of a :class:`QuerySet`, and the rows that meet them."""
 
     __slots__ = ("_select", "_using", "model")
 
@@ -98,8 +98,8 @@ class Query(Generic[M]):
 
         Args:
             expressions: SQLAlchemy expressions.
-            equals: Attributes and what they must equal; ``None`` means NULL. ``pk`` stands for the primary key: a
-                tuple, where it has several columns.
+            equals: Attributes and the values that they must have; ``None`` means NULL. ``pk`` stands for the primary
+                key: a tuple, where it has several columns.
 
         Raises:
             UnknownAttributeError: A name is no attribute of the class.

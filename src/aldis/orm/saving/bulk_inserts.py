@@ -143,10 +143,8 @@ class BulkInserts(BulkSignals):
         done: set[int] = set()
         for place in places:
             if place not in done:
-                together = {
-                    place,
-                    *[places_of[each] for each in led_to(rows.states[place]) if each in places_of],
-                } - done
+                found = [places_of[each] for each in led_to(rows.states[place]) if each in places_of]
+                together = {place, *found} - done
                 states = needed_first([rows.states[each] for each in sorted(together)])
                 await self.flush_together(transaction, rows, [places_of[each] for each in states])
                 done |= together
