@@ -109,6 +109,7 @@ def core() -> Any:
             "aldis.dispatch._compiled", ["cext/dispatch.pyx"], depends=list(map(str, Path("cext").glob("*.p*x*")))
         ),
         Extension("aldis.orm.mapping._compiled_rows", ["cext/rows.pyx"]),
+        Extension("aldis.orm.mapping._compiled_states", ["cext/states.pyx"]),
         Extension(FLOOR, ["cext/floor.pyx"]),
     ]
     try:

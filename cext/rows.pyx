@@ -16,14 +16,12 @@ from cpython.datetime cimport (
     datetime_tzinfo,
     import_datetime,
 )
-from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next, PyDict_Size, PyDict_Update
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next, PyDict_Size
 from cpython.object cimport Py_EQ, PyObject, PyObject_RichCompareBool
 from cpython.ref cimport Py_DECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 
 import datetime as datetimes
-
-from weakref import ref
 
 from aldis.orm.mapping import _pure_rows as pure
 
@@ -230,37 +228,6 @@ def types(list rows not None):
     return found
 
 
-def unequal(columns, committed, dict values not None, manager, set plain not None, is_sql, unknown):
-    # The old values are of a class of their own while attributes are being set: see mapping/settable.py.
-    cdef PyObject *before
-    cdef dict found = {}
-    for name, key in columns:
-        if key is None:
-            continue
-        before = PyDict_GetItemWithError(committed, name)
-        if before == NULL:
-            continue
-        old, value = <object>before, values[name]
-        if (
-            old is unknown
-            or (type(value) not in plain and is_sql(value))
-            or manager[name].impl.is_equal(value, old) is not True
-        ):
-            found[key] = value
-    return found
-
-
-def without(dict values not None, str name not None):
-    cdef Py_ssize_t position = 0
-    cdef PyObject *key
-    cdef PyObject *value
-    cdef dict found = {}
-    while PyDict_Next(values, &position, &key, &value):
-        if key != <PyObject *>name and <object>key != name:
-            found[<object>key] = <object>value
-    return found
-
-
 def has_one(list rows not None, list names not None):
     cdef dict row
     for row in rows:
@@ -284,19 +251,6 @@ def has_value(list rows not None, str name not None, value, set plain not None):
             last = Py_TYPE(each)
         held = <object>each
         if PyObject_RichCompareBool(held, value, Py_EQ):
-            return True
-    return False
-
-
-def had_value(list histories not None, states, str name not None, value, unknown):
-    cdef Py_ssize_t i
-    cdef PyObject *old
-    for i in range(len(histories)):
-        old = PyDict_GetItemWithError(<dict?>histories[i], name)
-        if old == NULL:
-            old = PyDict_GetItemWithError(<dict?>states[i].dict, name)
-        held = unknown if old == NULL else <object>old
-        if held is unknown or PyObject_RichCompareBool(held, value, Py_EQ):
             return True
     return False
 
@@ -347,85 +301,6 @@ cdef class ChangesOf:
 
 def changes_of(kind, columns, rows):
     return ChangesOf(kind, columns, rows)
-
-
-def load(
-    make,
-    manager,
-    state_class,
-    str state_name not None,
-    rows,
-    tuple names not None,
-    tuple places not None,
-    Py_ssize_t width,
-    identity,
-    frozenset unread not None,
-):
-    cdef Py_ssize_t i, count = len(names)
-    cdef dict values
-    cdef list found = []
-    cdef object model = None, new = None, new_state = None
-    if state_class is not None:
-        model = manager.class_
-        new, new_state = model.__new__, state_class.__new__
-    for row in rows:
-        if state_class is None:
-            instance = make()
-            values = instance.__dict__
-            state = values[state_name]
-            state.expired_attributes.update(unread)
-        else:
-            instance = new(model)
-            values = instance.__dict__
-            state = new_state(state_class)
-            values[state_name] = state
-            state.class_ = model
-            state.manager = manager
-            state.obj = ref(instance, state._cleanup)
-            state.committed_state = {}
-            state.expired_attributes = set(unread)
-        for i in range(count):
-            values[names[i]] = row[places[i]]
-        state.key = (identity, (row[0],) if width == 1 else tuple([row[i] for i in range(width)]), None)
-        found.append(instance)
-    return found
-
-
-def mark(
-    list instances not None,
-    list states not None,
-    list written not None,
-    list sizes not None,
-    attributes,
-    tuple primary_key not None,
-    identity,
-    no_value,
-):
-    cdef Py_ssize_t i, position, size
-    cdef PyObject *key
-    cdef PyObject *value
-    cdef dict values, row, record
-    cdef list committed = []
-    cdef bint is_first
-    for i in range(len(instances)):
-        values, row, state = instances[i].__dict__, written[i], states[i]
-        if attributes is None:
-            PyDict_Update(values, row)
-        else:
-            position = 0
-            while PyDict_Next(row, &position, &key, &value):
-                values[attributes[<object>key]] = <object>value
-        record = state.committed_state
-        state.key = (identity, tuple([row[name] for name in primary_key]), None)
-        state.committed_state = {}
-        state.modified = False
-        size = sizes[i]
-        is_first = PyDict_Size(record) == size
-        position = 0
-        while is_first and PyDict_Next(record, &position, &key, &value):
-            is_first = value == <PyObject *>no_value
-        committed.append(None if is_first else record)
-    return committed
 
 
 for name in pure.__all__:

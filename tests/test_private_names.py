@@ -50,7 +50,7 @@ READ: dict[str, dict[str, str]] = {
         "_is_orphan _persistent_sortkey_fn": "sqlalchemy.orm.mapper",
         "_reverse_property": "sqlalchemy.orm.relationships",
     },
-    "orm/mapping/_pure_rows.py": {"_cleanup": INSTANCES},
+    "orm/mapping/_pure_states.py": {"_cleanup _deleted": INSTANCES},
     "orm/mapping/instance_state.py": {
         "_deleted": INSTANCES,
         "_sa_adapter": "sqlalchemy.orm.collections",
@@ -144,8 +144,8 @@ def test_private_names_of_others_are_listed() -> None:
 
 
 def test_compiled_loops_read_the_names_of_the_python_ones() -> None:
-    source = (Path(__file__).parents[1] / "cext" / "rows.pyx").read_text()
-    assert set(re.findall(r"\.(_[a-z]\w*)", source)) == {"_cleanup"}
+    source = (Path(__file__).parents[1] / "cext" / "states.pyx").read_text()
+    assert set(re.findall(r"\.(_[a-z]\w*)", source)) == {"_cleanup", "_deleted"}
 
 
 def text_of(module: str) -> bytes:

@@ -183,7 +183,8 @@ class Series:
         if len(columns) != len(self.names):
             raise TypeError(f"{emitter.__name__} takes {len(self.names)} values, not {len(columns)}")
         self.signal, self.sender, self.columns = signal, sender, columns
-        self.types = tuple([type(column) if is_of_rows(column) else None for column in columns])
+        types = map(type, columns)
+        self.types = tuple([each if each is list or issubclass(each, MadeColumn) else None for each in types])
         """The types of the parameters that have a value for each row; ``None`` of the others."""
         lengths = {len(column) for column, of in zip(columns, self.types, strict=True) if of is not None}
         lengths.update([len(column) for _, column in told])
@@ -196,9 +197,14 @@ class Series:
         """Goes over the rows with the loop: how many it has left tells which row the loop is at."""
         self.told = told
         self.records = records
-        self.varying = [(variable, column) for variable, column in told if not is_constant(column)]
+        self.varying: list[tuple[ContextVar[Any], list[Any]]] = []
         """Those that are set for each row; the others are set once: that costs as much as half a receiver."""
-        self.constant = [(variable, column[0]) for variable, column in told if is_constant(column)]
+        self.constant: list[tuple[ContextVar[Any], Any]] = []
+        for variable, column in told:
+            if is_constant(column):
+                self.constant.append((variable, column[0]))
+            else:
+                self.varying.append((variable, column))
 
     @property
     def position(self) -> int:
@@ -247,7 +253,8 @@ class Series:
 
     def _pause(self) -> None:
         """Take note of the row that the loop is at, and leave it."""
-        self._before, self._numbers = self.position, None
+        if self._numbers is not None:
+            self._before, self._numbers = self.position, None
 
     def fire_all(self, plan: core.Plan) -> Any:
         """Call the receivers of a plan for the rows that are left, until it is void; return the loop's result."""

@@ -61,12 +61,14 @@ def hung_twin(function: FunctionType) -> FunctionType:
     return hung.twin
 
 
+NO_TOOLS: Final = {None}
+"""The names of the tools where there is none."""
+
 if sys.version_info >= (3, 12):
 
     def tools_are_on() -> bool:
         """Tell whether a tool looks at calls: a profiler, a debugger, a coverage tool."""
-        get_tool = sys.monitoring.get_tool
-        return sys.getprofile() is not None or any(get_tool(number) is not None for number in range(6))
+        return sys.getprofile() is not None or set(map(sys.monitoring.get_tool, range(6))) != NO_TOOLS
 
 else:
 

@@ -17,11 +17,10 @@ from ..context import current
 from ..errors import ConfigurationError
 from ..orm.database import Using, reading
 from ..orm.mapping.defaults import DefaultContext
-from ..orm.mapping.table import TableMapping
 from ..orm.meta import meta_of
-from ..orm.saving.columns import Row
 from ..orm.saving.firing_rows import Told, context_of_rows
 from ..orm.saving.operation import Bulk
+from ..orm.saving.stored_rows import StoredRows, rows_of
 from ..orm.transactions.rollback import RollbackScope
 from ..progress import Progress, following
 from .fields import fields_named
@@ -244,11 +243,14 @@ class Fill(Bulk):
         """Fill the rows of the instances; return how many were updated."""
         async with meta_of(self.model).operation(transaction.connection, RollbackScope(changes=self)) as inner:
             with current(None, None, None):
-                await self.update(inner, [self.row(each, number) for number, each in enumerate(instances, first)])
+                found: dict[type[Any], StoredRows] = {}
+                for number, each in enumerate(instances, first):
+                    self.add(rows_of(found, each), each, number)
+                await self.update(inner, list(found.values()))
         return self.updated
 
-    def row(self, instance: Any, number: int) -> Row:
-        """Return the row of an instance, with the new values of its fields."""
+    def add(self, rows: StoredRows, instance: Any, number: int) -> None:
+        """Add an instance, with the new values of its fields."""
         state = instance_state(instance)
         values: dict[str, Any] = {}
         column_values: dict[str, Any] = {}
@@ -265,22 +267,23 @@ class Fill(Bulk):
                 )
             values[name] = column_values[key] = value
         self.mapping.complete(column_values, self.onupdates)
-        return Row(number, instance, state, values, column_values, None)
+        rows.add_written(number, instance, state, values, column_values)
 
     async def emit_before_update(
-        self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None = None
+        self, transaction: Transaction, rows: StoredRows, changes: Changes | None = None
     ) -> None:
         """Fire ``pre_update`` for each row.
 
         Raises:
             ConfigurationError: A row has no value after it.
         """
-        await super().emit_before_update(transaction, mapping, rows, changes)
-        for row in rows:
+        await super().emit_before_update(transaction, rows, changes)
+        places, states, column_values = rows.to_write()
+        for place, state, row in zip(places, states, column_values, strict=True):
             for name, key in self.keys.items():
-                if not row.skipped and name in row.values and row.column_values.get(key) is None:
+                if name in rows.values[place] and row.get(key) is None:
                     raise ConfigurationError(
-                        f"{self.model.__name__}.{name} has no value for the row {row.state.identity!r}: give the "
+                        f"{self.model.__name__}.{name} has no value for the row {state.identity!r}: give the "
                         f"column a default, the migration defaults={{{name!r}: ...}}, or connect a receiver to "
                         f"pre_update that sets column_values[{key!r}], or raises SkipOperation to leave it NULL."
                     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from itertools import chain, islice, repeat
-from operator import attrgetter, contains, is_, itemgetter
+from operator import contains, is_, itemgetter
 from typing import Any, Final
-from weakref import ref
 
 from .table import maker_of_rows, picker
 
@@ -17,27 +15,17 @@ __all__ = [
     "altered",
     "changes_of",
     "fill",
-    "had_value",
     "has_one",
     "has_value",
     "iso",
-    "load",
-    "mark",
     "names",
     "pick",
     "types",
-    "unequal",
     "values_of",
-    "without",
 ]
 
 THREE: Final = [f"{number:03}" for number in range(1000)]
 """Digits that are looked up are there sooner than formatted ones."""
-
-VALUES: Final = attrgetter("__dict__")
-
-consume: Final[Callable[[Iterable[object]], None]] = deque[object](maxlen=0).extend
-"""Runs an iterator to its end, and keeps nothing."""
 
 row_of: Final = lru_cache(maxsize=256)(maker_of_rows)
 
@@ -213,52 +201,6 @@ def changes_of(
     )
 
 
-def unequal(
-    columns: Iterable[tuple[str, str | None]],
-    committed: dict[str, Any],
-    values: dict[str, Any],
-    manager: Any,
-    plain: set[type[Any]],
-    is_sql: Callable[[Any], bool],
-    unknown: object,
-) -> dict[str, Any]:
-    """Return the values of an instance that differ from their old ones, as their types compare, by column key.
-
-    Args:
-        columns: The name of each attribute, and the key of its column; ``None``, if it has none.
-        committed: The old values.
-        values: The values now.
-        manager: SQLAlchemy's manager of the class.
-        plain: Types that are no SQL expressions'.
-        is_sql: Tells whether another value is one.
-        unknown: Stands for an old value that is not known.
-
-    Raises:
-        KeyError: An attribute was deleted.
-    """
-    found = {}
-    for name, key in columns:
-        if key is not None and name in committed:
-            value, old = values[name], committed[name]
-            if (
-                old is unknown
-                or (type(value) not in plain and is_sql(value))
-                or manager[name].impl.is_equal(value, old) is not True
-            ):
-                found[key] = value
-    return found
-
-
-def without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a copy of a dict without one name; one of plain values is nothing for Python's garbage collector.
-
-    Example:
-        >>> without({"a": 1, "b": 2}, "b")
-        {'a': 1}
-    """
-    return {each: value for each, value in values.items() if each != name}
-
-
 def has_one(rows: list[dict[str, Any]], names: list[str]) -> bool:
     """Tell whether one of the dicts has one of the names.
 
@@ -289,23 +231,6 @@ def has_value(rows: list[dict[str, Any]], name: str, value: Any, plain: set[type
     return not plain.issuperset(map(type, found)) or value in found
 
 
-def had_value(histories: list[dict[str, Any]], states: Sequence[Any], name: str, value: Any, unknown: object) -> bool:
-    """Tell whether one of some instances may have had a value: it was equal, or is not known.
-
-    Args:
-        histories: The ``committed_state`` of each instance.
-        states: The states of the instances, asked where the attribute was not set.
-        name: The attribute.
-        value: The value.
-        unknown: Stands in a state for an old value that is not known.
-    """
-    found = [
-        history[name] if name in history else state.dict.get(name, unknown)
-        for history, state in zip(histories, states, strict=True)
-    ]
-    return any(map(is_, found, repeat(unknown))) or value in found
-
-
 def types(rows: list[dict[str, Any]]) -> set[type[Any]]:
     """Return the types of all values of dicts.
 
@@ -314,99 +239,3 @@ def types(rows: list[dict[str, Any]]) -> set[type[Any]]:
         True
     """
     return set(map(type, chain.from_iterable(map(dict.values, rows))))
-
-
-def load(
-    make: Callable[[], Any],
-    manager: Any,
-    state_class: Any,
-    state_name: str,
-    rows: Sequence[Any],
-    names: tuple[str, ...],
-    places: tuple[int, ...],
-    width: int,
-    identity: type[Any],
-    unread: frozenset[str],
-) -> list[Any]:
-    """Return instances that have the values of rows, their states marked as stored.
-
-    Args:
-        make: Makes an empty instance with a state.
-        manager: SQLAlchemy's manager of the class.
-        state_class: The class of the states, if what its constructor does is known: done here it takes half the time.
-        state_name: Where an instance has its state.
-        rows: The rows.
-        names: The attributes that get a value.
-        places: The place of each value in a row.
-        width: How many columns, the first ones, are the primary key.
-        identity: The class that goes into the identity keys.
-        unread: The attributes that get no value, and are to raise when they are asked for.
-    """
-    found = []
-    for row in rows:
-        if state_class is None:
-            instance = make()
-            values = instance.__dict__
-            state = values[state_name]
-            state.expired_attributes.update(unread)
-        else:
-            instance = manager.class_.__new__(manager.class_)
-            values = instance.__dict__
-            values[state_name] = state = state_class.__new__(state_class)
-            state.class_ = manager.class_
-            state.manager = manager
-            state.obj = ref(instance, state._cleanup)
-            state.committed_state = {}
-            state.expired_attributes = set(unread)
-        for name, place in zip(names, places, strict=True):
-            values[name] = row[place]
-        state.key = (identity, tuple(row[:width]), None)
-        found.append(instance)
-    return found
-
-
-def mark(
-    instances: list[Any],
-    states: list[Any],
-    column_values: list[dict[str, Any]],
-    sizes: list[int],
-    attributes: Mapping[str, str] | None,
-    primary_key: tuple[str, ...],
-    identity: type[Any],
-    no_value: Any,
-) -> list[dict[str, Any] | None]:
-    """Give instances the values of their rows, and mark their states as stored and clean.
-
-    Args:
-        instances: The instances.
-        states: SQLAlchemy's states of them.
-        column_values: Their rows, by column key.
-        sizes: How many attributes each had set.
-        attributes: The attributes' names by column key, where these are not the same.
-        primary_key: The column keys of the primary key.
-        identity: The class that goes into the identity keys.
-        no_value: SQLAlchemy's record of an attribute that was not set before.
-
-    Returns:
-        SQLAlchemy's former record of each; ``None`` where that is ``no_value`` of all that was set.
-    """
-    records, nothing = [state.committed_state for state in states], repeat(no_value)
-    # It is a member of an enum, and those are compared in Python: no more is asked of it than whether it is there.
-    if sizes == list(map(len, records)) and all(map(is_, chain.from_iterable(map(dict.values, records)), nothing)):
-        before: list[dict[str, Any] | None] = [None] * len(records)
-        consume(map(dict.clear, records))
-    else:
-        before = [
-            None if len(each) == size and all(map(is_, each.values(), nothing)) else each
-            for each, size in zip(records, sizes, strict=True)
-        ]
-        for state in states:
-            state.committed_state = {}
-    keys = zip(*(map(itemgetter(key), column_values) for key in primary_key), strict=True)
-    if attributes is not None:
-        column_values = [{attributes[key]: value for key, value in row.items()} for row in column_values]
-    consume(map(dict.update, map(VALUES, instances), column_values))
-    for state, key in zip(states, zip(repeat(identity), keys, repeat(None)), strict=True):
-        state.key = key
-        state.modified = False
-    return before

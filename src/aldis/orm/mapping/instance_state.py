@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -13,8 +14,9 @@ from sqlalchemy.orm.base import NO_VALUE
 from .many_to_many import is_unloaded
 from .members import COLLECTIONS, NO_MEMBERS, give_links_back, links_of, members_of, was_made
 from .mutable_contents import MUTABLES, Contents, adopt, contents_of, give_contents_back
+from .rowwise import renew as renew_plain
+from .rowwise import snapshots, unequal, unequal_of_all, without
 from .rowwise import types as types_of
-from .rowwise import unequal, without
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -26,6 +28,7 @@ __all__ = [
     "STATE",
     "Snapshot",
     "changed",
+    "changed_of_all",
     "detach",
     "expire_again",
     "fill_in",
@@ -33,13 +36,12 @@ __all__ = [
     "never_set",
     "put_back",
     "renew",
+    "renew_all",
     "settle_modified",
-    "set_again",
-    "set_aside",
     "show_again",
+    "snapshots_of",
     "store",
-    "wait_again",
-    "waiting_changes",
+    "unset",
 ]
 
 
@@ -123,6 +125,27 @@ class Snapshot:
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:
                 adapter.invalidated = False  # a flush that was undone has expired the collection
+
+
+def snapshots_of(
+    mapping: TableMapping, states: list[InstanceState[Any]], loaded: list[dict[str, Any]]
+) -> list[Snapshot]:
+    """Return the present conditions of instances of one class.
+
+    Args:
+        mapping: The mapping of the class.
+        states: The states of the instances.
+        loaded: Their values.
+    """
+    known = mapping.mapper.class_manager.info
+    found = None
+    if known.get(COLLECTIONS) == () and known.get(MUTABLES) == ():
+        found = snapshots(EMPTY, states, loaded, STATE, (NOTHING, NO_MEMBERS, UNCHANGING))
+    return list(map(Snapshot, states)) if found is None else found
+
+
+EMPTY: Final = partial(Snapshot.__new__, Snapshot)
+"""Makes a snapshot that has nothing yet."""
 
 
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
@@ -214,6 +237,29 @@ def renew(mapping: TableMapping, state: InstanceState[Any], column_values: dict[
         settle_modified(mapping, state)
 
 
+def renew_all(
+    mapping: TableMapping,
+    states: list[InstanceState[Any]],
+    loaded: list[dict[str, Any]],
+    column_values: list[dict[str, Any]],
+) -> None:
+    """Do the same for many instances of one class, those aside whose rows got no values.
+
+    Args:
+        mapping: The mapping of the class.
+        states: The states of the instances.
+        loaded: Their values.
+        column_values: The values that the rows got, by column key.
+    """
+    places: Iterable[int] = range(len(states))
+    if not mapping.expired_when_written:
+        attributes = None if mapping.is_named_alike else mapping.attributes
+        places = renew_plain(states, loaded, column_values, attributes, mapping.primary_key)
+    for place in places:
+        if column_values[place]:
+            renew(mapping, states[place], column_values[place])
+
+
 def settle_modified(mapping: TableMapping, state: InstanceState[Any]) -> None:
     """Let an instance whose update has ended be modified where a change is pending, and not by an equal value.
 
@@ -237,64 +283,6 @@ def unset(state: InstanceState[Any], name: str) -> None:
     del state.committed_state[name]
     state.dict.pop(name, None)
     state.expired_attributes.add(name)
-
-
-def set_aside(mapping: TableMapping, state: InstanceState[Any], written: Container[str]) -> list[tuple[str, Any, Any]]:
-    """Give attributes that have changed and are not to be written their old values; :func:`set_again` undoes that.
-
-    Args:
-        mapping: The mapping of the class of a stored instance.
-        state: The state of the instance.
-        written: The keys of the columns that are to be written.
-
-    Returns:
-        Their names, values and old values.
-    """
-    found = [
-        (mapping.attributes[key], value, state.committed_state[mapping.attributes[key]])
-        for key, value in changed(mapping, state).items()
-        if key not in written
-    ]
-    for name, _, _ in found:
-        unset(state, name)
-    return found
-
-
-def set_again(state: InstanceState[Any], pending: Iterable[tuple[str, Any, Any]], was_modified: bool = False) -> None:
-    """Set attributes that :func:`set_aside` gave their old values: they wait to be written again.
-
-    Args:
-        state: The state of the instance.
-        pending: The attributes.
-        was_modified: It is to be modified without any, too: one was set to its old value.
-    """
-    if was_modified:
-        state.modified = True
-    for name, value, old in pending:
-        state.dict[name] = value
-        state.committed_state[name] = old
-        state.expired_attributes.discard(name)
-        state.modified = True
-
-
-def waiting_changes(
-    mapping: TableMapping, columns: Mapping[str, Any], column_values: Mapping[str, Any], names: Container[object]
-) -> list[tuple[str, Any]]:
-    """Return the attributes whose change waits for a later UPDATE while this one writes their default; with values.
-
-    Args:
-        mapping: The mapping of the class.
-        columns: All that has changed, by column key.
-        column_values: The values that are written, defaults among them.
-        names: The attributes that are asked for.
-    """
-    pending = columns.keys() & column_values.keys()
-    return [(name, columns[key]) for key in pending if (name := mapping.attributes[key]) not in names]
-
-
-def wait_again(state: InstanceState[Any], waiting: Iterable[tuple[str, Any]]) -> None:
-    """Let changes of :func:`waiting_changes` wait again, now that the default is written."""
-    set_again(state, [(name, value, state.dict.get(name, NO_VALUE)) for name, value in waiting])
 
 
 def fill_in(state: InstanceState[Any], name: str, value: object) -> None:
@@ -325,6 +313,14 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
     # One that changed is the common case; several are written in the order of the columns, as others of their batch.
     columns = mapping.columns if len(committed) > 1 else [(name, mapping.keys.get(name)) for name in committed]
     return unequal(columns, committed, state.dict, state.manager, PLAIN, is_sql, NO_VALUE)
+
+
+def changed_of_all(
+    mapping: TableMapping, states: list[InstanceState[Any]], loaded: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the same of many instances of one class, whose values are ``loaded``."""
+    manager = mapping.mapper.class_manager
+    return unequal_of_all(mapping.columns, mapping.keys, states, loaded, manager, PLAIN, is_sql, NO_VALUE)
 
 
 def put_back(session: Session, state: InstanceState[Any]) -> None:

@@ -116,14 +116,14 @@ class BeforeReceivers:
     """The instances and the column values of rows as they are before receivers are called.
 
     Args:
-        instances: The instances.
+        loaded: The values of the instances, by attribute name.
         column_values: Their column values, which receivers may change.
     """
 
-    def __init__(self, instances: list[Any], column_values: list[dict[str, Any]]) -> None:
+    def __init__(self, loaded: list[dict[str, Any]], column_values: list[dict[str, Any]]) -> None:
         self.column_values = column_values
-        self.loaded = [instance.__dict__ for instance in instances]
-        self.values_before = values_of(self.loaded)
+        self.loaded = loaded
+        self.values_before = values_of(loaded)
         self.columns_before = values_of(column_values)
 
     def take_over(

@@ -20,37 +20,27 @@ __all__ = [
     "mark",
     "names",
     "pick",
+    "renew",
+    "snapshots",
     "types",
     "unequal",
+    "unequal_of_all",
     "values_of",
     "without",
 ]
 
 if TYPE_CHECKING:
-    from ._pure_rows import (
-        altered,
-        changes_of,
-        fill,
-        had_value,
-        has_one,
-        has_value,
-        iso,
-        load,
-        mark,
-        names,
-        pick,
-        types,
-        unequal,
-        values_of,
-        without,
-    )
+    from ._pure_rows import altered, changes_of, fill, has_one, has_value, iso, names, pick, types, values_of
+    from ._pure_states import had_value, load, mark, renew, snapshots, unequal, unequal_of_all, without
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
     altered, changes_of, fill, iso = _rows.altered, _rows.changes_of, _rows.fill, _rows.iso
-    had_value, has_one, has_value = _rows.had_value, _rows.has_one, _rows.has_value
-    load, mark = _rows.load, _rows.mark
-    names, pick, types, values_of = _rows.names, _rows.pick, _rows.types, _rows.values_of
-    unequal, without = _rows.unequal, _rows.without
+    has_one, has_value, names, pick = _rows.has_one, _rows.has_value, _rows.names, _rows.pick
+    types, values_of = _rows.types, _rows.values_of
+    _states = importlib.import_module(f"{__package__}._{backend}_states")
+    had_value, load, mark, renew = _states.had_value, _states.load, _states.mark, _states.renew
+    snapshots, unequal = _states.snapshots, _states.unequal
+    unequal_of_all, without = _states.unequal_of_all, _states.without
 
 
 def are_alike(rows: list[dict[str, Any]]) -> bool:

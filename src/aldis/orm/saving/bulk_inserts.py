@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState
@@ -21,13 +23,12 @@ from . import roads as writers
 from . import unit_of_work
 from .apart import led_to, needed_first, parents_of
 from .bulk_signals import BulkSignals
-from .columns import NewRows, Row
+from .columns import NewRows
 from .flush_guards import refuse_dropped
 
 if TYPE_CHECKING:
-    from weakref import WeakSet
-
     from ..transactions.savepoints import Transaction
+    from .stored_rows import StoredRows
 
 __all__ = ["BulkInserts", "refuse_twice"]
 
@@ -39,18 +40,24 @@ class BulkInserts(BulkSignals):
     """Rows that conflict with others are passed over."""
     created: int
     """The rows so far."""
-    touched: list[NewRows | Row | Changed]
+    touched: list[NewRows | StoredRows | Changed]
     """The rows that it inserts and updates, and instances that it links, in their order."""
     along: WeakSet[InstanceState[Any]]
     """The states of new instances that a flush of others, which they are linked with, has inserted along."""
-    apart: WeakSet[InstanceState[Any]]
-    """The states of new instances that no flush of others inserts along, unless these need them."""
-    conflicting: WeakSet[InstanceState[Any]]
-    """The states of new instances that a flush could not insert, since they conflict with other rows."""
     given: Sequence[Any]
     """The rows of all batches, if they were given in a list or a tuple."""
     taken: Sequence[NewRows]
     """The rows of this batch, by their classes."""
+
+    @cached_property
+    def apart(self) -> WeakSet[InstanceState[Any]]:
+        """The states of new instances that no flush of others inserts along, unless these need them."""
+        return WeakSet()
+
+    @cached_property
+    def conflicting(self) -> WeakSet[InstanceState[Any]]:
+        """The states of new instances that a flush could not insert, since they conflict with other rows."""
+        return WeakSet()
 
     async def create(self, transaction: Transaction, rows: NewRows) -> None:
         """Insert rows of one class, with their signals."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from itertools import compress, count, repeat
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import InstanceState
 
@@ -15,7 +14,7 @@ from ..mapping.receiver_changes import BeforeReceivers
 from ..mapping.rowwise import names
 from ..mapping.table import TableMapping
 from ..meta import meta_of
-from .columns import NewRows, Row, names_of
+from .columns import VALUES, NewRows
 from .firing import asked_of, is_heard
 from .firing_rows import Rows as Fired
 from .firing_rows import Told, context_of_rows, fire_before_each, fire_each, naming_row, rows_of_signal
@@ -25,17 +24,11 @@ from .rows_of_keys import Reader, reader_on
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
-    from ..mapping.instance_state import Snapshot
     from ..queryset import QuerySet
     from ..transactions.savepoints import Transaction
+    from .stored_rows import StoredRows
 
 __all__ = ["BulkSignals"]
-
-OF_ROW: Final = attrgetter("instance", "values", "column_values")
-COUNT: Final = attrgetter("count")
-NUMBER: Final = attrgetter("number")
-SKIPPED: Final = attrgetter("skipped")
-STATE: Final = attrgetter("state")
 
 
 class BulkSignals:
@@ -97,7 +90,7 @@ class BulkSignals:
         signal = meta_of(model).signals.pre_save
         if not is_heard(signal, model) or (changes is not None and changes.is_idle_before()):
             return
-        before = BeforeReceivers(rows.instances, rows.column_values)
+        before = BeforeReceivers(list(map(VALUES, rows.instances)), rows.column_values)
         given = None if changes is None else await changes.before()
         told = (caller, rows.instances, rows.values, rows.column_values, False, False, given)
         series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
@@ -114,84 +107,67 @@ class BulkSignals:
             return
         if changes is not None and changes.is_idle_after(asking_of(signal, model, False), are_written=True):
             return
-        skipped = [False] * len(rows.instances)
-        for number in rows.skipped:
-            skipped[number] = True
         written = None
         if changes is not None:
             written = changes.after({number for number, count in enumerate(rows.counts) if not count})
+        skipped = rows.are_skipped() if rows.skipped else False
         columns = (caller, rows.instances, rows.values, rows.column_values, False, False, rows.counts, skipped, written)
         series = rows_of_signal("post_save", signal, model, columns, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             await fire_each(series)
 
-    async def emit_before_update(
-        self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None
-    ) -> None:
+    async def emit_before_update(self, transaction: Transaction, rows: StoredRows, changes: Changes | None) -> None:
         """Fire ``pre_update`` for each row, and take over the attributes that receivers have set."""
+        mapping = rows.mapping
         model = mapping.mapper.class_
         signal = meta_of(model).signals.pre_update
         if not is_heard(signal, model) or (changes is not None and changes.is_idle_before()):
             return
-        instances, values, column_values = columns_of(rows)
-        before = BeforeReceivers(instances, column_values)
+        before = BeforeReceivers(rows.loaded, rows.column_values)
         given = None if changes is None else await changes.before()
-        told = (self.called_on(instances), instances, values, column_values, True, self.is_migration, given)
-        series = rows_of_signal("pre_update", signal, model, told, self.context_of(instances, names_of(values)))
+        caller = self.called_on(rows.instances)
+        told = (caller, rows.instances, rows.values, rows.column_values, True, self.is_migration, given)
+        series = rows_of_signal("pre_update", signal, model, told, self.context_of(rows.instances, rows.names()))
 
-        def skip(number: int) -> None:
-            transaction.scope.take_over(mapping, before_of([rows[number]]))
-            rows[number].skip()
+        def skip(place: int) -> None:
+            transaction.scope.take_over(mapping, rows.conditions([place]))
+            rows.skip(place)
 
         try:
-            with self.naming(series, list(map(NUMBER, rows))):
+            with self.naming(series, rows.numbers):
                 await fire_before_each(series, skip)
         except BaseException:
-            transaction.scope.take_over(mapping, before_of(rows))
+            transaction.scope.take_over(mapping, rows.conditions())
             raise
-        for each in set(map(frozenset, names(column_values))):
+        for each in set(map(frozenset, names(rows.column_values))):
             mapping.refuse_unknown(each)
-        skipped = {*compress(count(), map(SKIPPED, rows))}
-        taken = before.take_over(mapping, list(map(STATE, rows)), skipped, True)
+        taken = before.take_over(mapping, rows.states, rows.skipped, True)
         if taken:
-            transaction.scope.take_over(mapping, before_of([rows[number] for number in taken]))
+            transaction.scope.take_over(mapping, rows.conditions(taken))
 
-    async def emit_after_update(self, mapping: TableMapping, rows: Sequence[Row], changes: Changes | None) -> None:
+    async def emit_after_update(self, rows: StoredRows, changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
-        model = mapping.mapper.class_
+        model = rows.mapping.mapper.class_
         signal = meta_of(model).signals.post_update
         if not is_heard(signal, model):
             return
         if changes is not None and changes.is_idle_after(asking_of(signal, model, True), are_written=True):
             return
-        instances, values, column_values = columns_of(rows)
-        counts, skipped = list(map(COUNT, rows)), list(map(SKIPPED, rows))
         columns = (
-            self.called_on(instances),
-            instances,
-            values,
-            column_values,
+            self.called_on(rows.instances),
+            rows.instances,
+            rows.values,
+            rows.column_values,
             True,
             self.is_migration,
-            counts,
-            skipped,
-            None if changes is None else changes.after({number for number, row in enumerate(rows) if row.skipped}),
+            rows.counts,
+            rows.are_skipped() if rows.skipped else False,
+            None if changes is None else changes.after(rows.skipped),
         )
-        series = rows_of_signal("post_update", signal, model, columns, self.context_of(instances, names_of(values)))
-        with self.naming(series, list(map(NUMBER, rows))):
+        series = rows_of_signal("post_update", signal, model, columns, self.context_of(rows.instances, rows.names()))
+        with self.naming(series, rows.numbers):
             await fire_each(series)
 
     def naming(self, series: Fired, numbers: Sequence[int]) -> AbstractContextManager[None]:
         """Return the context that names the row whose receiver raises; ``numbers`` are the rows' places."""
         return naming_row(lambda: f"row {numbers[series.position] + 1:,} of {self.name}")
-
-
-def before_of(rows: Sequence[Row]) -> list[tuple[InstanceState[Any], Snapshot | None]]:
-    """Return the states of rows, and their earlier conditions."""
-    return [(row.state, row.before) for row in rows]
-
-
-def columns_of(rows: Sequence[Row]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return the instances, the values and the column values of rows."""
-    instances, values, column_values = zip(*map(OF_ROW, rows), strict=True)
-    return [*instances], [*values], [*column_values]

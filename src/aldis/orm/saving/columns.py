@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.orm import InstanceState
 from sqlalchemy.orm.base import NO_VALUE
@@ -28,111 +28,27 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.rollback import Change
 
-__all__ = ["NewRows", "Row", "States", "by_class", "names_of", "saved_in_order"]
+__all__ = ["KEY", "SESSION_ID", "VALUES", "BatchRows", "NewRows", "at", "saved_in_order"]
 
 T = TypeVar("T")
 
-
-class Row:
-    """A stored instance that is to be updated."""
-
-    __slots__ = ("before", "column_values", "count", "instance", "number", "skipped", "state", "values", "waiting")
-
-    def __init__(
-        self,
-        number: int,
-        instance: Any,
-        state: InstanceState[Any],
-        values: Mapping[str, Any],
-        column_values: dict[str, Any],
-        before: Snapshot | None,
-    ) -> None:
-        self.number = number
-        """Where it stands among all rows of the operation."""
-        self.instance = instance
-        self.state = state
-        self.values = values
-        """The values that the caller gave, by attribute name."""
-        self.column_values = column_values
-        """The values for the database, by column key."""
-        self.before = before
-        """The earlier condition of the instance."""
-        self.skipped = False
-        self.count: int | None = 1
-        """Rows written: 0 where a conflict was ignored."""
-        self.waiting: Sequence[tuple[str, Any]] = ()
-        """The attributes whose change waits while a default is written, with their values."""
-
-    def skip(self) -> None:
-        """Leave the row out: a receiver asks for it."""
-        self.skipped, self.count = True, 0
-        self.put_back()
-
-    def put_back(self) -> None:
-        """Restore the instance; not one whose row another task has deleted meanwhile."""
-        if self.before is not None and self.state.key is not None:
-            self.before.put_back(self.state)
+KEY: Final = attrgetter("key")
+SESSION_ID: Final = attrgetter("session_id")
+VALUES: Final = attrgetter("__dict__")
 
 
-def at(values: list[T], places: Sequence[int]) -> list[T]:
-    """Return the values at those places, which ascend."""
-    return values if len(places) == len(values) else [values[place] for place in places]
-
-
-def by_class(rows: Sequence[Row]) -> Iterable[tuple[type[Any], Sequence[Row]]]:
-    """Return the rows of each class, in their order."""
-    types = set(map(type, (row.instance for row in rows)))
-    if len(types) <= 1:
-        return [(model, rows) for model in types]
-    found: dict[type[Any], list[Row]] = {}
-    for row in rows:
-        found.setdefault(type(row.instance), []).append(row)
-    return found.items()
-
-
-def names_of(values: Sequence[Mapping[str, Any]]) -> list[frozenset[str]]:
-    """Return the names of the attributes that the caller gave of each row."""
-    return [frozenset(each) if each else NONE for each in values]
-
-
-class States(Sequence[InstanceState[Any]]):
-    """The states of rows, looked up when they are asked for.
-
-    Args:
-        rows: The rows.
-    """
-
-    __slots__ = ("rows",)
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-
-    def __getitem__(self, number: Any) -> Any:
-        return self.rows[number].state
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[InstanceState[Any]]:
-        return iter([row.state for row in self.rows])
-
-    def histories(self) -> list[dict[str, Any]]:
-        """Return SQLAlchemy's record of the old values of each; by way of the states it takes a fifth longer."""
-        return [row.state.committed_state for row in self.rows]
-
-
-class NewRows:
-    """A batch of instances that are to be inserted, in lists side by side.
+class BatchRows:
+    """The rows of one class in a batch, in lists side by side.
 
     Not in an object each: a million of those keep Python's garbage collector busier than anything else that is done to
-    the rows. It sees a tuple of plain values once, and then leaves it alone: such tuples are kept here for each row.
+    the rows.
+
+    Args:
+        mapping: The mapping of their class.
     """
 
     def __init__(self, mapping: TableMapping) -> None:
         self.mapping = mapping
-        """The mapping of their class."""
-        self.is_related = False
-        """Receivers have touched a relationship of one."""
         self.numbers: list[int] = []
         """Where each stands among all rows of the operation."""
         self.instances: list[Any] = []
@@ -143,6 +59,48 @@ class NewRows:
         """The names alone, once they were asked for."""
         self.column_values: list[dict[str, Any]] = []
         """The values for the database, by column key."""
+        self.skipped: set[int] = set()
+        """Where receivers skipped the operation."""
+        self.counts: list[int] = []
+        """Rows written of each, once they are: 0 where a conflict was ignored."""
+
+    def __len__(self) -> int:
+        return len(self.column_values)
+
+    def names(self) -> list[frozenset[str]]:
+        """Return the names of the attributes that the caller gave of each."""
+        if len(self.named) < len(self):
+            self.named = [frozenset(each) if each else NONE for each in self.values]
+        return self.named
+
+    def are_skipped(self) -> list[bool]:
+        """Return whether receivers skipped each."""
+        found = [False] * len(self)
+        for place in self.skipped:
+            found[place] = True
+        return found
+
+    def note(self, place: int, name: str) -> str:
+        """Return the note of an error on the row at a place; ``name`` is the operation's."""
+        return f"aldis: at row {self.numbers[place] + 1:,} of {name}"
+
+
+def at(values: list[T], places: Sequence[int]) -> list[T]:
+    """Return the values at those places, which ascend."""
+    return values if len(places) == len(values) else [values[place] for place in places]
+
+
+class NewRows(BatchRows):
+    """A batch of instances that are to be inserted.
+
+    Python's garbage collector sees a tuple of plain values once, and then leaves it alone: such tuples are kept here
+    for each row.
+    """
+
+    def __init__(self, mapping: TableMapping) -> None:
+        super().__init__(mapping)
+        self.is_related = False
+        """Receivers have touched a relationship of one."""
         self.plans: list[RowPlan] = []
         self.given: list[tuple[Any, ...]] = []
         """The values that each instance had set."""
@@ -155,10 +113,6 @@ class NewRows:
         self.extended: dict[int, Snapshot] = {}
         """The earlier condition of instances that the operation has given further attributes, by their place."""
         self.has_mutables = mapping.mapper.class_manager.info.get(MUTABLES) != ()
-        self.skipped: set[int] = set()
-        """Where receivers skipped the operation."""
-        self.counts: list[int] = []
-        """Rows written of each, once they are: 0 where a conflict was ignored."""
         self.committed: list[dict[str, Any] | None] = []
         """SQLAlchemy's record of the attributes that were set, of those marked as stored; ``None``: all given ones."""
         self.before: list[tuple[InstanceState[Any], Snapshot]] = []
@@ -190,7 +144,7 @@ class NewRows:
             self.members.update(enumerate(map(members_of, states), len(self.states)))
         if self.has_mutables:
             self.contents.update(enumerate(map(contents_of, states), len(self.states)))
-        plans, given, column_values = rows_of(self.mapping, [instance.__dict__ for instance in instances])
+        plans, given, column_values = rows_of(self.mapping, list(map(VALUES, instances)))
         self.numbers += range(first, first + len(states))
         self.instances += instances
         self.states += states
@@ -211,12 +165,6 @@ class NewRows:
             if place in self.made:
                 others.made.add(number)
         return others, places
-
-    def names(self) -> list[frozenset[str]]:
-        """Return the names of the attributes that the caller gave of each."""
-        if len(self.named) < len(self):
-            self.named = names_of(self.values)
-        return self.named
 
     def remember(self) -> None:
         """Keep full snapshots, since SQLAlchemy is going to change the instances."""
@@ -358,10 +306,6 @@ class NewRows:
         """Return the rows that were not written, by their places, though no receiver has skipped them."""
         both = enumerate(zip(self.counts, self.column_values, strict=True))
         return [(place, row) for place, (count, row) in both if not count and place not in self.skipped]
-
-    def note(self, place: int, name: str) -> str:
-        """Return the note of an error on the row at a place; ``name`` is the operation's."""
-        return f"aldis: at row {self.numbers[place] + 1:,} of {name}"
 
     def saved(self) -> list[Any]:
         """Return the instances that were written."""

@@ -21,12 +21,12 @@ from ..mapping.settable import columns_named, refuse_unsettable, set_attributes,
 from ..mapping.table import mapping_of
 from ..transactions.rollback import Changed
 from . import roads as writers
-from .columns import NewRows, Row
+from .columns import NewRows
 from .lookup import Lookup
 from .operation import Bulk
 from .races import again_after_deadlock, found_or_written
 from .raw_values import Rows
-from .update import updated_row
+from .stored_rows import StoredRows, rows_of
 
 if TYPE_CHECKING:
     from ...progress import Progress
@@ -211,10 +211,13 @@ async def bulk_update_or_create(
         for each in batches.values():
             await bulk.create(transaction, each)
         # Not before: the flush of a new row would write what is set here of another that it is linked with.
-        old = {key: changed_row(number, bulk, found[key], values[key]) for number, (key, _) in numbered if key in found}
-        await bulk.update(transaction, list(old.values()))
+        stored: dict[type[Any], StoredRows] = {}
+        old = {
+            key: change(bulk, stored, found[key], number, values[key]) for number, (key, _) in numbered if key in found
+        }
+        await bulk.update(transaction, list(stored.values()))
         written = {key: each.instances[place] for key, (each, place) in new.items() if each.counts[place]}
-        written |= {key: row.instance for key, row in old.items() if not row.skipped}
+        written |= {key: each.instances[place] for key, (each, place) in old.items() if place not in each.skipped}
         return [written[key] for key in keys if key in written]
 
     await bulk.run(rows, using, work)
@@ -357,11 +360,15 @@ def new_values(
     return values
 
 
-def changed_row(number: int, bulk: Bulk, instance: Any, values: Mapping[str, Any]) -> Row:
-    """Return the row of a stored instance that gets new values."""
+def change(
+    bulk: Bulk, stored: dict[type[Any], StoredRows], instance: Any, number: int, values: Mapping[str, Any]
+) -> tuple[StoredRows, int]:
+    """Give a stored instance new values, and add it to the batch of its class; return that, and its place there."""
     state: InstanceState[Any] = instance_state(instance)
     mapping, before = mapping_of(type(instance)), Snapshot(state)
     if sets_links(mapping, values):  # a later value may be refused, or another row
         bulk.touched.append(Changed(state, before))
     set_attributes(mapping, instance, values)
-    return updated_row(number, instance, state, values, None, before)
+    rows = rows_of(stored, instance)
+    rows.add(number, instance, state, values, before)
+    return rows, len(rows) - 1

@@ -17,7 +17,8 @@ from ...dispatch.on_request import ASKED
 from ...dispatch.plans import note_of_last
 from ...errors import SkipOperation
 from ..databases.outcome import is_conflict
-from ..mapping.instance_state import Snapshot, changed, detach, wait_again, waiting_changes
+from ..mapping.instance_state import Snapshot, changed, detach
+from ..mapping.pending_changes import wait_again, waiting_changes
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
 from ..mapping.rowwise import altered, values_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from sqlalchemy.orm import InstanceState
@@ -14,7 +13,7 @@ from ...context import current
 from ...dispatch.on_request import may_ask
 from ...errors import AlreadyStoredError, ConfigurationError
 from ...progress import Progress, following
-from ..mapping.instance_state import Snapshot, is_in_session, settle_modified, wait_again
+from ..mapping.instance_state import Snapshot, is_in_session, renew_all
 from ..mapping.settable import new_instance, set_attributes
 from ..mapping.table import TableMapping, mapping_of
 from ..meta import meta_of
@@ -22,9 +21,10 @@ from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
 from .bulk_inserts import BulkInserts, refuse_twice
-from .columns import NewRows, Row, States, by_class
+from .columns import KEY, SESSION_ID, NewRows, at
 from .firing import fire
 from .raw_values import Rows, batches, readable_twice
+from .stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from ..database import Using
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from .row_changes import Changes
 
 __all__ = ["Bulk"]
-
-KEY: Final = attrgetter("key")
-SESSION_ID: Final = attrgetter("session_id")
 
 
 class Bulk(BulkInserts):
@@ -70,7 +67,6 @@ class Bulk(BulkInserts):
         self.mapping = mapping_of(self.model)
         self.touched = []
         self.along = WeakSet()
-        self.apart, self.conflicting = WeakSet(), WeakSet()
         self.given = self.taken = ()
         self.created = 0
         self.updated = 0
@@ -128,50 +124,42 @@ class Bulk(BulkInserts):
     def live_states(self) -> Iterator[InstanceState[Any]]:
         """Yield the states of the instances that were written."""
         for each in self.touched:
-            if isinstance(each, Row):
-                yield each.state
+            if isinstance(each, StoredRows):
+                yield from each.states
             elif isinstance(each, NewRows) and each.counts:
                 yield from each.live_states()
 
     def loosened(self) -> Iterator[Change]:
         """Let go of the instances, and return the changes to those that somebody else holds."""
         for each in self.touched:
-            if isinstance(each, NewRows):
-                yield from each.loosened()
-            elif not isinstance(each, Row):
+            if isinstance(each, Changed):
                 yield each
-            elif each.before is not None:
-                yield Changed(each.state, each.before)
+            else:
+                yield from each.loosened()
 
-    async def update(self, transaction: Transaction, rows: Sequence[Row]) -> None:
+    async def update(self, transaction: Transaction, batches: Sequence[StoredRows]) -> None:
         """Update the rows, with the signals of each one's own class."""
-        refuse_twice(self.model, [row.instance for row in rows])
-        self.touched += rows
-        for model, of_class in by_class(rows):
-            await self.update_class(transaction, mapping_of(model), of_class)
+        for rows in batches:
+            refuse_twice(self.model, rows.instances)
+        self.touched += batches
+        for rows in batches:
+            await self.update_class(transaction, rows)
 
-    async def update_class(self, transaction: Transaction, mapping: TableMapping, rows: Sequence[Row]) -> None:
+    async def update_class(self, transaction: Transaction, rows: StoredRows) -> None:
         """Update rows of one class, with their signals."""
-        changes = None
+        mapping, changes = rows.mapping, None
         if may_ask(mapping.mapper.class_):
-            states, columns = States(rows), [row.column_values for row in rows]
-            callers = [row.values for row in rows] if self.is_migration else None
-            changes = self.changes_of(transaction, mapping, "update", states, columns, callers)
-        await self.emit_before_update(transaction, mapping, rows, changes)
+            callers = rows.values if self.is_migration else None
+            changes = self.changes_of(transaction, mapping, "update", rows.states, rows.column_values, callers)
+        await self.emit_before_update(transaction, rows, changes)
         if changes is not None and changes.asked.after is not None:
             changes.are_let_go = self.is_idle_after(mapping, changes)
             if not changes.are_let_go:
-                await changes.keep({number for number, row in enumerate(rows) if row.skipped})
-        to_write = [row for row in rows if not row.skipped]
-        await self.write_changes(transaction, mapping, to_write, [row.instance for row in rows if row.skipped])
-        for row in to_write:
-            if not row.column_values:
-                row.count = 0
-                settle_modified(mapping, row.state)
-            if row.waiting:
-                wait_again(row.state, row.waiting)
-            self.updated += row.count or 0
-        await self.emit_after_update(mapping, rows, changes)
+                await changes.keep(rows.skipped)
+        await self.write_changes(transaction, rows)
+        rows.settle()
+        self.updated += sum(rows.counts)
+        await self.emit_after_update(rows, changes)
 
     def is_idle_after(self, mapping: TableMapping, changes: Changes) -> bool:
         """Tell whether no receiver of ``post_update`` is going to be called, so that no old value is kept for it."""
@@ -179,24 +167,23 @@ class Bulk(BulkInserts):
             return False
         return changes.is_idle_after(changes.asked.after, are_written=False)
 
-    async def write_changes(
-        self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row], skipped: Sequence[object]
-    ) -> None:
-        """Update rows of one class; not the instances of others, which receivers have skipped."""
+    async def write_changes(self, transaction: Transaction, rows: StoredRows) -> None:
+        """Update rows of one class; not those that receivers have skipped."""
+        mapping = rows.mapping
+        places, states, column_values = rows.to_write()
         is_whole = self.told[2] is None and mapping.relationships  # no update_fields
-        if writers.update_needs_flush(mapping, to_write) or (
-            is_whole and any(writers.brings_changes(mapping, row.state) for row in to_write)
+        if writers.update_needs_flush(mapping, states, column_values) or (
+            is_whole and any(writers.brings_changes(mapping, state) for state in states)
         ):
-            pairs = [(row.instance, row.column_values) for row in to_write]
+            pairs = list(zip(at(rows.instances, places), column_values, strict=True))
+            skipped = [rows.instances[place] for place in sorted(rows.skipped)]
             await unit_of_work.write(transaction, mapping, pairs, True, left_out=skipped)
         else:
+            changes = list(zip(states, column_values, strict=True))
             await writers.update_many(
-                transaction,
-                mapping,
-                [(row.state, row.column_values) for row in to_write],
-                self.there,
-                lambda place: f"aldis: at row {to_write[place].number + 1:,} of {self.name}",
+                transaction, mapping, changes, self.there, lambda place: rows.note(places[place], self.name)
             )
+            renew_all(mapping, states, at(rows.loaded, places), column_values)
 
     def take_all(self, batch: Sequence[Any], first: int) -> list[NewRows]:
         """Take a batch of new rows; ``first`` is where it begins among all rows.

@@ -53,6 +53,8 @@ __all__ = [
 
 Processor = Callable[[Any], Any]
 
+Identities = Sequence[tuple[Any, ...]]
+
 T = TypeVar("T")
 
 MOST: Final = 256
@@ -112,8 +114,8 @@ class Prepared:
             values = {**self.constants, **values}
         return tuple([values[name] if process is None else process(values[name]) for name, process in self.binds])
 
-    def all_parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-        """Return the driver's parameters of many rows.
+    def all_parameters(self, rows: Sequence[Mapping[str, Any]], identities: Identities = ()) -> list[tuple[Any, ...]]:
+        """Return the driver's parameters of many rows; ``identities`` are the primary keys of those that are stored.
 
         Raises:
             Refused: A type refused a value.
@@ -122,7 +124,7 @@ class Prepared:
             rows = [{**self.constants, **values} for values in rows]
         if not self.binds:
             return [()] * len(rows)
-        return list(zip(*arrays(rows, self.binds), strict=True))
+        return list(zip(*arrays(rows, self.binds, identities), strict=True))
 
     def read_all(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Return rows that came back with Python's values, made column by column."""
@@ -151,9 +153,9 @@ class PreparedArrays:
         )
         self.sqls: dict[tuple[str | None, ...], str] = {}
 
-    def arrays(self, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-        """Return the driver's parameters."""
-        return arrays(rows, self.binds)
+    def arrays(self, rows: Sequence[Mapping[str, Any]], identities: Identities = ()) -> list[list[Any]]:
+        """Return the driver's parameters; ``identities`` are the primary keys of rows that are stored."""
+        return arrays(rows, self.binds, identities)
 
     def sql(self, placeholder: str, kinds: tuple[str | None, ...]) -> str:
         """Return the SQL for arrays whose elements have these types.
@@ -170,14 +172,26 @@ class PreparedArrays:
         return self.sqls[kinds]
 
 
-def arrays(rows: Sequence[Mapping[str, Any]], binds: Sequence[tuple[str, Processor | None]]) -> list[list[Any]]:
+def arrays(
+    rows: Sequence[Mapping[str, Any]], binds: Sequence[tuple[str, Processor | None]], identities: Identities = ()
+) -> list[list[Any]]:
     """Return the driver's values of rows, a list for each bind.
+
+    Args:
+        rows: The values, by column key.
+        binds: The binds: of columns, and those of :func:`by_key`.
+        identities: The primary keys of rows that are stored.
 
     Raises:
         Refused: A type refused a value. It may say so by any error, as a TypeDecorator's methods are the program's own.
     """
+    keys = key_names(len(identities[0])) if identities else ()
+    columns = dict(zip(keys, zip(*identities, strict=True), strict=True))
     try:
-        return [processed([values[name] for values in rows], process) for name, process in binds]
+        return [
+            processed([values[name] for values in rows] if name not in columns else [*columns[name]], process)
+            for name, process in binds
+        ]
     except Exception as error:
         raise Refused(f"a type refused a value: {error!r}") from error
 

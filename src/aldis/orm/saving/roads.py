@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..mapping.table import TableMapping
     from ..transactions.savepoints import Transaction
-    from .columns import Row
     from .insert_many import insert_many
     from .update_many import update_many
 
@@ -63,13 +62,17 @@ def needs_flush(
     return not PLAIN.issuperset(map(type, column_values.values())) and has_expressions([column_values])
 
 
-def update_needs_flush(mapping: TableMapping, rows: Sequence[Row]) -> bool:
+def update_needs_flush(
+    mapping: TableMapping, states: list[InstanceState[Any]], column_values: list[dict[str, Any]]
+) -> bool:
     """Tell the same of stored instances of one class that are updated: all of them are, if one has to be."""
     if mapping.reason is not None or is_watched(mapping, "update"):
         return True
-    if mapping.relationships and any(is_linked(mapping, row.state, row.column_values, True) for row in rows):
+    if mapping.relationships and any(
+        is_linked(mapping, state, row, True) for state, row in zip(states, column_values, strict=True)
+    ):
         return True
-    return has_expressions([row.column_values for row in rows])
+    return has_expressions(column_values)
 
 
 def is_linked(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any], is_update: bool) -> bool:

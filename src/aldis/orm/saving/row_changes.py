@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
-from operator import is_
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm.base import NO_VALUE
@@ -17,7 +17,6 @@ from ...dispatch.changes import Change
 from ..mapping.instance_state import has_expressions, is_sql
 from ..mapping.parents import foreign_keys
 from ..mapping.rowwise import names as key_names
-from .columns import States
 from .differences import differing
 from .may_hold import may_hold
 from .rows_of_keys import rows_of_keys
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from .rows_of_keys import Reader
 
 __all__ = ["Changes"]
+
+COMMITTED: Final = attrgetter("committed_state")
 
 FEW: Final = 8
 """So many rows are worth looking at column by column."""
@@ -168,8 +169,7 @@ class Changes:
 
     def histories(self) -> list[dict[str, Any]]:
         """Return SQLAlchemy's record of the old values of each instance."""
-        states = self.states
-        return states.histories() if isinstance(states, States) else [state.committed_state for state in states]
+        return list(map(COMMITTED, self.states))
 
     def columns(self, names: list[str], of_caller: bool = False) -> dict[str, list[Any]] | None:
         """Return the old values of attributes, of all rows; ``None`` where one has to be read.

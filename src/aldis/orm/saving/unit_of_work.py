@@ -18,16 +18,8 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT
 from sqlalchemy.orm.exc import StaleDataError
 
 from ...errors import TransactionEndedError, TurnTimeoutError
-from ..mapping.instance_state import (
-    STATE,
-    Snapshot,
-    changed,
-    fill_in,
-    is_sql,
-    set_again,
-    set_aside,
-    settle_modified,
-)
+from ..mapping.instance_state import STATE, Snapshot, changed, fill_in, is_sql, settle_modified
+from ..mapping.pending_changes import set_again, set_aside
 from ..transactions.ambient import alone, is_inside
 from ..transactions.running_receiver import receiver_in
 from ..transactions.settings import settings_of

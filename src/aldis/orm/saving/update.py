@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, select, tuple_, update
@@ -15,18 +15,19 @@ from ...dispatch.row_receivers import LISTENED_TO
 from ...errors import ConfigurationError, NotSavedError, UnknownAttributeError
 from ..database import Using, session_on
 from ..internals import has_joins, has_offset, is_limited
-from ..mapping.instance_state import Snapshot, changed, is_in_session, store, waiting_changes
+from ..mapping.instance_state import Snapshot, is_in_session, store
 from ..mapping.settable import columns_named, note_made, set_attributes, sets_links
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
 from ..transactions.rollback import Changed
-from .columns import Row
+from .columns import KEY, SESSION_ID
 from .firing import NOTHING_PASSED, fire, telling
 from .firing_rows import fire_statement
 from .operation import Bulk
 from .queryset_rows import QuerysetRows, classes_to_tell
 from .raw_values import Rows
 from .row_refusals import refuse_key
+from .stored_rows import StoredRows, rows_of
 from .strictness import is_strict, refuse_untold
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ..transactions.savepoints import Transaction
 
 
-__all__ = ["bulk_update", "counted", "execute", "update_rows", "updated_row"]
+__all__ = ["bulk_update", "counted", "execute", "update_rows"]
 
 
 async def update_rows(queryset: QuerySet[Any], values: dict[str, Any], using: Using | None) -> int:
@@ -137,19 +138,44 @@ async def bulk_update(
         named = columns_named(bulk.model, update_fields, "update_fields")
         update_fields = [*chain(*named.values())]
 
-    read = count()
+    read = 0
 
     async def work(transaction: Transaction, batch: list[Any]) -> None:
+        nonlocal read
         if bulk.touched:  # those of the batch before, which nobody asks for
             bulk.let_go(transaction.scope)
-        await bulk.update(transaction, [stored(bulk, row, next(read), update_fields) for row in batch])
+        taken = take_all(bulk, batch, read, update_fields)
+        read += len(batch)
+        await bulk.update(transaction, taken)
 
     await bulk.run(rows, using, work)
     return bulk.updated
 
 
-def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | None) -> Row:
+def take_all(bulk: Bulk, batch: Sequence[Any], first: int, names: Collection[str] | None) -> list[StoredRows]:
+    """Take a batch of stored rows, by their classes; ``first`` is where it begins among all rows."""
+    types = set(map(type, batch))
+    if len(types) == 1 and issubclass(model := types.pop(), bulk.model):
+        states: list[InstanceState[Any]] = list(map(instance_state, batch))
+        if all(map(KEY, states)) and not any(map(SESSION_ID, states)):
+            rows = StoredRows(mapping_of(model))
+            rows.add_plain(first, batch, states, names)
+            return [rows]
+    found: dict[type[Any], StoredRows] = {}
+    for number, row in enumerate(batch, first):
+        take(bulk, found, row, number, names)
+    return list(found.values())
+
+
+def take(bulk: Bulk, found: dict[type[Any], StoredRows], row: Any, number: int, names: Collection[str] | None) -> None:
     """Take a stored instance, or make one of a mapping that has its key.
+
+    Args:
+        bulk: The operation.
+        found: The batches that it is added to, by the class of their instances.
+        row: The instance, or its attributes by name.
+        number: Where it stands among all rows, for messages.
+        names: The attributes to write, if they are given.
 
     Raises:
         TypeError: It is neither.
@@ -171,30 +197,7 @@ def stored(bulk: Bulk, row: Any, number: int, update_fields: Sequence[str] | Non
         if state.key is None:
             raise NotSavedError(f"{where} has not been saved: {bulk.name} updates stored instances.")
         raise ConfigurationError(f"{where} belongs to a session: {bulk.name} updates stored instances.")
-    before = Snapshot(state)
-    return updated_row(number, row, state, values, update_fields, before)
-
-
-def updated_row(
-    number: int,
-    instance: Any,
-    state: InstanceState[Any],
-    values: Mapping[str, Any],
-    names: Collection[str] | None,
-    before: Snapshot,
-) -> Row:
-    """Return the row of an instance that is to be updated, in the attributes ``names`` alone if these are given."""
-    mapping = mapping_of(type(instance))
-    columns = column_values = changed(mapping, state)
-    if names is not None:
-        column_values = {key: value for key, value in columns.items() if mapping.attributes[key] in names}
-    asked = len(column_values)
-    if column_values:
-        mapping.complete(column_values, mapping.onupdates)
-    row = Row(number, instance, state, values, column_values, before)
-    if asked < len(column_values) and names is not None:
-        row.waiting = waiting_changes(mapping, columns, column_values, names)
-    return row
+    rows_of(found, row).add(number, row, state, values, Snapshot(state), names)
 
 
 def instance_of_key(bulk: Bulk, values: Mapping[str, Any], number: int) -> Any:

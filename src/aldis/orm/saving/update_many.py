@@ -23,7 +23,7 @@ from ..databases.asyncpg import AsyncpgDriver
 from ..databases.outcome import concerns_values
 from ..databases.postgresql import NotForArrays, update_over_arrays, with_literals
 from ..databases.psycopg import PsycopgDriver
-from ..mapping.instance_state import renew
+from ..mapping.rowwise import names
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
 from .core_sql import take_row, update_row
 from .gone import gone, no_longer_stored
@@ -68,7 +68,7 @@ async def update_many(
     there: frozenset[Any] | None = None,
     note: RowNote | None = None,
 ) -> None:
-    """Update the rows, and give each instance, and the values that receivers are told, the values of its row now.
+    """Update the rows, and give the values that receivers are told those that the database has made.
 
     Args:
         transaction: Where they are.
@@ -89,8 +89,6 @@ async def update_many(
         places = [place for place, _ in batch]
         of_batch = None if note is None else (lambda number, places=places: note(places[number]))
         await update_alike(transaction, mapping, [row for _, row in batch], there, of_batch)
-    for _, (state, column_values) in changes:
-        renew(mapping, state, column_values)
 
 
 def alike(mapping: TableMapping, changes: list[tuple[int, Change]]) -> list[list[tuple[int, Change]]]:
@@ -98,8 +96,11 @@ def alike(mapping: TableMapping, changes: list[tuple[int, Change]]) -> list[list
 
     Only those that follow each other, where it matters which is updated first.
     """
-    changed: set[str] = set().union(*[column_values for _, (_, column_values) in changes])
-    is_once = len({state.identity for _, (state, _) in changes}) == len(changes)
+    orders = names([column_values for _, (_, column_values) in changes])
+    if len(set(map(frozenset, orders))) <= 1:
+        return [changes] if changes else []
+    changed: set[str] = set().union(*orders)
+    is_once = len({identity_of(state) for _, (state, _) in changes}) == len(changes)
     if not is_once or not mapping.unique_keys.isdisjoint(changed):
         return [list(run) for _, run in groupby(changes, lambda change: frozenset(change[1][1]))]
     found: dict[frozenset[str], list[tuple[int, Change]]] = {}
@@ -175,6 +176,12 @@ async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows
     raise Refused("the connection is watched, or another driver's")
 
 
+def identity_of(state: InstanceState[Any]) -> tuple[Any, ...]:
+    """Return the primary key of a stored instance."""
+    assert state.key is not None
+    return state.key[1]
+
+
 def made_by(mapping: TableMapping, keys: Sequence[str]) -> list[Any]:
     """Return the columns that the database fills in when the columns ``keys`` are updated."""
     return [each for each in mapping.made_on_update if each.key not in keys]
@@ -186,7 +193,7 @@ def refuse_order(mapping: TableMapping, rows: list[Change]) -> None:
     Raises:
         Refused: A row is there twice, or the columns have to be unique.
     """
-    identities = {state.identity for state, _ in rows}
+    identities = {identity_of(state) for state, _ in rows}
     if len(identities) != len(rows):
         raise Refused("a row is there twice")
     if not mapping.unique_keys.isdisjoint(rows[0][1]):
@@ -206,7 +213,7 @@ async def update_prepared(
     prepared = None if made_by(mapping, keys) else prepared_update(transaction.sync.dialect, mapping, keys)
     if prepared is None:
         raise Refused("the database fills in columns")
-    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
+    parameters = prepared.all_parameters(*values_and_keys(rows))
     async with transaction.turn():
         count = await driver.update_many(transaction, prepared, parameters)
     if count != len(rows):
@@ -228,8 +235,8 @@ async def update_arrays(
     missing = made_by(mapping, keys)
 
     def make() -> PreparedArrays | str:
-        values = {key: bindparam(f"{VALUE}{key}", type_=mapping.table.c[key].type) for key in keys}
-        names = [*[f"{VALUE}{key}" for key in keys], *key_names(len(mapping.primary_key))]
+        values = {key: bindparam(key, type_=mapping.table.c[key].type) for key in keys}
+        names = [*keys, *key_names(len(mapping.primary_key))]
         try:
             statement = update_over_arrays(dialect, mapping.table, by_key(mapping), values, names, missing)
             return PreparedArrays(dialect, statement, missing)
@@ -239,7 +246,7 @@ async def update_arrays(
     prepared = cached(dialect, mapping, ("update many", keys), make)
     if not isinstance(prepared, PreparedArrays):
         raise Refused(str(prepared))
-    arrays = prepared.arrays(parameters_of(rows))
+    arrays = prepared.arrays(*values_and_keys(rows))
     try:
         kinds, parameters = with_literals(driver.kinds(prepared.statement.columns, arrays), arrays)
     except NotForArrays as error:
@@ -255,12 +262,9 @@ async def update_arrays(
     return "one UPDATE over arrays"
 
 
-def parameters_of(rows: list[Change]) -> list[dict[str, Any]]:
-    """Return the values of the binds of rows."""
-    return [
-        key_values(state) | {f"{VALUE}{key}": value for key, value in column_values.items()}
-        for state, column_values in rows
-    ]
+def values_and_keys(rows: list[Change]) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
+    """Return the values of rows, and their primary keys."""
+    return [column_values for _, column_values in rows], [identity_of(state) for state, _ in rows]
 
 
 async def update_cases(
@@ -278,7 +282,7 @@ async def update_cases(
     prepared = prepared_case_update(transaction, mapping, keys)
     if prepared is None:
         raise Refused("the key has several columns, or the statement needs more of SQLAlchemy than its SQL")
-    parameters = prepared.all_parameters([{**column_values, **key_values(state)} for state, column_values in rows])
+    parameters = prepared.all_parameters(*values_and_keys(rows))
     reason = driver.reason_against_cases(parameters)
     if reason is not None:
         raise Refused(reason)
@@ -327,7 +331,11 @@ async def update_by_sqlalchemy(
         .where(*by_key(mapping, None if there is None else target))
         .values({each: bindparam(f"{VALUE}{key}", type_=each.type) for key, each in zip(keys, columns, strict=True)})
     )
-    result = await transaction.connection.execute(statement, parameters_of(rows))
+    parameters = [
+        key_values(state) | {f"{VALUE}{key}": value for key, value in column_values.items()}
+        for state, column_values in rows
+    ]
+    result = await transaction.connection.execute(statement, parameters)
     if there is None and 0 <= result.rowcount < len(rows):
         raise Unwritten
     if missing or result.rowcount != len(rows):

@@ -7,7 +7,7 @@ statement itself is NULL.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
@@ -21,13 +21,14 @@ from ...context import NONE
 from ...progress import BATCH_SIZE
 from ..database import Database
 from ..internals import has_on_conflict, is_made_of_rows, returned_by, spread_out, without_values
-from ..mapping.instance_state import has_expressions, renew, store
+from ..mapping.instance_state import has_expressions, renew_all, store
 from ..mapping.rowwise import types
 from ..mapping.table import TableMapping
-from ..saving.columns import NewRows, Row
+from ..saving.columns import NewRows, at
 from ..saving.firing import fire
 from ..saving.operation import Bulk
 from ..saving.rows_of_keys import Reader
+from ..saving.stored_rows import StoredRows
 from ..transactions.after_commit import queue_of
 from ..transactions.given_connections import begun_by_hand
 from ..transactions.rollback import RollbackScope
@@ -230,12 +231,14 @@ class BulkUpdate(BulkStatement):
     async def write(self, transaction: Transaction, batch: list[dict[str, Any]], first: int) -> None:
         """Update a batch of rows with their signals."""
         pairs = zip(batch, of_columns(self.mapping, batch), strict=True)
-        rows = [self.row(number, values, given) for number, (values, given) in enumerate(pairs, first)]
+        rows = StoredRows(self.mapping)
+        for number, (values, given) in enumerate(pairs, first):
+            self.add(rows, number, values, given)
         self.touched.clear()
-        await self.update(transaction, rows)
+        await self.update(transaction, [rows])
 
-    def row(self, number: int, values: dict[str, Any], given: Mapping[str, Any]) -> Row:
-        """Return the row of the values that a caller gave; ``given`` are the same by the attributes of columns."""
+    def add(self, rows: StoredRows, number: int, values: dict[str, Any], given: Mapping[str, Any]) -> None:
+        """Add the row of the values that a caller gave; ``given`` are the same by the attributes of columns."""
         mapping = self.mapping
         keys = {mapping.attributes[key]: values[mapping.attributes[key]] for key in mapping.primary_key}
         instance = mapping.mapper.class_manager.new_instance()
@@ -247,22 +250,21 @@ class BulkUpdate(BulkStatement):
         column_values = {mapping.keys[name]: value for name, value in written.items()}
         if column_values:
             mapping.complete(column_values, mapping.onupdates)
-        return Row(number, instance, state, values, column_values, None)
+        rows.add_written(number, instance, state, values, column_values)
 
-    async def write_changes(
-        self, transaction: Transaction, mapping: TableMapping, to_write: Sequence[Row], skipped: Sequence[object]
-    ) -> None:
+    async def write_changes(self, transaction: Transaction, rows: StoredRows) -> None:
         """Update the rows by SQLAlchemy's statement, which sees to the session's own instances of them."""
+        mapping = rows.mapping
         names = [mapping.attributes[key] for key in mapping.primary_key]
-        changed = [row for row in to_write if row.column_values]
-        if not changed:
-            return
+        places, states, column_values = rows.to_write()
         self.state.parameters = [
-            {**mapping.by_attribute(row.column_values), **{name: row.values[name] for name in names}} for row in changed
+            {**mapping.by_attribute(row), **{name: rows.values[place][name] for name in names}}
+            for place, row in zip(places, column_values, strict=True)
+            if row
         ]
-        await self.invoke()
-        for row in changed:
-            renew(mapping, row.state, row.column_values)
+        if self.state.parameters:
+            await self.invoke()
+            renew_all(mapping, states, at(rows.loaded, places), column_values)
 
 
 def instance_of(mapping: TableMapping, values: Mapping[str, Any]) -> tuple[Any, InstanceState[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..mapping.instance_state import Snapshot
     from ..mapping.table import TableMapping
 
-__all__ = ["UNTOUCHED", "Before", "Change", "Changed", "Changes", "OfOne", "RollbackScope"]
+__all__ = ["UNTOUCHED", "Before", "Change", "Changed", "ChangedRows", "Changes", "OfOne", "RollbackScope"]
 
 FEWEST: Final = 1024
 """Instances from which on a scope looks for those that are gone."""
@@ -124,6 +124,51 @@ class Changed(OfOne):
             self.before.put_back(state)
 
 
+class ChangedRows:
+    """The earlier conditions of many instances.
+
+    Args:
+        states: The states of the instances.
+        before: The condition of each.
+    """
+
+    __slots__ = ("before", "references")
+
+    def __init__(self, states: Sequence[InstanceState[Any]], before: Sequence[Before]) -> None:
+        self.references = list(map(weakref.ref, states))
+        self.before = before
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    def rows(self) -> list[tuple[InstanceState[Any], Before]]:
+        """Return the states of the instances that are still there, and their earlier conditions."""
+        both = ((reference(), before) for reference, before in zip(self.references, self.before, strict=True))
+        return [(state, before) for state, before in both if state is not None and state.obj() is not None]
+
+    def put_back(self) -> None:
+        """Restore the instances that are still there."""
+        for state, before in reversed(self.rows()):
+            before.put_back(state)
+
+    def is_gone(self) -> bool:
+        """Tell whether none of them is there any more."""
+        return not self.rows()
+
+    def live_states(self) -> list[InstanceState[Any]]:
+        """Return the states of those that are still there."""
+        return [state for state, _ in self.rows()]
+
+    def without(self, known: Container[int]) -> ChangedRows | None:
+        """Return the conditions of those that are still there but for some; ``None`` where there are no others.
+
+        Args:
+            known: The ``id()`` of the states of those.
+        """
+        rows = [(state, before) for state, before in self.rows() if id(state) not in known]
+        return ChangedRows(*zip(*rows, strict=True)) if rows else None
+
+
 class RollbackScope:
     """The part of a rollback, of a transaction or of a savepoint, that concerns instances and not rows.
 
@@ -188,18 +233,24 @@ class RollbackScope:
 
         A transaction of a million saves keeps no more than the program itself does.
         """
-        known: dict[tuple[type[Change], int], InstanceState[Any]] = {}
+        known: dict[type[Change], dict[int, InstanceState[Any]]] = {}
         kept: list[Change] = []
         settled = 0
         for number, change in enumerate(self.done):
             if number == self.settled:
                 settled = len(kept)
             if isinstance(change, OfOne) and change.is_whole:
-                state = change.state()
-                place = type(change), id(state)
-                if state is None or place in known:
+                state, of_kind = change.state(), known.setdefault(type(change), {})
+                if state is None or id(state) in of_kind:
                     continue
-                known[place] = state
+                of_kind[id(state)] = state
+            elif isinstance(change, ChangedRows):
+                of_kind = known.setdefault(Changed, {})
+                left = change.without(of_kind)
+                if left is None:
+                    continue
+                change = left  # noqa: PLW2901 - the part of it that is wanted
+                of_kind.update((id(state), state) for state in left.live_states())
             elif change.is_gone():
                 continue
             kept.append(change)
@@ -258,6 +309,10 @@ class RollbackScope:
             if isinstance(change, Changed) and change.state() is state:
                 self.own = (state, change.before)
                 return
+            for other, before in change.rows() if isinstance(change, ChangedRows) else ():
+                if other is state:
+                    self.own = (state, before)
+                    return
 
     def follow(self) -> None:
         """Let the instance be, where an earlier scope has written it before, and has put it back meanwhile."""
