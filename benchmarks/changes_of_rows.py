@@ -55,8 +55,9 @@ def timed(of: type[Any], name: str, times: list[float], look: bool = False) -> N
 
     def begin(arguments: tuple[Any, ...]) -> float:
         if look:
-            for row in arguments[-1]:
-                types([row.column_values, row.state.committed_state])
+            rows = arguments[-1]
+            for column_values, state in zip(rows.column_values, rows.states, strict=True):
+                types([column_values, state.committed_state])
         return thread_time()
 
     async def run(*arguments: Any) -> Any:

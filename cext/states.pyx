@@ -131,13 +131,14 @@ cdef bint has_any(dict row, tuple keys):
     return False
 
 
-def had_value(list histories not None, states, str name not None, value, unknown):
-    cdef Py_ssize_t i
+def had_value(states, str name not None, value, unknown):
     cdef PyObject *old
-    for i in range(len(histories)):
-        old = PyDict_GetItemWithError(<dict?>histories[i], name)
+    for state in states:
+        committed = state.committed_state
+        old = PyDict_GetItemWithError(committed, name)
         if old == NULL:
-            old = PyDict_GetItemWithError(<dict?>states[i].dict, name)
+            values = state.dict
+            old = PyDict_GetItemWithError(values, name)
         held = unknown if old == NULL else <object>old
         if held is unknown or PyObject_RichCompareBool(held, value, Py_EQ):
             return True

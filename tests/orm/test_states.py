@@ -92,10 +92,7 @@ def test_rows_are_loaded_into_instances(rows, values, width, has_unread, is_know
 def test_old_value_is_found_and_one_that_is_not_known(rows, some, name, value) -> None:
     states = [SimpleNamespace(committed_state=committed, dict=now) for committed, now in some]
     old = [{**now, **committed}.get(name, NOTHING) for committed, now in some]
-    histories = [committed for committed, _ in some]
-    assert rows.had_value(histories, states, name, value, NOTHING) is any(
-        each is NOTHING or each == value for each in old
-    )
+    assert rows.had_value(states, name, value, NOTHING) is any(each is NOTHING or each == value for each in old)
 
 
 @pytest.mark.parametrize("rows", BOTH)
@@ -163,7 +160,7 @@ def test_error_of_a_comparison_with_an_old_value_is_raised(rows) -> None:
         __hash__ = None
 
     with pytest.raises(ArithmeticError):
-        rows.had_value([{"a": Odd()}], [SimpleNamespace(dict={})], "a", 1, NOTHING)
+        rows.had_value([SimpleNamespace(committed_state={"a": Odd()}, dict={})], "a", 1, NOTHING)
 
 
 @pytest.mark.parametrize("rows", BOTH)

@@ -169,19 +169,18 @@ def renew(
     return left
 
 
-def had_value(histories: list[dict[str, Any]], states: Sequence[Any], name: str, value: Any, unknown: object) -> bool:
+def had_value(states: Sequence[Any], name: str, value: Any, unknown: object) -> bool:
     """Tell whether one of some instances may have had a value: it was equal, or is not known.
 
     Args:
-        histories: The ``committed_state`` of each instance.
-        states: The states of the instances, asked where the attribute was not set.
+        states: The states of the instances.
         name: The attribute.
         value: The value.
         unknown: Stands in a state for an old value that is not known.
     """
     found = [
-        history[name] if name in history else state.dict.get(name, unknown)
-        for history, state in zip(histories, states, strict=True)
+        state.committed_state[name] if name in state.committed_state else state.dict.get(name, unknown)
+        for state in states
     ]
     return any(map(is_, found, repeat(unknown))) or value in found
 

@@ -46,4 +46,4 @@ def may_have_been(changes: Changes, key: str, value: Any) -> bool:
     if not changes.is_update:
         return bool(value == None)  # noqa: E711 - as the condition compares
     name = changes.mapping.attributes[key]
-    return had_value(changes.histories(), changes.states, name, value, NO_VALUE)
+    return had_value(changes.states, name, value, NO_VALUE)
