@@ -12,7 +12,7 @@ from weakref import ref
 from aldis.orm.mapping import _pure_states as pure
 
 
-cdef dict differing(columns, committed, dict values, manager, set plain, is_sql, unknown):
+cdef dict differing(columns, committed, dict values, dict equals, set plain, is_sql, unknown):
     """Return the values that differ from their old ones, by column key."""
     # The old values are of a class of their own while attributes are being set: see mapping/settable.py.
     cdef PyObject *before
@@ -27,14 +27,14 @@ cdef dict differing(columns, committed, dict values, manager, set plain, is_sql,
         if (
             old is unknown
             or (type(value) not in plain and is_sql(value))
-            or manager[name].impl.is_equal(value, old) is not True
+            or equals[name](value, old) is not True
         ):
             found[key] = value
     return found
 
 
-def unequal(columns, committed, dict values not None, manager, set plain not None, is_sql, unknown):
-    return differing(columns, committed, values, manager, plain, is_sql, unknown)
+def unequal(columns, committed, dict values not None, dict equals not None, set plain not None, is_sql, unknown):
+    return differing(columns, committed, values, equals, plain, is_sql, unknown)
 
 
 def unequal_of_all(
@@ -42,7 +42,7 @@ def unequal_of_all(
     keys,
     list states not None,
     list loaded not None,
-    manager,
+    dict equals not None,
     set plain not None,
     is_sql,
     unknown,
@@ -52,7 +52,7 @@ def unequal_of_all(
     for i in range(len(states)):
         committed = states[i].committed_state
         pairs = columns if len(committed) > 1 else [(name, keys.get(name)) for name in committed]
-        found.append(differing(pairs, committed, loaded[i], manager, plain, is_sql, unknown))
+        found.append(differing(pairs, committed, loaded[i], equals, plain, is_sql, unknown))
     return found
 
 
@@ -72,24 +72,20 @@ def without(dict values not None, str name not None):
     return others(values, name)
 
 
-def snapshots(kind, list states not None, list loaded not None, str name not None, tuple parts not None):
+def snapshots(list states not None, list loaded not None, str name not None, nothing):
     cdef Py_ssize_t i
-    cdef list found = []
-    nothing, members, contents = parts
+    cdef list keys = [], values = [], committed = [], modified = [], expired = []
     for i in range(len(states)):
         state = states[i]
         if "info" in state.__dict__:
             return None
-        each = kind()
-        each.key = state.key
-        each.values = others(loaded[i], name)
-        each.committed = state.committed_state.copy()
-        each.modified = state.modified
-        expired = state.expired_attributes
-        each.expired = frozenset(expired) if expired else nothing
-        each.members, each.is_made, each.contents = members, False, contents
-        found.append(each)
-    return found
+        keys.append(state.key)
+        values.append(others(loaded[i], name))
+        committed.append(state.committed_state.copy())
+        modified.append(state.modified)
+        names = state.expired_attributes
+        expired.append(frozenset(names) if names else nothing)
+    return keys, values, committed, modified, expired
 
 
 def renew(

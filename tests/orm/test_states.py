@@ -111,17 +111,14 @@ def test_unequal_values_are_found_in_the_order_of_the_columns(rows, values, data
     """Some types take numbers for equal whose texts are alike; of one that compares to ``None`` nothing is known."""
     committed = {name: data.draw(VALUES) for name in values if data.draw(st.booleans())}
     verdicts = {name: data.draw(st.sampled_from([True, False, None])) for name in values}
-    manager = {
-        name: SimpleNamespace(impl=SimpleNamespace(is_equal=lambda *_, verdict=verdict: verdict))
-        for name, verdict in verdicts.items()
-    }
+    equals = {name: lambda *_, verdict=verdict: verdict for name, verdict in verdicts.items()}
     sql = {name for name in values if type(values[name]) not in PLAIN and data.draw(st.booleans())}
     columns = [(name, None if name == "b" else f"column {name}") for name in ("ü", "b", "a", "_sa_instance_state")]
     found = rows.unequal(
         columns,
         committed,
         values,
-        manager,
+        equals,
         PLAIN,
         lambda value: any(value is values[name] for name in sql),
         NOTHING,
@@ -141,8 +138,8 @@ def test_unequal_values_are_found_in_the_order_of_the_columns(rows, values, data
 
 @pytest.mark.parametrize("rows", BOTH)
 def test_old_values_that_note_their_names_are_compared(rows) -> None:
-    manager = {"a": SimpleNamespace(impl=SimpleNamespace(is_equal=lambda *_: False))}
-    assert rows.unequal([("a", "a")], Noting({"a": 1}), {"a": 2}, manager, PLAIN, bool, NOTHING) == {"a": 2}
+    equals = {"a": lambda *_: False}
+    assert rows.unequal([("a", "a")], Noting({"a": 1}), {"a": 2}, equals, PLAIN, bool, NOTHING) == {"a": 2}
 
 
 @pytest.mark.parametrize("rows", BOTH)
@@ -168,21 +165,16 @@ def test_error_of_a_comparison_with_an_old_value_is_raised(rows) -> None:
 def test_unequal_values_of_many_are_those_of_each(rows, loaded, data) -> None:
     committed = [{name: data.draw(VALUES) for name in each if data.draw(st.booleans())} for each in loaded]
     states = [SimpleNamespace(committed_state=each) for each in committed]
-    equal = SimpleNamespace(impl=SimpleNamespace(is_equal=lambda value, old: type(value) is type(old)))
     keys = {name: f"column {name}" for name in ("ü", "a", "_sa_instance_state")}
     columns = [*keys.items(), ("b", None)]
-    manager = dict.fromkeys([*keys, "b", "a long name"], equal)
-    found = rows.unequal_of_all(columns, keys, states, loaded, manager, PLAIN, lambda _: False, NOTHING)
+    equals = dict.fromkeys(keys, lambda value, old: type(value) is type(old))
+    found = rows.unequal_of_all(columns, keys, states, loaded, equals, PLAIN, lambda _: False, NOTHING)
     each_alone = [
-        rows.unequal(columns, old, values, manager, PLAIN, lambda _: False, NOTHING)
+        rows.unequal(columns, old, values, equals, PLAIN, lambda _: False, NOTHING)
         for old, values in zip(committed, loaded, strict=True)
     ]
     assert found == each_alone
     assert [[*row] for row in found] == [[*row] for row in each_alone]
-
-
-class Condition:
-    """Stands for a snapshot."""
 
 
 @pytest.mark.parametrize("rows", BOTH)
@@ -195,27 +187,23 @@ def test_snapshots_share_nothing_with_the_instances(rows, some) -> None:
     ]
     loaded = [values for values, _, _ in some]
     were = [(dict(values), dict(committed), frozenset(expired)) for values, committed, expired in some]
-    found = rows.snapshots(Condition, states, loaded, "a", (nothing, "members", "contents"))
-    for values, committed, expired in some:
-        values.clear(), committed.clear(), expired.clear()
-    for number, (each, (values, committed, expired)) in enumerate(zip(found, were, strict=True)):
-        assert vars(each) == {
-            "key": number,
-            "values": {name: value for name, value in values.items() if name != "a"},
-            "committed": committed,
-            "modified": bool(committed),
-            "expired": expired,
-            "members": "members",
-            "is_made": False,
-            "contents": "contents",
-        }
-        assert expired or each.expired is nothing
+    keys, values, committed, modified, expired = rows.snapshots(states, loaded, "a", nothing)
+    for each in some:
+        for part in each:
+            part.clear()
+    assert keys == [*range(len(some))]
+    assert values == [{name: value for name, value in was.items() if name != "a"} for was, _, _ in were]
+    assert committed == [was for _, was, _ in were]
+    assert modified == [bool(was) for _, was, _ in were]
+    assert expired == [was for _, _, was in were]
+    assert all(each or each is nothing for each in expired)
 
 
 @pytest.mark.parametrize("rows", BOTH)
 def test_instance_with_notes_of_its_own_has_no_plain_snapshot(rows) -> None:
-    state = SimpleNamespace(key=1, committed_state={}, expired_attributes=set(), modified=False, info={})
-    assert rows.snapshots(Condition, [state], [{}], "a", (frozenset(), (), ())) is None
+    state = SimpleNamespace(key=1, committed_state={}, expired_attributes=set(), modified=False)
+    other = SimpleNamespace(**vars(state), info={})
+    assert rows.snapshots([state, other], [{}, {}], "a", frozenset()) is None
 
 
 def updated(**more: object) -> SimpleNamespace:

@@ -14,7 +14,7 @@ from ..errors import MultipleObjectsReturned, ObjectNotFound, UnknownAttributeEr
 from .database import Using, reading, session_on
 from .databases.sqlite import whole
 from .internals import is_limited
-from .mapping.table import attribute, key_equals, mapper_of
+from .mapping.table import attribute, mapper_of
 from .meta import meta_of
 from .transactions.ambient import fetched, turn_on
 
@@ -245,3 +245,24 @@ def value_of(model: type[Any], name: str) -> Any:
         f"{name!r} is a relationship of {model.__name__}, and no value of its rows: "
         f"{f'name {keys}, or ' if keys else ''}load it with options(selectinload({model.__name__}.{name}))."
     )
+
+
+def key_equals(model: type[Any], value: Any) -> list[Any]:
+    """Return the conditions that find the row of a primary key.
+
+    Args:
+        model: The mapped class.
+        value: The key; a tuple, where it has several columns.
+
+    Raises:
+        TypeError: It has not as many values as the primary key has columns.
+    """
+    mapper = mapper_of(model)
+    columns = mapper.primary_key
+    values = value if len(columns) > 1 and isinstance(value, tuple | list) else (value,)
+    if len(values) != len(columns):
+        names = [mapper.get_property_by_column(column).key for column in columns]
+        raise TypeError(
+            f"pk is {value!r}, and {model.__name__}'s primary key is {', '.join(names)}: give a tuple of these."
+        )
+    return [column == each for column, each in zip(columns, values, strict=True)]

@@ -14,6 +14,9 @@ from weakref import ref
 
 __all__ = ["had_value", "load", "mark", "renew", "snapshots", "unequal", "unequal_of_all", "without"]
 
+Conditions = tuple[list[Any], ...]
+"""The keys, values, histories, flags and expired attributes of instances."""
+
 VALUES: Final = attrgetter("__dict__")
 
 consume: Final[Callable[[Iterable[object]], None]] = deque[object](maxlen=0).extend
@@ -24,7 +27,7 @@ def unequal(
     columns: Iterable[tuple[str, str | None]],
     committed: dict[str, Any],
     values: dict[str, Any],
-    manager: Any,
+    equals: Mapping[str, Callable[[Any, Any], Any]],
     plain: set[type[Any]],
     is_sql: Callable[[Any], bool],
     unknown: object,
@@ -35,7 +38,7 @@ def unequal(
         columns: The name of each attribute, and the key of its column; ``None``, if it has none.
         committed: The old values.
         values: The values now.
-        manager: SQLAlchemy's manager of the class.
+        equals: The functions that compare two values of an attribute, by its name.
         plain: Types that are no SQL expressions'.
         is_sql: Tells whether another value is one.
         unknown: Stands for an old value that is not known.
@@ -47,11 +50,7 @@ def unequal(
     for name, key in columns:
         if key is not None and name in committed:
             value, old = values[name], committed[name]
-            if (
-                old is unknown
-                or (type(value) not in plain and is_sql(value))
-                or manager[name].impl.is_equal(value, old) is not True
-            ):
+            if old is unknown or (type(value) not in plain and is_sql(value)) or equals[name](value, old) is not True:
                 found[key] = value
     return found
 
@@ -61,7 +60,7 @@ def unequal_of_all(
     keys: Mapping[str, str],
     states: Sequence[Any],
     loaded: Sequence[dict[str, Any]],
-    manager: Any,
+    equals: Mapping[str, Callable[[Any, Any], Any]],
     plain: set[type[Any]],
     is_sql: Callable[[Any], bool],
     unknown: object,
@@ -73,7 +72,7 @@ def unequal_of_all(
         keys: The same by name.
         states: The states of the instances.
         loaded: Their values.
-        manager: SQLAlchemy's manager of the class.
+        equals: The functions that compare two values of an attribute, by its name.
         plain: Types that are no SQL expressions'.
         is_sql: Tells whether another value is one.
         unknown: Stands for an old value that is not known.
@@ -86,7 +85,7 @@ def unequal_of_all(
         committed = state.committed_state
         # One that changed is the common case; several are written in the order of the columns.
         pairs = columns if len(committed) > 1 else [(name, keys.get(name)) for name in committed]
-        found.append(unequal(pairs, committed, values, manager, plain, is_sql, unknown))
+        found.append(unequal(pairs, committed, values, equals, plain, is_sql, unknown))
     return found
 
 
@@ -100,35 +99,28 @@ def without(values: dict[str, Any], name: str) -> dict[str, Any]:
     return {each: value for each, value in values.items() if each != name}
 
 
-def snapshots(
-    kind: Callable[[], Any], states: Sequence[Any], loaded: Sequence[dict[str, Any]], name: str, parts: tuple[Any, ...]
-) -> list[Any] | None:
+def snapshots(states: Sequence[Any], loaded: Sequence[dict[str, Any]], name: str, nothing: object) -> Conditions | None:
     """Return the conditions of instances whose class keeps no collections and no Mutable values.
 
     Args:
-        kind: Makes an empty :class:`~aldis.orm.mapping.snapshot.Snapshot`.
         states: The states of the instances.
         loaded: Their values.
         name: Where an instance has its state, among its values.
-        parts: What such a snapshot has for attributes that are expired, if none is, for members, and for contents.
+        nothing: Stands for the attributes that are expired where none is.
 
     Returns:
-        The conditions; ``None`` if an instance has notes of its own in ``info``.
+        Of each instance its key, its values, its history, whether it is modified, and the attributes that are expired,
+        in lists; ``None`` if an instance has notes of its own in ``info``.
     """
-    nothing, members, contents = parts
-    found = []
-    for state, values in zip(states, loaded, strict=True):
-        if "info" in state.__dict__:
-            return None
-        each = kind()
-        each.key = state.key
-        each.values = without(values, name)
-        each.committed = state.committed_state.copy()
-        each.modified = state.modified
-        each.expired = frozenset(state.expired_attributes) or nothing
-        each.members, each.is_made, each.contents = members, False, contents
-        found.append(each)
-    return found
+    if any("info" in state.__dict__ for state in states):
+        return None
+    return (
+        [state.key for state in states],
+        [without(values, name) for values in loaded],
+        [state.committed_state.copy() for state in states],
+        [state.modified for state in states],
+        [frozenset(state.expired_attributes) or nothing for state in states],
+    )
 
 
 def renew(

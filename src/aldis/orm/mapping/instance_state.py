@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ClauseElement
@@ -15,8 +14,8 @@ from .many_to_many import is_unloaded
 from .members import COLLECTIONS, NO_MEMBERS, give_links_back, links_of, members_of, was_made
 from .mutable_contents import MUTABLES, Contents, adopt, contents_of, give_contents_back
 from .rowwise import renew as renew_plain
-from .rowwise import snapshots, unequal, unequal_of_all, without
 from .rowwise import types as types_of
+from .rowwise import unequal, unequal_of_all, without
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
     from .table import TableMapping
 
 __all__ = [
+    "NOTHING",
     "PLAIN",
     "STATE",
+    "UNCHANGING",
     "Snapshot",
     "changed",
     "changed_of_all",
@@ -39,7 +40,6 @@ __all__ = [
     "renew_all",
     "settle_modified",
     "show_again",
-    "snapshots_of",
     "store",
     "unset",
 ]
@@ -57,11 +57,7 @@ PLAIN: Final[set[type[Any]]] = {str, int, float, bool, bytes, type(None)}
 
 
 class Snapshot:
-    """The present condition of an instance: its values, its history, and whether it is stored.
-
-    Of ten thousand, Python's garbage collector has as little to look at as can be: dicts of plain values it leaves
-    alone, and the collection that these would cause takes as long as a third of an UPDATE of all their rows.
-    """
+    """The present condition of an instance: its values, its history, and whether it is stored."""
 
     __slots__ = ("committed", "contents", "expired", "is_made", "key", "members", "modified", "values")
 
@@ -125,27 +121,6 @@ class Snapshot:
             adapter = getattr(value, "_sa_adapter", None)
             if adapter is not None:
                 adapter.invalidated = False  # a flush that was undone has expired the collection
-
-
-def snapshots_of(
-    mapping: TableMapping, states: list[InstanceState[Any]], loaded: list[dict[str, Any]]
-) -> list[Snapshot]:
-    """Return the present conditions of instances of one class.
-
-    Args:
-        mapping: The mapping of the class.
-        states: The states of the instances.
-        loaded: Their values.
-    """
-    known = mapping.mapper.class_manager.info
-    found = None
-    if known.get(COLLECTIONS) == () and known.get(MUTABLES) == ():
-        found = snapshots(EMPTY, states, loaded, STATE, (NOTHING, NO_MEMBERS, UNCHANGING))
-    return list(map(Snapshot, states)) if found is None else found
-
-
-EMPTY: Final = partial(Snapshot.__new__, Snapshot)
-"""Makes a snapshot that has nothing yet."""
 
 
 def detach(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> None:
@@ -312,15 +287,14 @@ def changed(mapping: TableMapping, state: InstanceState[Any]) -> dict[str, Any]:
         return {}
     # One that changed is the common case; several are written in the order of the columns, as others of their batch.
     columns = mapping.columns if len(committed) > 1 else [(name, mapping.keys.get(name)) for name in committed]
-    return unequal(columns, committed, state.dict, state.manager, PLAIN, is_sql, NO_VALUE)
+    return unequal(columns, committed, state.dict, mapping.equals, PLAIN, is_sql, NO_VALUE)
 
 
 def changed_of_all(
     mapping: TableMapping, states: list[InstanceState[Any]], loaded: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the same of many instances of one class, whose values are ``loaded``."""
-    manager = mapping.mapper.class_manager
-    return unequal_of_all(mapping.columns, mapping.keys, states, loaded, manager, PLAIN, is_sql, NO_VALUE)
+    return unequal_of_all(mapping.columns, mapping.keys, states, loaded, mapping.equals, PLAIN, is_sql, NO_VALUE)
 
 
 def put_back(session: Session, state: InstanceState[Any]) -> None:

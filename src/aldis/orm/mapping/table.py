@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Table, UniqueConstraint, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql.schema import ColumnElementColumnDefault
+from sqlalchemy.types import TypeEngine
 
 from ...errors import ConfigurationError, UnknownAttributeError
 from ...suggestions import did_you_mean
@@ -32,7 +33,6 @@ __all__ = [
     "attribute",
     "hint",
     "is_listened",
-    "key_equals",
     "maker_of_rows",
     "mapper_of",
     "picker",
@@ -152,6 +152,14 @@ class TableMapping:
     def row_of(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """The function that makes the row of an instance's values, by column key; a KeyError, where one is missing."""
         return maker_of_rows((key, name) for name, key in self.columns)
+
+    @cached_property
+    def equals(self) -> dict[str, Callable[[Any, Any], Any]]:
+        """The functions that compare two values of a column's attribute as its type does, by the attribute's name."""
+        manager = self.mapper.class_manager
+        compared = {name: manager[name].impl.is_equal for name in self.keys}
+        plain = TypeEngine.compare_values  # ``==``, which the operator module has in C
+        return {name: eq if getattr(each, "__func__", None) is plain else each for name, each in compared.items()}
 
     @cached_property
     def is_named_alike(self) -> bool:
@@ -277,27 +285,6 @@ def attribute(model: type[Any], name: str) -> Any:
     if name not in known:
         raise UnknownAttributeError(f"{name!r} is no attribute of {model.__name__}.{hint(name, known)}")
     return getattr(model, name)
-
-
-def key_equals(model: type[Any], value: Any) -> list[Any]:
-    """Return the conditions that find the row of a primary key.
-
-    Args:
-        model: The mapped class.
-        value: The key; a tuple, where it has several columns.
-
-    Raises:
-        TypeError: It has not as many values as the primary key has columns.
-    """
-    mapper = mapper_of(model)
-    columns = mapper.primary_key
-    values = value if len(columns) > 1 and isinstance(value, tuple | list) else (value,)
-    if len(values) != len(columns):
-        names = [mapper.get_property_by_column(column).key for column in columns]
-        raise TypeError(
-            f"pk is {value!r}, and {model.__name__}'s primary key is {', '.join(names)}: give a tuple of these."
-        )
-    return [column == each for column, each in zip(columns, values, strict=True)]
 
 
 def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

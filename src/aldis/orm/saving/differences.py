@@ -7,8 +7,6 @@ from itertools import repeat
 from operator import eq, is_
 from typing import Any
 
-from sqlalchemy.types import TypeEngine
-
 from ...dispatch.changes import Change
 from ...dispatch.made_column import MadeColumn
 from ..mapping.rowwise import changes_of
@@ -62,10 +60,8 @@ def differing(columns: Iterable[Compared], count: int) -> Differences:
     """
     found: list[tuple[str, Sequence[Any], Sequence[Any], Sequence[Any] | None]] = []
     for name, old, new, is_equal in columns:
-        if getattr(is_equal, "__func__", None) is TypeEngine.compare_values:
-            is_equal = eq  # noqa: PLW2901 - the same, in C
-            if type(new) is tuple and new == old:
-                continue
+        if is_equal is eq and type(new) is tuple and new == old:
+            continue
         if is_equal is None or is_never(is_equal, new, old):
             found.append((name, old, new, None))
             continue

@@ -179,9 +179,13 @@ class Bulk(BulkInserts):
             skipped = [rows.instances[place] for place in sorted(rows.skipped)]
             await unit_of_work.write(transaction, mapping, pairs, True, left_out=skipped)
         else:
-            changes = list(zip(states, column_values, strict=True))
             await writers.update_many(
-                transaction, mapping, changes, self.there, lambda place: rows.note(places[place], self.name)
+                transaction,
+                mapping,
+                states,
+                column_values,
+                self.there,
+                lambda place: rows.note(places[place], self.name),
             )
             renew_all(mapping, states, at(rows.loaded, places), column_values)
 

@@ -200,7 +200,6 @@ class Changes:
         Args:
             columns: The old values, by attribute name.
         """
-        manager = self.mapping.mapper.class_manager
         compared: list[Compared] = []
         for name, old in columns.items():
             key = self.mapping.keys[name]
@@ -208,7 +207,7 @@ class Changes:
                 new = [row[key] for row in self.rows]
             except KeyError:  # a receiver has taken it out of some rows
                 new = [row.get(key, before) for row, before in zip(self.rows, old, strict=True)]
-            compared.append((name, old, new, manager[name].impl.is_equal))
+            compared.append((name, old, new, self.mapping.equals[name]))
         return differing(compared, len(self.rows))
 
     def is_idle_before(self) -> bool:
@@ -302,13 +301,12 @@ class Changes:
 
     def changed(self, number: int, old: dict[str, Any], new: dict[str, Any]) -> Changed:
         """Return the values that differ, as the attributes' types compare."""
-        manager = self.states[number].manager
         found = {}
         for name, value in new.items():
             before = old[name]
             if before is NO_VALUE:
                 before = None
-            if is_sql(value) or manager[name].impl.is_equal(value, before) is not True:
+            if is_sql(value) or self.mapping.equals[name](value, before) is not True:
                 found[name] = Change(before, value)
         return found
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...context import NONE
-from ..mapping.instance_state import Snapshot, changed, changed_of_all, settle_modified, snapshots_of
+from ..mapping.instance_state import changed, changed_of_all, settle_modified
 from ..mapping.pending_changes import wait_again, waiting_changes
+from ..mapping.snapshots import Snapshots, snapshots_of
 from ..mapping.table import TableMapping, mapping_of
 from ..transactions.rollback import ChangedRows
 from .columns import VALUES, BatchRows, at
@@ -15,6 +16,8 @@ from .firing import NOTHING_PASSED
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
+
+    from ..mapping.instance_state import Snapshot
 
 __all__ = ["StoredRows", "rows_of"]
 
@@ -30,7 +33,7 @@ class StoredRows(BatchRows):
         super().__init__(mapping)
         self.loaded: list[dict[str, Any]] = []
         """The values of each instance, by attribute name: its ``__dict__``."""
-        self.before: list[Snapshot] = []
+        self.before = Snapshots({})
         """The earlier condition of each instance; none of any where the operation itself has made them."""
         self.waiting: dict[int, Sequence[tuple[str, Any]]] = {}
         """The attributes whose change waits while a default is written, with their values, by the row's place."""
@@ -56,10 +59,10 @@ class StoredRows(BatchRows):
         states: list[InstanceState[Any]],
         names: Collection[str] | None = None,
     ) -> None:
-        """Add instances, passed as they are, the first of which stands at ``first``; see :meth:`add`."""
-        begin, count = len(self), len(states)
+        """Be the batch of these instances, passed as they are, the first of which stands at ``first``."""
+        count = len(states)
         loaded = list(map(VALUES, instances))
-        self.before += snapshots_of(self.mapping, states, loaded)
+        self.before = snapshots_of(self.mapping, states, loaded)
         self.column_values += changed_of_all(self.mapping, states, loaded)
         self.numbers += range(first, first + count)
         self.instances += instances
@@ -69,7 +72,7 @@ class StoredRows(BatchRows):
         self.named += [NONE] * count
         self.counts += [1] * count
         if names is not None or self.mapping.onupdates:
-            for place in range(begin, begin + count):
+            for place in range(count):
                 self.complete(place, names)
 
     def add_written(
@@ -114,7 +117,7 @@ class StoredRows(BatchRows):
         if not self.before:
             return iter(())
         places = range(len(self)) if places is None else places
-        return zip(at(self.states, places), at(self.before, places), strict=True)
+        return ((self.states[place], self.before[place]) for place in places)
 
     def skip(self, place: int) -> None:
         """Leave out the row at a place: a receiver asks for it."""

@@ -239,13 +239,12 @@ class Group:
 
     def given(self) -> Differences:
         """Return the changes that the statement makes to each row, as far as they are known before."""
-        manager = self.mapping.mapper.class_manager
         compared = []
         for column, name, old in zip(self.batches.columns, self.names, self.columns, strict=True):
             if name is not None and column.key in self.batches.column_values:
                 value = self.batches.column_values[column.key]
                 new = [value] * len(self.rows)
-                compared.append((name, old, new, None if is_sql(value) else manager[name].impl.is_equal))
+                compared.append((name, old, new, None if is_sql(value) else self.mapping.equals[name]))
         return differing(compared, len(self.rows))
 
     def refuse_changed(self) -> None:
@@ -338,11 +337,10 @@ class Group:
 
     def changed(self, columns: Sequence[Sequence[Any]]) -> Differences:
         """Return the changes that were written of each row."""
-        manager = self.mapping.mapper.class_manager
         compared = []
         for name, old, new in zip(self.names, self.columns, columns, strict=True):
             if name is not None and new is not old:
-                compared.append((name, old, new, manager[name].impl.is_equal))
+                compared.append((name, old, new, self.mapping.equals[name]))
         return differing(compared, len(self.rows))
 
     def stored(self, new: list[Sequence[Any] | None]) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, column, table, update
 
@@ -25,6 +25,7 @@ from ..databases.postgresql import NotForArrays, update_over_arrays, with_litera
 from ..databases.psycopg import PsycopgDriver
 from ..mapping.rowwise import names
 from .attempts import REFUSALS, Attempt, Refused, RowNote, naming
+from .columns import KEY, at
 from .core_sql import take_row, update_row
 from .gone import gone, no_longer_stored
 from .prepared import (
@@ -50,11 +51,23 @@ __all__ = ["update_many"]
 
 LOG: Final = logging.getLogger("aldis.writers")
 
-Change = tuple["InstanceState[Any]", dict[str, Any]]
-"""A stored instance, and the values that are written of it, by column key."""
-
 VALUE: Final = "aldis_value_"
 """The prefix of the parameters with the new values: a key that is updated is a parameter twice."""
+
+
+class Updates(NamedTuple):
+    """Stored rows that are updated, in lists side by side."""
+
+    states: list[InstanceState[Any]]
+    """The states of the instances."""
+    column_values: list[dict[str, Any]]
+    """The values that are written of each, by column key."""
+    identities: list[tuple[Any, ...]]
+    """Their primary keys."""
+
+    def at(self, places: Sequence[int]) -> Updates:
+        """Return the rows at some places."""
+        return Updates(at(self.states, places), at(self.column_values, places), at(self.identities, places))
 
 
 class Unwritten(Exception):
@@ -64,7 +77,8 @@ class Unwritten(Exception):
 async def update_many(
     transaction: Transaction,
     mapping: TableMapping,
-    rows: Sequence[Change],
+    states: list[InstanceState[Any]],
+    column_values: list[dict[str, Any]],
     there: frozenset[Any] | None = None,
     note: RowNote | None = None,
 ) -> None:
@@ -73,7 +87,8 @@ async def update_many(
     Args:
         transaction: Where they are.
         mapping: Their class.
-        rows: The instances' states, and the values to write.
+        states: The instances' states.
+        column_values: The values to write of each, by column key; rows without any are passed over.
         there: The columns that the table has, if the model is ahead of it, in the middle of its migrations.
         note: Returns the note on an error of the row at a place among these.
 
@@ -82,37 +97,41 @@ async def update_many(
         TransactionEndedError: The transaction that had stored an instance was rolled back meanwhile.
         DBAPIError: As SQLAlchemy raises it, of the one row that the database refused.
     """
-    changes = [(place, row) for place, row in enumerate(rows) if row[1]]
-    if (unstored := next((state for _, (state, _) in changes if state.key is None), None)) is not None:
-        raise no_longer_stored(unstored)
-    for batch in alike(mapping, changes):
-        places = [place for place, _ in batch]
-        of_batch = None if note is None else (lambda number, places=places: note(places[number]))
-        await update_alike(transaction, mapping, [row for _, row in batch], there, of_batch)
+    places: Sequence[int] = range(len(states))
+    if not all(column_values):
+        places = [place for place in places if column_values[place]]
+        states, column_values = at(states, places), at(column_values, places)
+    keys = list(map(KEY, states))
+    if None in keys:
+        raise no_longer_stored(states[keys.index(None)])
+    rows = Updates(states, column_values, [key[1] for key in keys])
+    for batch in alike(mapping, rows):
+        of_batch = None if note is None else (lambda number, batch=batch: note(places[batch[number]]))
+        await update_alike(transaction, mapping, rows.at(batch), there, of_batch)
 
 
-def alike(mapping: TableMapping, changes: list[tuple[int, Change]]) -> list[list[tuple[int, Change]]]:
-    """Return rows that change the same columns together, in the order of the first of them.
+def alike(mapping: TableMapping, rows: Updates) -> list[Sequence[int]]:
+    """Return the places of rows that change the same columns together, in the order of the first of them.
 
     Only those that follow each other, where it matters which is updated first.
     """
-    orders = names([column_values for _, (_, column_values) in changes])
+    orders = names(rows.column_values)
     if len(set(map(frozenset, orders))) <= 1:
-        return [changes] if changes else []
-    changed: set[str] = set().union(*orders)
-    is_once = len({identity_of(state) for _, (state, _) in changes}) == len(changes)
-    if not is_once or not mapping.unique_keys.isdisjoint(changed):
-        return [list(run) for _, run in groupby(changes, lambda change: frozenset(change[1][1]))]
-    found: dict[frozenset[str], list[tuple[int, Change]]] = {}
-    for change in changes:
-        found.setdefault(frozenset(change[1][1]), []).append(change)
+        return [range(len(rows.states))] if rows.states else []
+    columns = [frozenset(row) for row in rows.column_values]
+    is_once = len(set(rows.identities)) == len(columns)
+    if not is_once or not mapping.unique_keys.isdisjoint(set().union(*orders)):
+        return [list(run) for _, run in groupby(range(len(columns)), columns.__getitem__)]
+    found: dict[frozenset[str], list[int]] = {}
+    for place, each in enumerate(columns):
+        found.setdefault(each, []).append(place)
     return list(found.values())
 
 
 async def update_alike(
     transaction: Transaction,
     mapping: TableMapping,
-    rows: list[Change],
+    rows: Updates,
     there: frozenset[Any] | None,
     note: RowNote | None,
 ) -> None:
@@ -120,21 +139,21 @@ async def update_alike(
     if there is not None:  # of a table that has other columns than the model
         await update_by_sqlalchemy(transaction, mapping, rows, there)
         return
-    if len(rows) > 1:
+    if len(rows.states) > 1:
         try:
             way = await update_together(transaction, mapping, rows)
         except Refused as refused:
-            LOG.debug("%d rows of %s: updated one by one: %s", len(rows), mapping.table, refused)
+            LOG.debug("%d rows of %s: updated one by one: %s", len(rows.states), mapping.table, refused)
         else:
-            LOG.debug("%d rows of %s: updated by %s", len(rows), mapping.table, way)
+            LOG.debug("%d rows of %s: updated by %s", len(rows.states), mapping.table, way)
             return
-    for number, (state, column_values) in enumerate(rows):
+    for number, (state, column_values) in enumerate(zip(rows.states, rows.column_values, strict=True)):
         with naming(note, number):
             if not await update_row(transaction, mapping, state, column_values):
                 raise gone(state)
 
 
-async def update_together(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
+async def update_together(transaction: Transaction, mapping: TableMapping, rows: Updates) -> str:
     """Update rows that change the same columns by one statement, or by an executemany; return its name.
 
     Raises:
@@ -145,7 +164,7 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
             try:
                 return await update_by_driver(transaction, mapping, rows)
             except Refused as refused:
-                LOG.debug("%d rows of %s: not updated in one statement: %s", len(rows), mapping.table, refused)
+                LOG.debug("%d rows of %s: not updated in one statement: %s", len(rows.states), mapping.table, refused)
             await update_by_sqlalchemy(transaction, mapping, rows, None)
         except REFUSALS as error:
             if not concerns_values(error):
@@ -159,7 +178,7 @@ async def update_together(transaction: Transaction, mapping: TableMapping, rows:
         return "SQLAlchemy's executemany"
 
 
-async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows: list[Change]) -> str:
+async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows: Updates) -> str:
     """Update rows that change the same columns by one statement of the driver's; return its name.
 
     Raises:
@@ -176,32 +195,25 @@ async def update_by_driver(transaction: Transaction, mapping: TableMapping, rows
     raise Refused("the connection is watched, or another driver's")
 
 
-def identity_of(state: InstanceState[Any]) -> tuple[Any, ...]:
-    """Return the primary key of a stored instance."""
-    assert state.key is not None
-    return state.key[1]
-
-
 def made_by(mapping: TableMapping, keys: Sequence[str]) -> list[Any]:
     """Return the columns that the database fills in when the columns ``keys`` are updated."""
     return [each for each in mapping.made_on_update if each.key not in keys]
 
 
-def refuse_order(mapping: TableMapping, rows: list[Change]) -> None:
+def refuse_order(mapping: TableMapping, rows: Updates) -> None:
     """Refuse rows of which it matters which is updated first.
 
     Raises:
         Refused: A row is there twice, or the columns have to be unique.
     """
-    identities = {identity_of(state) for state, _ in rows}
-    if len(identities) != len(rows):
+    if len(set(rows.identities)) != len(rows.states):
         raise Refused("a row is there twice")
-    if not mapping.unique_keys.isdisjoint(rows[0][1]):
+    if not mapping.unique_keys.isdisjoint(rows.column_values[0]):
         raise Refused("a column is updated that has to be unique")
 
 
 async def update_prepared(
-    transaction: Transaction, driver: AiosqliteDriver, mapping: TableMapping, rows: list[Change]
+    transaction: Transaction, driver: AiosqliteDriver, mapping: TableMapping, rows: Updates
 ) -> str:
     """Update rows on SQLite.
 
@@ -209,20 +221,20 @@ async def update_prepared(
         Refused: SQLAlchemy has to write them.
         Unwritten: A row was not written.
     """
-    keys = tuple(rows[0][1])
+    keys = tuple(rows.column_values[0])
     prepared = None if made_by(mapping, keys) else prepared_update(transaction.sync.dialect, mapping, keys)
     if prepared is None:
         raise Refused("the database fills in columns")
-    parameters = prepared.all_parameters(*values_and_keys(rows))
+    parameters = prepared.all_parameters(rows.column_values, rows.identities)
     async with transaction.turn():
         count = await driver.update_many(transaction, prepared, parameters)
-    if count != len(rows):
+    if count != len(rows.states):
         raise Unwritten
     return "executemany"
 
 
 async def update_arrays(
-    transaction: Transaction, driver: AsyncpgDriver | PsycopgDriver, mapping: TableMapping, rows: list[Change]
+    transaction: Transaction, driver: AsyncpgDriver | PsycopgDriver, mapping: TableMapping, rows: Updates
 ) -> str:
     """Update rows on PostgreSQL, each column as an array.
 
@@ -231,7 +243,7 @@ async def update_arrays(
         Unwritten: A row was not written.
     """
     refuse_order(mapping, rows)
-    dialect, keys = transaction.sync.dialect, tuple(rows[0][1])
+    dialect, keys = transaction.sync.dialect, tuple(rows.column_values[0])
     missing = made_by(mapping, keys)
 
     def make() -> PreparedArrays | str:
@@ -246,7 +258,7 @@ async def update_arrays(
     prepared = cached(dialect, mapping, ("update many", keys), make)
     if not isinstance(prepared, PreparedArrays):
         raise Refused(str(prepared))
-    arrays = prepared.arrays(*values_and_keys(rows))
+    arrays = prepared.arrays(rows.column_values, rows.identities)
     try:
         kinds, parameters = with_literals(driver.kinds(prepared.statement.columns, arrays), arrays)
     except NotForArrays as error:
@@ -255,21 +267,14 @@ async def update_arrays(
     async with transaction.turn():
         returned, _ = await driver.run_arrays(transaction, sql, parameters, returns=True)
     by_number = {row[0]: row for row in returned}
-    if len(by_number) != len(rows):
+    if len(by_number) != len(rows.states):
         raise Unwritten
-    for number, (_, column_values) in enumerate(rows, 1) if missing else ():
+    for number, column_values in enumerate(rows.column_values, 1) if missing else ():
         take_row(prepared.returns, column_values, by_number[number][1:])
     return "one UPDATE over arrays"
 
 
-def values_and_keys(rows: list[Change]) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
-    """Return the values of rows, and their primary keys."""
-    return [column_values for _, column_values in rows], [identity_of(state) for state, _ in rows]
-
-
-async def update_cases(
-    transaction: Transaction, driver: AsyncmyDriver, mapping: TableMapping, rows: list[Change]
-) -> str:
+async def update_cases(transaction: Transaction, driver: AsyncmyDriver, mapping: TableMapping, rows: Updates) -> str:
     """Update rows on MariaDB, each column by a CASE of the key.
 
     Raises:
@@ -277,18 +282,18 @@ async def update_cases(
         Unwritten: A row was not written.
     """
     refuse_order(mapping, rows)
-    keys = tuple(rows[0][1])
+    keys = tuple(rows.column_values[0])
     missing = made_by(mapping, keys)
     prepared = prepared_case_update(transaction, mapping, keys)
     if prepared is None:
         raise Refused("the key has several columns, or the statement needs more of SQLAlchemy than its SQL")
-    parameters = prepared.all_parameters(*values_and_keys(rows))
+    parameters = prepared.all_parameters(rows.column_values, rows.identities)
     reason = driver.reason_against_cases(parameters)
     if reason is not None:
         raise Refused(reason)
     async with transaction.turn():
         count = await driver.update_cases(transaction, prepared, parameters)
-    if count != len(rows):
+    if count != len(rows.states):
         raise Unwritten
     if missing:
         await look(transaction, mapping, rows, missing)
@@ -311,7 +316,7 @@ def prepared_case_update(transaction: Transaction, mapping: TableMapping, keys: 
 
 
 async def update_by_sqlalchemy(
-    transaction: Transaction, mapping: TableMapping, rows: list[Change], there: frozenset[Any] | None
+    transaction: Transaction, mapping: TableMapping, rows: Updates, there: frozenset[Any] | None
 ) -> None:
     """Update rows on SQLAlchemy's own road.
 
@@ -320,7 +325,7 @@ async def update_by_sqlalchemy(
         ObjectNotFound: A row is gone, where the database does not say how many were written.
     """
     # Of a table that SQLAlchemy knows, an UPDATE sets the columns with an onupdate too.
-    keys = tuple(rows[0][1])
+    keys = tuple(rows.column_values[0])
     missing = [each for each in made_by(mapping, keys) if there is None or each in there]
     target = mapping.table if there is None else bare(mapping.table)
     columns = [
@@ -333,12 +338,12 @@ async def update_by_sqlalchemy(
     )
     parameters = [
         key_values(state) | {f"{VALUE}{key}": value for key, value in column_values.items()}
-        for state, column_values in rows
+        for state, column_values in zip(rows.states, rows.column_values, strict=True)
     ]
     result = await transaction.connection.execute(statement, parameters)
-    if there is None and 0 <= result.rowcount < len(rows):
+    if there is None and 0 <= result.rowcount < len(rows.states):
         raise Unwritten
-    if missing or result.rowcount != len(rows):
+    if missing or result.rowcount != len(rows.states):
         await look(transaction, mapping, rows, missing)
 
 
@@ -347,23 +352,19 @@ def bare(of: Table) -> TableClause:
     return table(of.name, *(column(each.name, each.type) for each in of.columns), schema=of.schema)
 
 
-async def look(transaction: Transaction, mapping: TableMapping, rows: list[Change], made: list[Any]) -> None:
+async def look(transaction: Transaction, mapping: TableMapping, rows: Updates, made: list[Any]) -> None:
     """Read the values that the database has made, and make sure that no row was missing.
 
     Raises:
         ObjectNotFound: One was.
     """
     key = [mapping.table.columns[name] for name in mapping.primary_key]
-    now = [new_key(mapping, state, column_values) for state, column_values in rows]
+    now = [
+        tuple([column_values.get(name, value) for name, value in zip(mapping.primary_key, identity, strict=True)])
+        for column_values, identity in zip(rows.column_values, rows.identities, strict=True)
+    ]  # the primary key that each has after its update
     found = await rows_of_keys(reader_on(transaction), key, made, now)
-    for (state, column_values), where in zip(rows, now, strict=True):
+    for state, column_values, where in zip(rows.states, rows.column_values, now, strict=True):
         if where not in found:
             raise gone(state)
         column_values.update((column.key, value) for column, value in zip(made, found[where], strict=True))
-
-
-def new_key(mapping: TableMapping, state: InstanceState[Any], column_values: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the primary key that a row has after its update."""
-    return tuple(
-        column_values.get(name, value) for name, value in zip(mapping.primary_key, state.identity or (), strict=True)
-    )

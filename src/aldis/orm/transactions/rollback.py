@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState
 
     from ..mapping.instance_state import Snapshot
+    from ..mapping.snapshots import Snapshots
     from ..mapping.table import TableMapping
 
 __all__ = ["UNTOUCHED", "Before", "Change", "Changed", "ChangedRows", "Changes", "OfOne", "RollbackScope"]
@@ -127,37 +128,38 @@ class Changed(OfOne):
 class ChangedRows:
     """The earlier conditions of many instances.
 
+    It keeps the states of the instances, which do not keep these alive.
+
     Args:
         states: The states of the instances.
         before: The condition of each.
     """
 
-    __slots__ = ("before", "references")
+    __slots__ = ("before", "states")
 
-    def __init__(self, states: Sequence[InstanceState[Any]], before: Sequence[Before]) -> None:
-        self.references = list(map(weakref.ref, states))
-        self.before = before
+    def __init__(self, states: Sequence[InstanceState[Any]], before: Snapshots) -> None:
+        self.states, self.before = states, before
 
     def __len__(self) -> int:
-        return len(self.references)
-
-    def rows(self) -> list[tuple[InstanceState[Any], Before]]:
-        """Return the states of the instances that are still there, and their earlier conditions."""
-        both = ((reference(), before) for reference, before in zip(self.references, self.before, strict=True))
-        return [(state, before) for state, before in both if state is not None and state.obj() is not None]
+        return len(self.states)
 
     def put_back(self) -> None:
         """Restore the instances that are still there."""
-        for state, before in reversed(self.rows()):
-            before.put_back(state)
+        for place in reversed(range(len(self))):
+            if self.states[place].obj() is not None:
+                self.before[place].put_back(self.states[place])
 
     def is_gone(self) -> bool:
         """Tell whether none of them is there any more."""
-        return not self.rows()
+        return not self.live_states()
 
     def live_states(self) -> list[InstanceState[Any]]:
         """Return the states of those that are still there."""
-        return [state for state, _ in self.rows()]
+        return [state for state in self.states if state.obj() is not None]
+
+    def before_of(self, state: InstanceState[Any]) -> Before | None:
+        """Return the earlier condition of an instance, if it is one of these."""
+        return next((self.before[place] for place, each in enumerate(self.states) if each is state), None)
 
     def without(self, known: Container[int]) -> ChangedRows | None:
         """Return the conditions of those that are still there but for some; ``None`` where there are no others.
@@ -165,8 +167,11 @@ class ChangedRows:
         Args:
             known: The ``id()`` of the states of those.
         """
-        rows = [(state, before) for state, before in self.rows() if id(state) not in known]
-        return ChangedRows(*zip(*rows, strict=True)) if rows else None
+        states = self.states
+        places = [place for place, each in enumerate(states) if each.obj() is not None and id(each) not in known]
+        if len(places) in (0, len(states)):
+            return self if places else None
+        return ChangedRows([states[place] for place in places], self.before.only(places))
 
 
 class RollbackScope:
@@ -309,10 +314,10 @@ class RollbackScope:
             if isinstance(change, Changed) and change.state() is state:
                 self.own = (state, change.before)
                 return
-            for other, before in change.rows() if isinstance(change, ChangedRows) else ():
-                if other is state:
-                    self.own = (state, before)
-                    return
+            before = change.before_of(state) if isinstance(change, ChangedRows) else None
+            if before is not None:
+                self.own = (state, before)
+                return
 
     def follow(self) -> None:
         """Let the instance be, where an earlier scope has written it before, and has put it back meanwhile."""
