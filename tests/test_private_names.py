@@ -39,7 +39,7 @@ READ: dict[str, dict[str, str]] = {
         "_stmt_cache _transaction _transport": ASYNCPG
     },
     "orm/databases/outcome.py": {"_handle_dbapi_exception _handle_exception": f"sqlalchemy.engine.base {ASYNCPG}"},
-    "orm/databases/psycopg.py": {"_prepared _start_query": "psycopg._connection_base"},
+    "orm/databases/psycopg.py": {"_get_tx_start_command _prepared _start_query": "psycopg._connection_base"},
     "orm/databases/psycopg_trip.py": {"_prepared": "psycopg._connection_base"},
     "orm/databases/sqlite.py": {"_conn _tx": "aiosqlite.core"},
     "orm/internals.py": {

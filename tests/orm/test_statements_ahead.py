@@ -129,6 +129,58 @@ def test_messages_that_asyncpg_did_not_follow_are_sent_alone(wire, seen, size) -
     assert wire.protocol is seen
 
 
+BEGIN = b"Q\0\0\0\x0bBEGIN;\0"
+IN_TRANSACTION = b"C\0\0\0\x0aBEGIN\0" + READY
+BEGIN_DONE = PARSED + BOUND + b"C\0\0\0\x0aBEGIN\0"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", [memoryview, bytes])
+def test_begin_goes_with_the_first_statement(wire, seen, size, kind) -> None:
+    ahead = Ahead(wire, seen)
+    with ahead.holding_begin():
+        wire.write(kind(BEGIN))
+    assert (wire.written, seen.data) == (b"", IN_TRANSACTION)
+    ahead.send(["SAVEPOINT aldis_1"])
+    wire.write(b"B-and-so-on" + SYNC)
+    assert [wire.written.count(each) for each in (b"BEGIN", b"SAVEPOINT", SYNC)] == [1, 1, 1]
+    wire.receive(BEGIN_DONE + PARSED + BOUND + BEGUN + THEIRS, size)
+    assert seen.data == IN_TRANSACTION + THEIRS
+    assert wire.protocol is seen
+
+
+@pytest.mark.parametrize("message", [b"Q\0\0\0\x2aBEGIN ISOLATION LEVEL SERIALIZABLE;\0", b"P-and-so-on"])
+def test_other_message_is_written_at_once(wire, seen, message) -> None:
+    """The server may refuse an isolation level, and asyncpg has to hear of that."""
+    ahead = Ahead(wire, seen)
+    with ahead.holding_begin():
+        wire.write(message)
+    wire.write(BEGIN)
+    assert (wire.written, seen.data) == (message + BEGIN, b"")
+    assert wire.protocol is seen
+
+
+def test_begin_that_nobody_has_sent_is_held_no_longer(wire, seen) -> None:
+    ahead = Ahead(wire, seen)
+    with pytest.raises(ZeroDivisionError), ahead.holding_begin():
+        raise ZeroDivisionError
+    wire.write(BEGIN)
+    assert (wire.written, seen.data) == (BEGIN, b"")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rollback_of_a_transaction_in_which_nothing_was_done(wire, seen, size) -> None:
+    ahead = Ahead(wire, seen)
+    with ahead.holding_begin():
+        wire.write(BEGIN)
+    wire.write(b"Q-and-so-on")
+    assert wire.written.endswith(SYNC + b"Q-and-so-on")
+    theirs = b"C\0\0\0\x0dROLLBACK\0" + b"Z\0\0\0\5I"
+    wire.receive(BEGIN_DONE + READY + theirs, size)
+    assert seen.data == IN_TRANSACTION + theirs
+    assert wire.protocol is seen
+
+
 LOOPS = {"asyncio": asyncio.new_event_loop}
 try:
     import uvloop

@@ -105,11 +105,12 @@ class AsyncpgDriver:
         return self.adapter._transaction is not None
 
     async def begin(self, transaction: Transaction) -> None:
-        """Begin the transaction in the database, as SQLAlchemy does before its first statement."""
+        """Begin the transaction, as SQLAlchemy does before its first statement; the database hears it with that."""
         async with self.adapter._execute_mutex:
             try:
                 if self.adapter._transaction is None:
-                    await self.adapter._start_transaction()
+                    with self.ahead.holding_begin():
+                        await self.adapter._start_transaction()
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, "BEGIN", (), is_of_driver=True)
 

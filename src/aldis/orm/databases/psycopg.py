@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PsycopgDriver", "driver_for"]
 
+BEGIN: Final = "BEGIN"
+"""psycopg's statement that begins a transaction as the server does by default."""
+
+IDLE: Final = 0
+"""libpq's PQTRANS_IDLE: no transaction has begun."""
+
 IN_TRANSACTION: Final = 2
 """libpq's PQTRANS_INTRANS: a transaction has begun, and nothing in it has failed."""
 
@@ -184,13 +190,26 @@ class PsycopgDriver:
         return kinds_of(columns, arrays, self.driver.adapters)
 
     def is_ready(self) -> bool:
-        """Tell whether the transaction has begun in the database: psycopg begins it with its first statement."""
-        return bool(self.driver.info.transaction_status == IN_TRANSACTION)
+        """Tell whether a statement may be run: the transaction has begun in the database, or begins in the same trip.
+
+        psycopg begins it with its first statement.
+        """
+        return bool(self.driver.info.transaction_status == IN_TRANSACTION) or self.can_begin()
+
+    def can_begin(self) -> bool:
+        """Tell whether a plain BEGIN is due, which psycopg would send by itself, and wait for."""
+        driver = self.driver
+        if self.trip is None or driver.info.transaction_status != IDLE or driver.autocommit:
+            return False
+        statement = getattr(driver, "_get_tx_start_command", bytes)()  # with the isolation level, if there is one
+        return bool(statement == BEGIN.encode())
 
     async def begin(self, transaction: Transaction) -> None:
-        """Begin the transaction in the database, as psycopg does before its first statement."""
+        """Begin the transaction in the database, as psycopg does before its first statement, if it has not begun."""
         driver = self.driver
         try:
+            if driver.info.transaction_status != IDLE:
+                return
             if hasattr(driver, "_start_query"):
                 async with driver.lock:
                     await driver.wait(driver._start_query())
@@ -205,7 +224,8 @@ class PsycopgDriver:
         if self.trip is None or driver.pgconn.pipeline_status:  # a pipeline of somebody else's
             cursor = await self.execute(transaction, sql, parameters)
             return Outcome(await cursor.fetchone() if prepared.returns else None, cursor.rowcount)
-        trip = self.trip(driver, transaction.control(), sql, parameters)
+        control = [*([BEGIN] if self.can_begin() else []), *transaction.control()]
+        trip = self.trip(driver, control, sql, parameters)
         try:
             async with driver.lock:
                 await driver.wait(trip.steps())
@@ -242,6 +262,7 @@ class PsycopgDriver:
         Raises:
             DBAPIError: As SQLAlchemy raises it.
         """
+        await self.begin(transaction)
         driver, control = self.driver, transaction.control()
         sent = False
         try:
@@ -270,6 +291,7 @@ class PsycopgDriver:
         """
         if not prepared.returns:
             return None  # psycopg does not say of each how many rows were written
+        await self.begin(transaction)
         driver, control = self.driver, transaction.control()
         sent = False
         try:
