@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from aldis.orm.transactions.sheltered import OutcomeUnknown, Sheltered
+from aldis.orm.transactions.sheltered import CheckedOut, OutcomeUnknown, Sheltered
 
 HERE: ContextVar[str] = ContextVar("HERE")
 
@@ -109,3 +109,66 @@ async def test_cancellation_before_there_is_a_future() -> None:
     begun = time.monotonic()
     await asyncio.create_task(run())
     assert time.monotonic() - begun < 30
+
+
+class Connection:
+    """Stands for a connection of SQLAlchemy's, whose way back to the pool takes a while."""
+
+    def __init__(self) -> None:
+        self.is_closing, self.may_close, self.is_closed = asyncio.Event(), asyncio.Event(), False
+
+    async def start(self):
+        return self
+
+    async def close(self) -> None:
+        self.is_closing.set()
+        await self.may_close.wait()
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("error", [None, LookupError("of the block")])
+async def test_connection_goes_back_though_its_task_is_cancelled(error) -> None:
+    connection = Connection()
+
+    async def block() -> None:
+        async with CheckedOut(connection) as found:
+            assert found is connection
+            if error is not None:
+                raise error
+
+    async with asyncio.timeout(5):
+        task = asyncio.create_task(block())
+        await connection.is_closing.wait()
+        task.cancel("enough")
+        await asyncio.sleep(0)
+        assert not task.done()
+        connection.may_close.set()
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            await task
+    assert connection.is_closed
+
+
+async def test_error_of_the_block_is_raised_once_the_connection_is_back() -> None:
+    connection = Connection()
+    connection.may_close.set()
+    with pytest.raises(LookupError, match="of the block"):
+        async with CheckedOut(connection):
+            raise LookupError("of the block")
+    assert connection.is_closed
+
+
+async def test_connection_that_never_closes_holds_up_no_cancelled_task(monkeypatch) -> None:
+    monkeypatch.setattr("aldis.orm.transactions.sheltered.CLOSING", 0.01)
+    connection = Connection()
+
+    async def block() -> None:
+        async with CheckedOut(connection):
+            pass
+
+    async with asyncio.timeout(5):
+        task = asyncio.create_task(block())
+        await connection.is_closing.wait()
+        task.cancel("enough")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not connection.is_closed

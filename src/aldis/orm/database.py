@@ -20,6 +20,7 @@ from .transactions.ambient import Operation, note_top, open_transaction
 from .transactions.outermost import alone_in_memory
 from .transactions.rollback import RollbackScope
 from .transactions.settings import Settings, refuse_meaningless, settle
+from .transactions.sheltered import CheckedOut
 
 __all__ = ["Database", "Using", "databases", "reading", "session_on"]
 
@@ -134,7 +135,7 @@ class Database:
 
     def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Return a connection of the pool's, for a transaction of its own."""
-        return self.open_engine.connect()
+        return CheckedOut(self.open_engine.connect())
 
     @property
     def open_engine(self) -> AsyncEngine:
@@ -204,7 +205,7 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
         transaction.refuse_broken()
         yield transaction.connection
         return
-    async with alone_in_memory(target.engine.sync_engine), target.open_engine.connect() as connection:
+    async with alone_in_memory(target.engine.sync_engine), target.connect() as connection:
         yield connection
 
 

@@ -48,8 +48,8 @@ class Driver(Protocol):
         """
         ...
 
-    async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
-        """Run a ROLLBACK TO SAVEPOINT."""
+    async def run_alone(self, transaction: Transaction, statement: str) -> None:
+        """Run a statement about savepoints."""
 
 
 def driver_for(connection: Connection) -> Driver | None:

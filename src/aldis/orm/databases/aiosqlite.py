@@ -293,6 +293,6 @@ class AiosqliteDriver:
 
         return await self.visit(transaction, transaction.control(), work, prepared.sql, rows[0])
 
-    async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
-        """Run a ROLLBACK TO SAVEPOINT."""
+    async def run_alone(self, transaction: Transaction, statement: str) -> None:
+        """Run a statement about savepoints."""
         await self.visit(transaction, (), lambda connection: connection.execute(statement) and None, statement, ())

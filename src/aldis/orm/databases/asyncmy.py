@@ -274,8 +274,8 @@ class AsyncmyDriver:
         # asyncmy writes bytes with backslashes, which mean nothing where sql_mode has NO_BACKSLASH_ESCAPES.
         return [f"X'{value.hex()}'" if type(value) is bytes else literal(value) for value in column]
 
-    async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
-        """Run a ROLLBACK TO SAVEPOINT."""
+    async def run_alone(self, transaction: Transaction, statement: str) -> None:
+        """Run a statement about savepoints."""
         async with self.adapter._execute_mutex:
             try:
                 await self.driver.query(statement)

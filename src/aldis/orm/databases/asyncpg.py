@@ -244,8 +244,8 @@ class AsyncpgDriver:
             self.ahead.send(control)
             transaction.settled()
 
-    async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
-        """Run a ROLLBACK TO SAVEPOINT."""
+    async def run_alone(self, transaction: Transaction, statement: str) -> None:
+        """Run a statement about savepoints."""
         async with self.adapter._execute_mutex:
             try:
                 await self.driver.execute(statement)

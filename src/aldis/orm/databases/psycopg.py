@@ -318,8 +318,8 @@ class PsycopgDriver:
         else:  # a later psycopg, rebuilt
             await self.driver.execute(statement)
 
-    async def roll_back_to(self, transaction: Transaction, statement: str) -> None:
-        """Run a ROLLBACK TO SAVEPOINT."""
+    async def run_alone(self, transaction: Transaction, statement: str) -> None:
+        """Run a statement about savepoints."""
         try:
             await self.driver.execute(statement)
         except BaseException as error:

@@ -330,7 +330,7 @@ class Transaction(WatchedConnection):
         """Roll back to a savepoint."""
         driver = self.direct()
         if driver is not None:
-            await driver.roll_back_to(self, f"ROLLBACK TO SAVEPOINT aldis_{number}")
+            await driver.run_alone(self, f"ROLLBACK TO SAVEPOINT aldis_{number}")
             return
         self.settling = asyncio.current_task()
         try:
@@ -339,9 +339,16 @@ class Transaction(WatchedConnection):
             self.settling = None
 
     async def release(self) -> None:
-        """Release the savepoint that is over now, for a connection that is handed back."""
-        if self.stale and self.is_alive():
+        """Release the savepoint that is over, for a connection that is handed back: its scope is over, too."""
+        if not self.stale or not self.is_alive():
+            return
+        driver = self.direct()
+        if driver is None or self.begun != self.depth:
             await self.connection.run_sync(self.before_statement)
+            return
+        if self.has_to_release():
+            await driver.run_alone(self, f"RELEASE SAVEPOINT aldis_{self.stale}")
+        self.settled()
 
     def close(self) -> None:
         """Take note that the transaction is over."""
