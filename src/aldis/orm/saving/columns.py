@@ -138,8 +138,21 @@ class NewRows(BatchRows):
         self.given.append(plan.take_all(loaded))
         self.column_values.append(plan.column_values(loaded))
 
-    def add_plain(self, first: int, instances: Sequence[Any], states: list[InstanceState[Any]]) -> None:
-        """Add instances of one class, passed as they are, the first of which stands at ``first``."""
+    def add_plain(
+        self,
+        first: int,
+        instances: Sequence[Any],
+        states: list[InstanceState[Any]],
+        values: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Add instances of one class, the first of which stands at ``first``.
+
+        Args:
+            first: Where it stands among all rows of the operation.
+            instances: The instances.
+            states: Their states.
+            values: The values that the caller gave of each; without, the instances were passed as they are.
+        """
         if self.mapping.relationships:
             self.members.update(enumerate(map(members_of, states), len(self.states)))
         if self.has_mutables:
@@ -148,8 +161,11 @@ class NewRows(BatchRows):
         self.numbers += range(first, first + len(states))
         self.instances += instances
         self.states += states
-        self.values += [NOTHING_PASSED] * len(states)
-        self.named += [NONE] * len(states)
+        if values is None:
+            self.values += [NOTHING_PASSED] * len(states)
+            self.named += [NONE] * len(states)
+        else:
+            self.values += values
         self.plans += plans
         self.given += given
         self.column_values += column_values

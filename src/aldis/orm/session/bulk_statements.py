@@ -154,12 +154,12 @@ class BulkInsert(BulkStatement):
         mapping = self.mapping
         rows = NewRows(mapping)
         self.touched.append(rows)
-        for number, (values, given) in enumerate(zip(batch, of_columns(mapping, batch), strict=True), first):
-            instance, state = instance_of(mapping, given)
-            rows.add(number, instance, state, values)
-            if self.keeps_null:
-                nulls = [mapping.keys[name] for name, value in given.items() if value is None and name in mapping.keys]
-                rows.column_values[-1].update(dict.fromkeys(nulls))
+        all_given = of_columns(mapping, batch)
+        instances, states = zip(*[instance_of(mapping, given) for given in all_given], strict=True)
+        rows.add_plain(first, instances, list(states), batch)
+        for given, row in zip(all_given, rows.column_values, strict=True) if self.keeps_null else ():
+            nulls = [mapping.keys[name] for name, value in given.items() if value is None and name in mapping.keys]
+            row.update(dict.fromkeys(nulls))
         await self.create(transaction, rows)
 
     async def write_new(self, transaction: Transaction, rows: NewRows, alike: bool) -> bool:
@@ -276,7 +276,8 @@ def instance_of(mapping: TableMapping, values: Mapping[str, Any]) -> tuple[Any, 
     instance = mapper.class_manager.new_instance()
     state: InstanceState[Any] = instance_state(instance)
     loaded = state.dict
-    loaded.update((name, value) for name, value in values.items() if name in mapping.keys)
+    known = mapping.keys.keys()
+    loaded.update(values if known >= values.keys() else {name: values[name] for name in values if name in known})
     if mapper.polymorphic_on is not None and mapper.polymorphic_identity is not None:
         loaded.setdefault(mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)
     return instance, state
