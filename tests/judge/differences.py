@@ -76,15 +76,16 @@ def all_differences(trial: Trial) -> Iterator[Difference]:
         yield Difference("rows", "", "", str(ours.tags), str(theirs.tags))
     # SQLAlchemy errs in the keys of such a table, and changes other rows afterwards.
     is_changed_after = example.spec.tables.makes_keys and call.changes and call.stored == "none"
-    for tag in first.stored.keys() & second.stored.keys() if not is_changed_after else ():
+    unchanged = {tag for tag, row in enumerate(example.rows) if call.changes and is_no_change(row)}
+    for tag in (first.stored.keys() & second.stored.keys()) - unchanged if not is_changed_after else ():
         yield from of_dicts(example, "stored", tag, first.stored[tag], second.stored[tag])
     if ours.error is None:
-        yield from of_instances(trial, first, second, displaced)
+        yield from of_instances(trial, first, second, displaced, unchanged)
     if ours.error is None and not CALLS[example.call].is_statement:
-        for tag in sorted(ours.heard.keys() | theirs.heard.keys()):
+        for tag in sorted((ours.heard.keys() | theirs.heard.keys()) - unchanged):
             if ours.heard.get(tag, []) != theirs.heard.get(tag, []):
                 yield Difference("heard", "", "", str(ours.heard.get(tag, [])), str(theirs.heard.get(tag, [])), tag)
-    for tag in sorted(first.events.keys() | second.events.keys()) if ours.error is None else ():
+    for tag in sorted((first.events.keys() | second.events.keys()) - unchanged) if ours.error is None else ():
         heard = first.events.get(tag, []), second.events.get(tag, [])
         if heard[0] != heard[1]:
             yield Difference("events", "", "", str(heard[0]), str(heard[1]), tag)
@@ -96,7 +97,9 @@ def prepared_tags(example: Example) -> set[int]:
     return {tag for tag in range(len(example.rows)) if stored == "all" or (stored == "half" and tag % 2 == 0)}
 
 
-def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: set[int]) -> Iterator[Difference]:
+def of_instances(
+    trial: Trial, first: Outcome, second: Outcome, displaced: set[int], unchanged: set[int]
+) -> Iterator[Difference]:
     """Compare the instances, where both sides have one of a row.
 
     Args:
@@ -105,9 +108,10 @@ def of_instances(trial: Trial, first: Outcome, second: Outcome, displaced: set[i
         second: What SQLAlchemy did.
         displaced: The tags of the instances to which SQLAlchemy has given another row's key, and all that INSERT
             returned of that row (rule 1).
+        unchanged: The tags of the rows whose changes are none (rule 3).
     """
     example = trial.example
-    for tag in sorted(first.instances.keys() & second.instances.keys()):
+    for tag in sorted((first.instances.keys() & second.instances.keys()) - unchanged):
         if example.spec.tables.drops_rows and tag not in first.stored and tag not in second.stored:
             continue  # rule 2: SQLAlchemy gives such an instance the key of another row
         ours, theirs = dict(first.instances[tag]), dict(second.instances[tag])
@@ -142,6 +146,16 @@ def of_dicts(
 def is_loaded_null(row: Row, name: str) -> bool:
     """Tell whether rule 3 makes a change none: a NULL of SQL's was loaded as ``None``, to which JSON is set again."""
     return row.cells.get(name) == "null()" and row.changes.get(name) == "None"
+
+
+LOADED = {"true()": {"True", "1"}, "false()": {"False", "0"}, "null()": {"None"}}
+"""Values that are loaded where the database has made them of SQL, and the texts of those that are equal to them."""
+
+
+def is_no_change(row: Row) -> bool:
+    """Tell whether rule 3 makes all changes of a row none, so that no UPDATE writes it, and no ``onupdate`` runs."""
+    changes = row.changes.items()
+    return bool(changes) and all(text in LOADED.get(row.cells.get(name, ""), ()) for name, text in changes)
 
 
 def is_other_error(ours: Outcome, theirs: Outcome) -> bool:
