@@ -21,7 +21,7 @@ SOAK_URL ?=
 FORGED ?= 100000
 BACKLOG ?= 1000000
 
-.PHONY: demo test pre test-blinker soak endurance soak-relay test-threads sanitize judge bench bench-quick bench-saving bench-relay docs dist accessible generate lint lock clean help
+.PHONY: demo test pre test-blinker soak endurance soak-relay test-threads sanitize judge bench bench-quick bench-saving bench-sizes bench-relay docs dist accessible generate lint lock clean help
 
 help:
 	@echo "make demo          load 336,776 flights into SQLite, receivers attached; compare with other ways; draw flights.svg"
@@ -35,6 +35,7 @@ help:
 	@echo "make soak-relay    the relay: forged messages among real ones, a long backlog: FORGED=100000 BACKLOG=1000000"
 	@echo "make bench         the benchmarks, against the peers and the floor; renews docs/benchmarks.md"
 	@echo "make bench-quick   ratios alone, in two minutes, beside their aims; QUICK=\"--only asyncpg --turns 100\""
+	@echo "make bench-sizes   inserts of one row to 100,000, on four databases; renews their plot and docs/benchmarks.md"
 	@echo "make bench-relay   those of the relay alone; renews docs/relay-benchmarks.md"
 	@echo "make docs          the site, in docs/_build/html"
 	@echo "make docs-serve    the site, in the browser"
@@ -136,6 +137,9 @@ bench: $(VENV)/.test $(VENV)/.bench
 # Two minutes: before a change lands, and after. Not pinned: its aims are those of a database on a core of its own.
 bench-quick: $(VENV)/.test
 	$(BIN)/python benchmarks/quick.py $(QUICK)
+
+bench-sizes: $(VENV)/.test $(VENV)/.bench
+	$(BIN)/python benchmarks/sizes.py
 
 # Not pinned: the relay, the broker and PostgreSQL would share the one core.
 bench-relay: $(VENV)/.test $(VENV)/.bench

@@ -80,6 +80,25 @@ def three_figures(sends: Figures, saving: saving_figures.Figures, python: str) -
     ]
 
 
+def by_size() -> tuple[str, dict[str, dict[str, dict[int, float]]]]:
+    """Return the version of Python, and the microseconds a row by database, library and number of rows."""
+    kept = json.loads((DOCS / "sizes.json").read_text("utf-8"))
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for each in kept["figures"]:
+        found.setdefault(each["where"], {}).setdefault(each["library"], {})[each["rows"]] = each["microseconds"]
+    return kept["python"], found
+
+
+def table_of_sizes(where: str, of_place: dict[str, dict[int, float]]) -> str:
+    """Return the table of a database: libraries against numbers of rows."""
+    sizes = sorted({size for points in of_place.values() for size in points})
+    lines = [f"| {where} | {' | '.join(f'{size:,}' for size in sizes)} |", f"| --- |{' ---: |' * len(sizes)}"]
+    for library, points in of_place.items():
+        cells = [f"{points[size]:,.1f}" if size in points else "" for size in sizes]
+        lines.append(f"| {library} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 BEGIN, END = "<!-- figures: made by `make bench` -->\n", "<!-- end of figures -->"
 
 
@@ -96,6 +115,7 @@ def page(kept: dict[str, Any], sends: Figures, pure: Figures, saving: saving_fig
     """Return the page."""
     asyncpg = "PostgreSQL, asyncpg"
     rows: list[aims.Row] = [tuple(row) for row in kept["aims"]]
+    python_of_sizes, sizes = by_size()
     return TEMPLATES.get_template("benchmarks.md.jinja").render(
         python=kept["machine"]["python"],
         cpu=kept["machine"]["cpu"],
@@ -113,6 +133,8 @@ def page(kept: dict[str, Any], sends: Figures, pure: Figures, saving: saving_fig
         memory=kept["memory"],
         tracing=kept["tracing"],
         saving_tables="\n".join(saving_figures.tables(saving)),
+        python_of_sizes=python_of_sizes,
+        tables_of_sizes="\n\n".join(table_of_sizes(*each) for each in sizes.items()),
         aims=rows,
         aims_table="\n".join(aims.table(rows)),
         met=sum(map(aims.is_met, rows)),
@@ -137,6 +159,7 @@ def main() -> None:
     plots.plot_sends(sends)
     plots.plot_saving(saving, BULK, "bulk.svg")
     plots.plot_saving(saving, ONE, "save.svg")
+    plots.plot_sizes(by_size()[1])
     (DOCS / "_static/rows.svg").write_text(picture(saving, kept["machine"]["python"]), "utf-8")
     (DOCS / "benchmarks.md").write_text(page(kept, sends, pure, saving), "utf-8")
     path = ROOT / "README.md"

@@ -42,6 +42,29 @@ def plot_sends(sends: Figures) -> None:
     save(figure, "dispatch.svg")
 
 
+def plot_sizes(sizes: dict[str, dict[str, dict[int, float]]]) -> None:
+    """Draw microseconds a row against the number of rows, a line for each library, a small plot for each database."""
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), sharex=True, layout="constrained")
+    libraries = list(dict.fromkeys(library for of_place in sizes.values() for library in of_place))
+    colours = dict(zip(libraries, (OURS, *plt.get_cmap("tab10").colors[2:]), strict=False))
+    lines = {}
+    for axis, (where, of_place) in zip(axes.flat, sizes.items(), strict=True):
+        for library, points in of_place.items():
+            style = {"linewidth": 2.5} if library.startswith("aldis") else {"linewidth": 1.2, "linestyle": "--"}
+            style |= {"marker": "o", "markersize": 3, "color": colours[library]}
+            (lines[library],) = axis.plot(list(points), list(points.values()), **style)
+        axis.set(xscale="log", yscale="log", title=where)
+        axis.set_xticks((1, 10, 100, 1_000, 10_000, 100_000), labels=("1", "10", "100", "1,000", "10,000", "100,000"))
+        axis.minorticks_off()
+        axis.grid(visible=True, which="major", alpha=0.3)
+    for axis in axes[1]:
+        axis.set_xlabel("rows of one call")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("microseconds a row")
+    figure.legend([lines[each] for each in libraries], libraries, loc="outside lower center", ncols=3, fontsize=8)
+    save(figure, "sizes.svg")
+
+
 def save(figure: Any, name: str) -> None:
     """Write a plot, the same for the same figures."""
     mpl.rcParams["svg.hashsalt"] = "aldis"

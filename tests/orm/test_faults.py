@@ -232,6 +232,30 @@ async def test_operation_in_a_transaction_of_its_own_is_two_trips(models) -> Non
     assert await names(models) == ["new", "newer"]
 
 
+async def test_begin_of_asyncpg_goes_with_a_statement_of_sqlalchemys_too(models) -> None:
+    url = models.database.engine.url
+    if not url.drivername.endswith("asyncpg"):
+        pytest.skip("asyncpg's alone is held back")
+    async with Line(url.host, url.port) as line, aldis.Database(url.set(host="127.0.0.1", port=line.port)) as database:
+        line.cut_at = 1000
+        await models.User.query.create(name="ada")
+        for _ in range(2):  # statements are prepared at first
+            line.pieces = 0
+            user = await models.User.query.using(database).get(name="ada")
+        assert line.pieces == 2  # the SELECT, and the pool's ROLLBACK
+        for _ in range(2):
+            line.pieces = 0
+            async with database.transaction() as connection:
+                user = await models.User.query.using(connection).get(name="ada")
+                await user.update(is_verified=not user.is_verified, using=connection)
+        assert line.pieces == 3  # the SELECT, the UPDATE, the COMMIT
+        line.pieces = 0
+        async with database.transaction():
+            pass
+        assert line.pieces == 0
+        assert (await models.User.query.get(name="ada")).is_verified is user.is_verified
+
+
 @pytest.mark.parametrize("loses", ["COMMIT", "answer"])
 async def test_line_that_is_lost_at_the_commit(models, loses) -> None:
     if dialect_of(models) == "sqlite":

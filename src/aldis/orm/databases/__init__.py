@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
 
-__all__ = ["MYSQL", "Driver", "Outcome", "driver_for"]
+__all__ = ["MYSQL", "Driver", "HoldsBegin", "Outcome", "driver_for", "hold_begin", "hold_nothing"]
 
 MYSQL: Final = frozenset({"mysql", "mariadb"})
 """The names that SQLAlchemy has for the dialect of MySQL and MariaDB."""
@@ -50,6 +50,32 @@ class Driver(Protocol):
 
     async def run_alone(self, transaction: Transaction, statement: str) -> None:
         """Run a statement about savepoints."""
+
+
+class HoldsBegin:
+    """A driver whose BEGIN need not be waited for."""
+
+    __slots__ = ()
+
+    def hold_begin(self) -> None:
+        """Let the BEGIN, which SQLAlchemy sends before its first statement, go with that."""
+        raise NotImplementedError
+
+    def hold_nothing(self) -> None:
+        """End that, where there was no statement."""
+        raise NotImplementedError
+
+
+def hold_begin(driver: Driver | None) -> None:
+    """Let a driver's BEGIN go with the first statement, which SQLAlchemy may send, if the driver can do that."""
+    if isinstance(driver, HoldsBegin):
+        driver.hold_begin()
+
+
+def hold_nothing(driver: Driver | None) -> None:
+    """End that, where there was no statement."""
+    if isinstance(driver, HoldsBegin):
+        driver.hold_nothing()
 
 
 def driver_for(connection: Connection) -> Driver | None:

@@ -13,8 +13,8 @@ statement. A save in a transaction of its own is two trips, and not three.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 __all__ = ["Ahead"]
@@ -70,16 +70,15 @@ class Ahead(asyncio.Protocol):
         except AttributeError:  # uvloop's has no attributes of its own
             self.flush()
 
-    @contextmanager
-    def holding_begin(self) -> Iterator[None]:
-        """Return a context in which asyncpg's BEGIN is held back, to go in front of its next message."""
+    def hold_begin(self) -> None:
+        """Hold asyncpg's next message back, if it is a BEGIN: that goes in front of the message after it."""
         with suppress(AttributeError):  # uvloop's transport has no attributes of its own
             self.transport.write = self.hold  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            if self.transport.write == self.hold:
-                self.leave_transport()
+
+    def hold_nothing(self) -> None:
+        """End that, where asyncpg has sent no message meanwhile."""
+        if self.transport.write == self.hold:
+            self.leave_transport()
 
     def hold(self, data: bytes | bytearray | memoryview[Any]) -> None:
         """Keep asyncpg's BEGIN for later, and answer it as the server is going to; write any other message.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from . import HoldsBegin
 from .ahead import Ahead
 from .copying import DRAW, LOOK, TYPES
 from .outcome import Outcome, raise_as_sqlalchemy
@@ -87,7 +88,7 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
     return tuple(kinds)
 
 
-class AsyncpgDriver:
+class AsyncpgDriver(HoldsBegin):
     """An asyncpg connection, and SQLAlchemy's adapter around it."""
 
     __slots__ = ("adapter", "ahead", "driver")
@@ -104,13 +105,25 @@ class AsyncpgDriver:
         """Tell whether the transaction has begun in the database: SQLAlchemy begins it with its first statement."""
         return self.adapter._transaction is not None
 
+    def hold_begin(self) -> None:
+        """Let the BEGIN, which SQLAlchemy sends before its first statement, go with that."""
+        if self.adapter._transaction is None:
+            self.ahead.hold_begin()
+
+    def hold_nothing(self) -> None:
+        """End that, where there was no statement."""
+        self.ahead.hold_nothing()
+
     async def begin(self, transaction: Transaction) -> None:
         """Begin the transaction, as SQLAlchemy does before its first statement; the database hears it with that."""
         async with self.adapter._execute_mutex:
             try:
                 if self.adapter._transaction is None:
-                    with self.ahead.holding_begin():
+                    self.ahead.hold_begin()
+                    try:
                         await self.adapter._start_transaction()
+                    finally:
+                        self.ahead.hold_nothing()
             except BaseException as error:
                 await raise_as_sqlalchemy(transaction.connection, error, "BEGIN", (), is_of_driver=True)
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, Statemen
 
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import RefusedError
+from ..databases import hold_begin
 from ..databases.outcome import is_answered
 from ..databases.sqlite import begin
 from .commit_queue import CommitQueue
@@ -125,6 +126,7 @@ async def in_transaction(
                 await writer.ask(connection)
         elif scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
             await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        hold_begin(transaction.driver)
         scope.number = 0
         scope.open(transaction, None)
         waiting = AFTER_COMMIT.set(queue)

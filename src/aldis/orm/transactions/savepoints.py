@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
-from ..databases import MYSQL, driver_for
+from ..databases import MYSQL, driver_for, hold_nothing
 from ..databases.outcome import raise_as_sqlalchemy
 from .scope import SCOPE, STATEMENT, Scope, scope_on
 from .watched_connection import BEFORE_STATEMENT, WatchedConnection
@@ -353,6 +353,7 @@ class Transaction(WatchedConnection):
     def close(self) -> None:
         """Take note that the transaction is over."""
         self.queue.close()
+        hold_nothing(self.driver)
         self.unlisten_for_refusal()
         if not self.is_given:
             return  # the connection is thrown away, its listeners with it: to remove them takes as long as a save
