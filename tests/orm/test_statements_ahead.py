@@ -100,6 +100,7 @@ def test_error_of_ours_is_that_of_the_statement_behind_it(wire, seen, size, answ
     wire.receive(answered + ERROR + READY, size)
     assert seen.data == ERROR + READY
     assert wire.protocol is seen
+    assert ahead.refused == len(STATEMENTS) - answered.count(RELEASED)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -113,6 +114,7 @@ def test_simple_query_gets_its_own_answer_though_ours_fails(wire, seen, size) ->
     wire.receive(PARSED + BOUND + ERROR + READY + theirs, size)
     assert seen.data == theirs
     assert ahead.error == {"S": "ERROR", "C": "3B001", "M": "no"}
+    assert ahead.refused == len(STATEMENTS)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -230,6 +232,40 @@ def test_connection_that_the_server_has_closed_is_given_up(loop) -> None:
             assert caught.value.connection_invalidated
             await models.User(name="kept").save()
             assert [row["name"] for row in await models.stored()] == ["kept"]
+
+    with database_on("asyncpg") as url, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(play(url))
+
+
+class Stop(Exception):
+    """Ends a block."""
+
+
+@pytest.mark.parametrize("rows", [1, 2, 2000])
+@pytest.mark.parametrize("is_saved_before", [False, True])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_save_after_a_failed_statement_ends_the_inner_block_alone(loop, is_saved_before, rows) -> None:
+    """The savepoint of that save is refused, and not rolled back to: as in a session, the outer block goes on."""
+
+    async def play(url: str) -> None:
+        async with models_on(url) as models, asyncio.timeout(30):
+            lost = [models.User(name=f"lost {number}") for number in range(rows)]
+            async with models.database.transaction() as connection:
+                await models.User(name="first").save()
+                with pytest.raises(DBAPIError, match="current transaction is aborted"):
+                    async with models.database.transaction():
+                        if is_saved_before:
+                            await models.User(name="lost too").save()
+                        with pytest.raises(DBAPIError):
+                            await connection.scalar(select(func.no_such_function()))
+                        await (lost[0].save() if rows == 1 else models.User.query.bulk_create(lost))
+                await models.User(name="last").save()
+                with pytest.raises(Stop):
+                    async with models.database.transaction():
+                        await models.User(name="undone").save()
+                        raise Stop
+            assert sorted(row["name"] for row in await models.stored()) == ["first", "last"]
+            assert {user.id for user in lost} == {None}
 
     with database_on("asyncpg") as url, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(play(url))

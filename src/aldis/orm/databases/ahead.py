@@ -57,11 +57,14 @@ class Ahead(asyncio.Protocol):
         self.received = bytearray()
         self.error: dict[str, str] | None = None
         """The database's message on a statement of ours that failed in a group of its own, by its field codes."""
+        self.refused = 0
+        """How many of our statements, the last ones, the database has not run after an error."""
 
     def send(self, statements: Sequence[str]) -> None:
         """Send statements with asyncpg's next message, and stand between the two until they are answered."""
         if not self.expected:
             self.transport.set_protocol(self)
+        self.refused = 0
         self.expected += ANSWER * len(statements)
         self.unsent += b"".join(map(messages_of, statements))
         try:
@@ -145,12 +148,13 @@ class Ahead(asyncio.Protocol):
             if self.expected.startswith(kind):
                 self.expected = self.expected[1:]
             elif kind == b"E" and b"Z" in self.expected:
+                self.refused = self.expected.partition(b"Z")[0].count(b"C")
                 self.error = self.error or fields_of(message)
                 self.expected = self.expected[self.expected.index(b"Z") :]
             else:
                 others += message  # notices, settings, notifications: they may come at any time
                 if kind == b"E":  # of asyncpg's group, which fails as a whole: no more answers come to ours
-                    self.expected = b""
+                    self.refused, self.expected = self.expected.count(b"C"), b""
         if not self.expected:
             others += received
             received.clear()

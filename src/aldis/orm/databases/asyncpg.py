@@ -91,7 +91,7 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
 class AsyncpgDriver(HoldsBegin):
     """An asyncpg connection, and SQLAlchemy's adapter around it."""
 
-    __slots__ = ("adapter", "ahead", "driver")
+    __slots__ = ("adapter", "ahead", "driver", "due")
 
     placeholder = "${}"
     """A parameter of a statement over arrays, with its number."""
@@ -100,6 +100,9 @@ class AsyncpgDriver(HoldsBegin):
         self.adapter = adapter
         self.driver = driver
         self.ahead = ahead
+        self.due = 0, 0, 0
+        """When statements were last sent ahead: the savepoint that was begun, the one that was over, and how many other
+        statements went behind those about savepoints."""
 
     def is_ready(self) -> bool:
         """Tell whether the transaction has begun in the database: SQLAlchemy begins it with its first statement."""
@@ -139,7 +142,11 @@ class AsyncpgDriver(HoldsBegin):
                 return Outcome(None, int(status.rpartition(" ")[2]))
             except BaseException as error:
                 await raise_as_sqlalchemy(
-                    transaction.connection, self.cause_of(error), prepared.sql, parameters, is_of_driver=True
+                    transaction.connection,
+                    self.cause_of(transaction, error),
+                    prepared.sql,
+                    parameters,
+                    is_of_driver=True,
                 )
 
     def has_own_codec(self, oids: set[int]) -> bool:
@@ -188,7 +195,9 @@ class AsyncpgDriver(HoldsBegin):
                 status: str = await self.driver.execute(sql, *arrays)
                 return [], int(status.rpartition(" ")[2])
             except BaseException as error:
-                await raise_as_sqlalchemy(transaction.connection, self.cause_of(error), sql, None, is_of_driver=True)
+                await raise_as_sqlalchemy(
+                    transaction.connection, self.cause_of(transaction, error), sql, None, is_of_driver=True
+                )
 
     async def copy(self, transaction: Transaction, copying: Copying, arrays: list[list[Any]]) -> Sequence[int] | None:
         """COPY rows into a table, if the catalog says that this stores the same as an INSERT.
@@ -212,8 +221,8 @@ class AsyncpgDriver(HoldsBegin):
             return None
         async with self.adapter._execute_mutex:
             try:
-                control = (*transaction.control(), copying.lock)
-                self.ahead.send(control)
+                self.due = transaction.begun, transaction.stale, 1
+                self.ahead.send((*transaction.control(), copying.lock))
                 transaction.settled()
                 found = await driver.fetchrow(LOOK, copying.table, copying.names, copying.types, copying.key)
                 if found is None or found[2] != len(copying.names) or (copying.key is not None and found[0] is None):
@@ -226,7 +235,11 @@ class AsyncpgDriver(HoldsBegin):
                 await copy_in(copying.statement, None, None, records, described._state, None)
             except BaseException as error:
                 await raise_as_sqlalchemy(
-                    transaction.connection, self.cause_of(error), copying.statement, None, is_of_driver=True
+                    transaction.connection,
+                    self.cause_of(transaction, error),
+                    copying.statement,
+                    None,
+                    is_of_driver=True,
                 )
         return keys
 
@@ -246,7 +259,7 @@ class AsyncpgDriver(HoldsBegin):
                 returned = await self.driver.fetchmany(prepared.sql, rows)
             except BaseException as error:
                 await raise_as_sqlalchemy(
-                    transaction.connection, self.cause_of(error), prepared.sql, None, is_of_driver=True
+                    transaction.connection, self.cause_of(transaction, error), prepared.sql, None, is_of_driver=True
                 )
         return [Outcome(row, 1) for row in returned] if len(returned) == len(rows) else None
 
@@ -254,6 +267,7 @@ class AsyncpgDriver(HoldsBegin):
         """Send the statements that are due for the transaction."""
         control = transaction.control()
         if control:
+            self.due = transaction.begun, transaction.stale, 0
             self.ahead.send(control)
             transaction.settled()
 
@@ -264,12 +278,16 @@ class AsyncpgDriver(HoldsBegin):
                 await self.driver.execute(statement)
             except BaseException as error:
                 await raise_as_sqlalchemy(
-                    transaction.connection, self.cause_of(error), statement, (), is_of_driver=True
+                    transaction.connection, self.cause_of(transaction, error), statement, (), is_of_driver=True
                 )
 
-    def cause_of(self, error: BaseException) -> BaseException:
+    def cause_of(self, transaction: Transaction, error: BaseException) -> BaseException:
         """Return the error of the statement that was sent ahead, if that is why this one failed."""
         self.ahead.flush()
+        begun, stale, others = self.due
+        if self.ahead.refused > others:
+            transaction.unsettled(self.ahead.refused - others, begun, stale)
+        self.ahead.refused = 0
         fields, self.ahead.error = self.ahead.error, None
         if fields is None:
             return error

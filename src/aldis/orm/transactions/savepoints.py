@@ -148,6 +148,18 @@ class Transaction(WatchedConnection):
         """Take note that the statements of :meth:`control` have run."""
         self.begun, self.stale = self.depth, 0
 
+    def unsettled(self, refused: int, begun: int, stale: int) -> None:
+        """Take note that the last statements of :meth:`control` have not run: the transaction had failed before.
+
+        Args:
+            refused: How many.
+            begun: The savepoint that was begun before them.
+            stale: The one that was over.
+        """
+        self.begun = max(self.depth - refused, begun)
+        if self.begun == begun:
+            self.stale = stale
+
     def has_due(self, statement: tuple[Any, ...]) -> bool:
         """Tell whether savepoints have to be begun or released before a statement of SQLAlchemy's.
 
