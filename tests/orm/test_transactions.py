@@ -8,11 +8,11 @@ import sqlite3
 import threading
 import time
 import weakref
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 
 import pytest
 from sqlalchemy import event, func, inspect, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.util import await_only
 from users import models_on
@@ -410,3 +410,32 @@ async def test_select_that_fails_inside_a_savepoint_of_the_users(models, by_hand
             await nested.rollback()
         await models.User(name="later").save()
     assert await names_in(models) == ["kept", "later"]
+
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+async def test_block_whose_own_statement_has_failed_is_not_committed(models, told, fails, is_bulk) -> None:
+    """PostgreSQL answers its COMMIT by a ROLLBACK, and no error; the other databases go on after a statement fails."""
+    users = [models.User(name=name) for name in ("ada", "bob")]
+    is_refused = fails and models.database.engine.dialect.name == "postgresql"
+    with pytest.raises(PendingRollbackError, match="begin_nested") if is_refused else nullcontext():
+        async with models.database.transaction() as connection:
+            await (models.User.query.bulk_create(users) if is_bulk else users[0].save())
+            with pytest.raises(DBAPIError) if fails else nullcontext():
+                await connection.scalar(text("select no_such_function()" if fails else "select 1"))
+    count = 0 if is_refused else 1 + is_bulk
+    assert len(await models.stored()) == count
+    assert [user.id is not None for user in users] == [count > 0, count > 1]
+    assert len(told) == count
+    await models.User(name="later").save()
+    assert len(await models.stored()) == count + 1
+
+
+async def test_block_whose_failed_statement_was_in_a_savepoint_is_committed(models, told) -> None:
+    async with models.database.transaction() as connection:
+        await models.User(name="ada").save()
+        with pytest.raises(DBAPIError):
+            async with connection.begin_nested():
+                await connection.scalar(text("select no_such_function()"))
+    assert [row["name"] for row in await models.stored()] == ["ada"]
+    assert len(told) == 1

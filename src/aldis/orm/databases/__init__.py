@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
 
-__all__ = ["MYSQL", "Driver", "HoldsBegin", "Outcome", "driver_for", "hold_begin", "hold_nothing"]
+__all__ = [
+    "MYSQL",
+    "CommitsNothingFailed",
+    "Driver",
+    "HoldsBegin",
+    "Outcome",
+    "driver_for",
+    "hold_begin",
+    "hold_nothing",
+]
 
 MYSQL: Final = frozenset({"mysql", "mariadb"})
 """The names that SQLAlchemy has for the dialect of MySQL and MariaDB."""
@@ -63,6 +72,20 @@ class HoldsBegin:
 
     def hold_nothing(self) -> None:
         """End that, where there was no statement."""
+        raise NotImplementedError
+
+
+class CommitsNothingFailed:
+    """A driver of PostgreSQL, which answers the COMMIT of a transaction that has failed by a ROLLBACK, and no error."""
+
+    __slots__ = ()
+
+    def ask_for_failure(self) -> None:
+        """Ask, with the COMMIT that comes next, whether a statement has failed."""
+        raise NotImplementedError
+
+    def has_failed(self) -> bool:
+        """Tell whether one had, once the COMMIT is answered."""
         raise NotImplementedError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
-from . import HoldsBegin
+from . import CommitsNothingFailed, HoldsBegin
 from .ahead import Ahead
 from .copying import DRAW, LOOK, TYPES
 from .outcome import Outcome, raise_as_sqlalchemy
@@ -56,6 +56,9 @@ def driver_for(connection: Connection) -> AsyncpgDriver | None:
 ALWAYS: Final = {TYPES["BIGINT"], TYPES["TEXT"]}
 """The types, by OID, that each statement over arrays needs: the rows' numbers come back, and a literal is a text."""
 
+NOTHING: Final = "SELECT WHERE false"
+"""A statement that returns no row, and that a transaction refuses which has failed."""
+
 KEYS: Final = {TYPES["BIGINT"], TYPES["INTEGER"], TYPES["SMALLINT"]}
 """The types of the keys that a sequence makes."""
 
@@ -88,7 +91,7 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
     return tuple(kinds)
 
 
-class AsyncpgDriver(HoldsBegin):
+class AsyncpgDriver(HoldsBegin, CommitsNothingFailed):
     """An asyncpg connection, and SQLAlchemy's adapter around it."""
 
     __slots__ = ("adapter", "ahead", "driver", "due")
@@ -116,6 +119,16 @@ class AsyncpgDriver(HoldsBegin):
     def hold_nothing(self) -> None:
         """End that, where there was no statement."""
         self.ahead.hold_nothing()
+
+    def ask_for_failure(self) -> None:
+        """Have a statement go with the COMMIT, in front of it, which a transaction that has failed refuses."""
+        self.ahead.refused = 0
+        if self.adapter._transaction is not None:
+            self.ahead.send([NOTHING])
+
+    def has_failed(self) -> bool:
+        """Tell whether it was refused."""
+        return self.ahead.refused > 0
 
     async def begin(self, transaction: Transaction) -> None:
         """Begin the transaction, as SQLAlchemy does before its first statement; the database hears it with that."""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Numeric
 
+from . import CommitsNothingFailed
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
@@ -47,6 +48,10 @@ def driver_for(connection: Connection) -> PsycopgDriver | None:
     import psycopg
 
     return PsycopgDriver(driver) if psycopg.Pipeline.is_supported() and hasattr(driver, "pipeline") else None
+
+
+FAILED: Final = 3
+"""libpq's PQTRANS_INERROR: a statement has failed, and only a ROLLBACK is left."""
 
 
 def trip_class(driver: Any) -> type[Trip] | None:
@@ -169,10 +174,10 @@ class Pipeline:
             await self.context.__aexit__(kind, error, traceback)
 
 
-class PsycopgDriver:
+class PsycopgDriver(CommitsNothingFailed):
     """A psycopg connection."""
 
-    __slots__ = ("driver", "trip")
+    __slots__ = ("driver", "failed", "trip")
 
     placeholder = "%b"
     """A parameter of a statement over arrays, in the binary format."""
@@ -180,6 +185,8 @@ class PsycopgDriver:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
         self.trip = trip_class(driver)
+        self.failed = False
+        """A statement had failed before the COMMIT."""
 
     def kinds(self, columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) -> tuple[str | None, ...]:
         """Return the SQL type of the elements of each array; see :func:`kinds_of`.
@@ -195,6 +202,14 @@ class PsycopgDriver:
         psycopg begins it with its first statement.
         """
         return bool(self.driver.info.transaction_status == IN_TRANSACTION) or self.can_begin()
+
+    def ask_for_failure(self) -> None:
+        """Ask libpq, which knows."""
+        self.failed = self.driver.info.transaction_status == FAILED
+
+    def has_failed(self) -> bool:
+        """Tell whether a statement had failed before the COMMIT."""
+        return self.failed
 
     def can_begin(self) -> bool:
         """Tell whether a plain BEGIN is due, which psycopg would send by itself, and wait for."""

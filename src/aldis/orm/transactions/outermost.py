@@ -6,13 +6,13 @@ import weakref
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, InterfaceError, PendingRollbackError, SQLAlchemyError, StatementError
 
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import RefusedError
-from ..databases import hold_begin
+from ..databases import CommitsNothingFailed, hold_begin
 from ..databases.outcome import is_answered
 from ..databases.sqlite import begin
 from .commit_queue import CommitQueue
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
     from sqlalchemy.orm import InstanceState
 
+    from ..databases import Driver
     from .scope import Scope
 
 __all__ = ["LOST", "alone_in_memory", "outermost"]
@@ -147,7 +148,8 @@ async def in_transaction(
                 AFTER_COMMIT.reset(waiting)
             except ValueError:  # another task ends it; a queue that is closed lets nobody wait
                 pass
-        await commit(connection, begun, scope, queue, settings)
+        may_have_failed = transaction.is_shared and not scope.read_only
+        await commit(connection, begun, scope, queue, settings, transaction.driver if may_have_failed else None)
     except BaseException as error:
         queue.is_committed = queue.is_committed or scope.was_committed()
         if scope.has_lost_commit() and not (isinstance(error, DBAPIError) and is_answered(error)):
@@ -163,8 +165,14 @@ async def commit(
     scope: Scope,
     queue: CommitQueue,
     settings: Settings,
+    driver: Driver | None,
 ) -> None:
-    """Commit a transaction, if its block has not ended it; see :func:`in_transaction`."""
+    """Commit a transaction, if its block has not ended it; see :func:`in_transaction`.
+
+    Raises:
+        PendingRollbackError: A statement of the block's own had failed, which the database is not asked of without a
+            ``driver``.
+    """
     if not begun.is_active:
         queue.is_committed = scope.was_committed()
         if not queue.is_committed:
@@ -175,8 +183,13 @@ async def commit(
             scope.rollback.undo()
             queue.forget_since(0)
         return
+    asked = driver if isinstance(driver, CommitsNothingFailed) else None
+    if asked is not None:
+        asked.ask_for_failure()
     try:
         queue.cancelled = await Sheltered(begun.commit(), settings.commit_timeout)
+        if asked is not None and asked.has_failed():
+            refuse_failed(scope)
         queue.is_committed = True
     except OutcomeUnknown as unknown:
         queue.calls.clear()  # nobody can be told how it ended
@@ -194,6 +207,18 @@ async def commit(
         queue.calls.clear()
         await give_up(connection, scope, lost)
         raise lost from error
+
+
+def refuse_failed(scope: Scope) -> NoReturn:
+    """Refuse to take a transaction for committed which the database has rolled back instead.
+
+    Raises:
+        PendingRollbackError: Always.
+    """
+    raise PendingRollbackError(
+        f"a statement in {scope} has failed, and PostgreSQL then commits nothing: all of it is rolled back. Run a "
+        "statement that may fail inside `async with connection.begin_nested():`."
+    )
 
 
 async def roll_back(connection: AsyncConnection, begun: AsyncTransaction, error: BaseException) -> None:

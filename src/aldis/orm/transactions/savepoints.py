@@ -47,6 +47,7 @@ class Transaction(WatchedConnection):
         "depth",
         "driver",
         "is_given",
+        "is_shared",
         "queue",
         "replaces",
         "sent_at",
@@ -72,6 +73,8 @@ class Transaction(WatchedConnection):
         self.is_given = is_given
         self.settling: asyncio.Task[Any] | None = None
         """The task whose statements are the savepoints'."""
+        self.is_shared = False
+        """Statements of somebody else's have run in it, which may have failed."""
         self.waiting = 0
         """How many wait for their turn."""
         self.sent_at = 0.0
@@ -188,6 +191,7 @@ class Transaction(WatchedConnection):
         task = asyncio.current_task()
         if self.settling is task and task is not None:
             return
+        self.is_shared = True
         scope = self.scope_here()
         if scope.is_undone:
             raise scope.ended(STATEMENT)
