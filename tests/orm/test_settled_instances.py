@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Double, ForeignKey, String, event, inspect
+from sqlalchemy import Double, ForeignKey, String, TypeDecorator, event, inspect
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.orm.exc import DetachedInstanceError, StaleDataError
 from users import models_on
 
@@ -367,3 +367,54 @@ async def test_instance_without_changes_is_not_read_again() -> None:
             await connection.execute(Paper.__table__.delete())
         await letter.save()
         assert "text" in inspect(letter).expired_attributes
+
+
+class AnyCase(TypeDecorator):
+    """Texts that are equal whatever their case."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def compare_values(self, x, y) -> bool:
+        return x.lower() == y.lower()
+
+
+@pytest.mark.parametrize("way", ["save", "update", "bulk_update"])
+async def test_equal_value_of_a_receiver_does_not_stay_after_an_error(way) -> None:
+    class Base(aldis.Model, DeclarativeBase):
+        database = aldis.Database("sqlite+aiosqlite://")
+
+    class Word(Base):
+        __tablename__ = "word"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        text: Mapped[str] = mapped_column(AnyCase)
+        number: Mapped[int]
+
+    signals = Word.meta.signals
+
+    @signals.pre_update.connect_via(Word)
+    @signals.pre_save.connect_via(Word)
+    async def shout(sender, model_instance, is_update):
+        if is_update:
+            model_instance.text = model_instance.text.upper()
+
+    @signals.post_update.connect_via(Word)
+    @signals.post_save.connect_via(Word)
+    async def fail(sender, is_update):
+        if is_update:
+            raise LookupError
+
+    async with Base.database as database:
+        async with database.transaction() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        words = await Word.query.bulk_create([Word(text=text, number=1) for text in ("a", "b")])
+        words[0].number = 2
+        calls = {
+            "save": words[0].save,
+            "update": lambda: words[0].update(number=2),
+            "bulk_update": lambda: Word.query.bulk_update(words),
+        }
+        with pytest.raises(LookupError):
+            await calls[way]()
+        assert [(word.text, word.number) for word in words] == [("a", 2), ("b", 1)]
+        assert [inspect(word).committed_state for word in words] == [{"number": 1}, {}]

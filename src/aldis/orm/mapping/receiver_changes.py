@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.base import NO_VALUE
@@ -127,7 +127,12 @@ class BeforeReceivers:
         self.columns_before = values_of(column_values)
 
     def take_over(
-        self, mapping: TableMapping, states: Sequence[InstanceState[Any]], skipped: Container[int], is_update: bool
+        self,
+        mapping: TableMapping,
+        states: Sequence[InstanceState[Any]],
+        skipped: Container[int],
+        is_update: bool,
+        remember: Callable[[list[int]], None] | None = None,
     ) -> list[int]:
         """Take over the changes of receivers, to column values and to attributes.
 
@@ -136,6 +141,8 @@ class BeforeReceivers:
             states: The states of the instances.
             skipped: The numbers of the rows that receivers have skipped.
             is_update: The rows are stored.
+            remember: Called with the numbers of the rows whose attributes were changed, before these are taken over:
+                SQLAlchemy's record of their old values is there still.
 
         Returns:
             The numbers of the rows whose attributes were changed.
@@ -147,6 +154,8 @@ class BeforeReceivers:
         for number, before in columns.items():
             leave_out(mapping, states[number], before, self.column_values[number])
         taken = [(number, before) for number, before in instances if number not in skipped]
+        if taken and remember is not None:
+            remember([number for number, _ in taken])
         for number, before in taken:
             column_values = self.column_values[number]
             columns_before = columns.setdefault(number, column_values.copy())

@@ -141,9 +141,11 @@ class BulkSignals:
             raise
         for each in set(map(frozenset, names(rows.column_values))):
             mapping.refuse_unknown(each)
-        taken = before.take_over(mapping, rows.states, rows.skipped, True)
-        if taken:
-            transaction.scope.take_over(mapping, rows.conditions(taken))
+
+        def remember(places: list[int]) -> None:
+            transaction.scope.take_over(mapping, rows.conditions(places))
+
+        before.take_over(mapping, rows.states, rows.skipped, True, remember)
 
     async def emit_after_update(self, rows: StoredRows, changes: Changes | None) -> None:
         """Fire ``post_update`` for each row."""
