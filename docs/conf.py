@@ -23,7 +23,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "examples", "dispatch.json"]
+exclude_patterns = ["_build", "examples", "dispatch.json", "sizes.json"]
 nitpicky = False
 
 myst_heading_anchors = 4
