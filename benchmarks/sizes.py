@@ -1,8 +1,8 @@
 """Microseconds a row of an insert of one row to 100,000, on each database, and the plot of them: ``sizes.py``.
 
 Each call is a transaction of its own, from its BEGIN to its COMMIT; the rows are made before the clock starts. The
-libraries take turns, call by call, and the fastest call of each counts. aldis has one async receiver before each row and one
-after; the others call none. ``sizes.py --draw`` draws what docs/sizes.json holds.
+libraries take turns, call by call, and the fastest call of each counts. aldis has one async receiver before each row
+and one after; the others call none. ``sizes.py --draw`` draws what docs/sizes.json holds.
 """
 
 from __future__ import annotations
