@@ -249,6 +249,11 @@ async def test_begin_of_asyncpg_goes_with_a_statement_of_sqlalchemys_too(models)
                 user = await models.User.query.using(connection).get(name="ada")
                 await user.update(is_verified=not user.is_verified, using=connection)
         assert line.pieces == 3  # the SELECT, the UPDATE, the COMMIT
+        for _ in range(2):
+            line.pieces = 0
+            async with database.transaction(read_only=True) as connection:
+                assert await models.User.query.using(connection).count() == 1
+        assert line.pieces == 3  # SET TRANSACTION READ ONLY, the SELECT, the COMMIT
         line.pieces = 0
         async with database.transaction():
             pass

@@ -120,6 +120,7 @@ async def in_transaction(
         transaction = Transaction(connection, queue, scope, is_given)
         if transaction.keeps_autocommit:
             raise RefusedError(in_autocommit(scope))  # noqa: TRY301 - what has begun is rolled back
+        hold_begin(transaction.driver)
         if writer is not None:
             immediate = settings.begin == "immediate" and not scope.read_only
             await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
@@ -127,7 +128,6 @@ async def in_transaction(
                 await writer.ask(connection)
         elif scope.read_only and connection.dialect.name in {"postgresql", "mysql", "mariadb"}:
             await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        hold_begin(transaction.driver)
         scope.number = 0
         scope.open(transaction, None)
         waiting = AFTER_COMMIT.set(queue)
