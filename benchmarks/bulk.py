@@ -7,6 +7,8 @@ would apply it when it is saved; its share is a figure of its own.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from datetime import UTC
 from typing import Any
 
@@ -18,6 +20,12 @@ from saving import connect, disconnect, mapped, now
 
 Payload = Any
 """The rows that are saved in one lap."""
+
+
+def wait(runner: asyncio.Runner, done: object) -> None:
+    """Run a coroutine to its end; Django's call is done by now."""
+    if inspect.iscoroutine(done):
+        runner.run(done)
 
 
 class CoreRows:

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import page
-from bulk import AldisRows, CoreRows, DjangoRows, Payload, SessionRows, TortoiseRows
+from bulk import AldisRows, CoreRows, DjangoRows, Payload, SessionRows, TortoiseRows, wait
 from quick_drivers import driver_connection, sql_of
 from saving import URLS
 
@@ -92,12 +92,6 @@ def is_slow(where: str, library: str) -> bool:
     return library == "AsyncSession.add_all" or (where == "SQLite" and library == "Core, sorted RETURNING")
 
 
-def wait(runner: asyncio.Runner, done: object) -> None:
-    """Run a coroutine to its end; Django's call is done by now."""
-    if inspect.iscoroutine(done):
-        runner.run(done)
-
-
 def measure(where: str, url: str) -> list[dict[str, Any]]:
     """Return the figures of a database."""
     figures = []
@@ -126,7 +120,7 @@ def times(runner: asyncio.Runner, taking_part: dict[str, Any], size: int) -> dic
     for turn in range(CALLS.get(size, MOST_CALLS) + 1):
         for library, it in list(taking_part.items())[:: 1 if turn % 2 else -1]:
             rows = it.prepare(size)
-            if size > max(size for size in SIZES if size not in CALLS):
+            if size in CALLS:
                 gc.collect()
             began = perf_counter()
             wait(runner, it.run(rows))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from time import perf_counter
 
 import pytest
 
-from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows
+from bulk import AldisRows, CoreRows, CoreWithoutKeys, DjangoRows, EdgyRows, SessionRows, TortoiseRows, wait
 from plain import plain_await
 from saving import URLS
 
@@ -50,12 +49,6 @@ def peers(where: str, count: int) -> dict:
     elif where == "SQLite":
         del found["Core, sorted RETURNING"]  # 73 microseconds a row, row by row
     return found
-
-
-def wait(runner: asyncio.Runner, done: object) -> None:
-    """Run a coroutine to its end; Django's call is done by now."""
-    if inspect.iscoroutine(done):
-        runner.run(done)
 
 
 @pytest.mark.parametrize("count", LAPS)

@@ -20,7 +20,7 @@ from .records import Receiver
 from .sites import Site, site_of
 from .twins import tools_are_on
 
-__all__ = ["LoopCode", "Series", "is_of_rows"]
+__all__ = ["LoopCode", "Series", "types_of_rows"]
 
 
 class LoopCode(PlanCode):
@@ -183,8 +183,7 @@ class Series:
         if len(columns) != len(self.names):
             raise TypeError(f"{emitter.__name__} takes {len(self.names)} values, not {len(columns)}")
         self.signal, self.sender, self.columns = signal, sender, columns
-        types = map(type, columns)
-        self.types = tuple([each if each is list or issubclass(each, MadeColumn) else None for each in types])
+        self.types = types_of_rows(columns)
         """The types of the parameters that have a value for each row; ``None`` of the others."""
         lengths = {len(column) for column, of in zip(columns, self.types, strict=True) if of is not None}
         lengths.update([len(column) for _, column in told])
@@ -297,7 +296,8 @@ class Series:
         number = self._before
         for variable, column in self.varying:
             variable.set(column[number])
-        values = [column[number] if is_of_rows(column) else column for column in self.columns]
+        both = zip(self.columns, self.types, strict=True)
+        values = [column if of is None else column[number] for column, of in both]
         rest = fire(self.signal, self.sender, self.names, values) if plan is None else None
         if plan is not None:
             rest = plan.watched(self.sender, **dict(zip(self.names, values, strict=True)))
@@ -305,9 +305,10 @@ class Series:
             await rest
 
 
-def is_of_rows(column: Any) -> bool:
-    """Tell whether a parameter has a value for each row."""
-    return type(column) is list or isinstance(column, MadeColumn)
+def types_of_rows(columns: tuple[Any, ...]) -> tuple[type[Any] | None, ...]:
+    """Return the types of the parameters that have a value for each row; ``None`` of the others."""
+    types = map(type, columns)
+    return tuple([each if each is list or issubclass(each, MadeColumn) else None for each in types])
 
 
 def rest_of(column: list[Any] | MadeColumn[Any], first: int) -> Iterator[Any]:

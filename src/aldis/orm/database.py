@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 
 from ..errors import ClosedDatabaseError, ConfigurationError
 from ..greenlets import is_loop_running
-from .databases import driver_for, hold_begin, hold_nothing
+from .databases import driver_for
 from .databases.sqlite import roll_back_what_is_given_up
 from .databases.urls import refuse_parameters, shown_url, unusable, url_of, why_no_engine
 from .transactions.ambient import Operation, note_top, open_transaction
@@ -209,11 +209,14 @@ async def reading(target: Using) -> AsyncIterator[AsyncConnection]:
     async with alone_in_memory(target.engine.sync_engine), target.connect() as connection:
         assert connection.sync_connection is not None
         driver = driver_for(connection.sync_connection)
-        hold_begin(driver)
+        if driver is None:
+            yield connection
+            return
+        driver.hold_begin()
         try:
             yield connection
         finally:
-            hold_nothing(driver)
+            driver.hold_nothing()
 
 
 def refuse_trio(database: Database) -> None:

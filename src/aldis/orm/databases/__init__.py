@@ -9,26 +9,19 @@ any driver that has no module here.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from sqlalchemy import Connection
 
     from ..saving.prepared import Prepared
     from ..transactions.savepoints import Transaction
 
-__all__ = [
-    "MYSQL",
-    "CommitsNothingFailed",
-    "Driver",
-    "HoldsBegin",
-    "Outcome",
-    "driver_for",
-    "hold_begin",
-    "hold_nothing",
-]
+__all__ = ["MYSQL", "Driver", "Outcome", "driver_for"]
 
 MYSQL: Final = frozenset({"mysql", "mariadb"})
 """The names that SQLAlchemy has for the dialect of MySQL and MariaDB."""
@@ -37,16 +30,20 @@ DRIVERS: Final = frozenset({"aiosqlite", "asyncmy", "asyncpg", "psycopg"})
 """The drivers that have a module here, by SQLAlchemy's name of the driver."""
 
 
-class Driver(Protocol):
+class Driver:
     """A connection of one driver."""
+
+    __slots__ = ()
 
     def is_ready(self) -> bool:
         """Tell whether the transaction has begun in the database."""
-        ...
+        raise NotImplementedError
 
-    async def run(self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]) -> Outcome:
+    def run(
+        self, transaction: Transaction, prepared: Prepared, parameters: tuple[Any, ...]
+    ) -> Coroutine[Any, Any, Outcome]:
         """Run the statements that are due for the transaction, and then a prepared one."""
-        ...
+        raise NotImplementedError
 
     async def run_each(
         self, transaction: Transaction, prepared: Prepared, rows: list[tuple[Any, ...]]
@@ -55,50 +52,27 @@ class Driver(Protocol):
 
         ``None`` where each has to be run alone, since the driver would not tell their outcomes apart.
         """
-        ...
+        raise NotImplementedError
 
     async def run_alone(self, transaction: Transaction, statement: str) -> None:
         """Run a statement about savepoints."""
-
-
-class HoldsBegin:
-    """A driver whose BEGIN need not be waited for."""
-
-    __slots__ = ()
+        raise NotImplementedError
 
     def hold_begin(self) -> None:
-        """Let the BEGIN, which SQLAlchemy sends before its first statement, go with that."""
-        raise NotImplementedError
+        """Let the BEGIN, which SQLAlchemy may send, go with the statement after it, if the driver can do that."""
 
     def hold_nothing(self) -> None:
         """End that, where there was no statement."""
-        raise NotImplementedError
-
-
-class CommitsNothingFailed:
-    """A driver of PostgreSQL, which answers the COMMIT of a transaction that has failed by a ROLLBACK, and no error."""
-
-    __slots__ = ()
 
     def ask_for_failure(self) -> None:
-        """Ask, with the COMMIT that comes next, whether a statement has failed."""
-        raise NotImplementedError
+        """Ask, with the COMMIT that comes next, whether a statement has failed.
+
+        PostgreSQL then answers the COMMIT by a ROLLBACK, and no error.
+        """
 
     def has_failed(self) -> bool:
         """Tell whether one had, once the COMMIT is answered."""
-        raise NotImplementedError
-
-
-def hold_begin(driver: Driver | None) -> None:
-    """Let a driver's BEGIN go with the first statement, which SQLAlchemy may send, if the driver can do that."""
-    if isinstance(driver, HoldsBegin):
-        driver.hold_begin()
-
-
-def hold_nothing(driver: Driver | None) -> None:
-    """End that, where there was no statement."""
-    if isinstance(driver, HoldsBegin):
-        driver.hold_nothing()
+        return False
 
 
 def driver_for(connection: Connection) -> Driver | None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from . import Driver
 from .outcome import Outcome, raise_as_sqlalchemy
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Visit:
             self.error = error
 
 
-class AiosqliteDriver:
+class AiosqliteDriver(Driver):
     """An aiosqlite connection, and the sqlite3 connection in its thread."""
 
     __slots__ = ("driver",)

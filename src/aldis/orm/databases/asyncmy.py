@@ -16,6 +16,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..mapping.rowwise import iso
+from . import Driver
 from .outcome import Outcome, raise_as_sqlalchemy
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def driver_for(connection: Connection) -> AsyncmyDriver | None:
     return AsyncmyDriver(adapter, driver)
 
 
-class AsyncmyDriver:
+class AsyncmyDriver(Driver):
     """An asyncmy connection, and SQLAlchemy's adapter around it."""
 
     __slots__ = ("adapter", "driver", "keeps_rows")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Sized
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
-from . import CommitsNothingFailed, HoldsBegin
+from . import Driver
 from .ahead import Ahead
 from .copying import DRAW, LOOK, TYPES
 from .outcome import Outcome, raise_as_sqlalchemy
@@ -91,7 +91,7 @@ def kinds_of(columns: Sequence[ArrayColumn], arrays: Sequence[Sequence[Any]]) ->
     return tuple(kinds)
 
 
-class AsyncpgDriver(HoldsBegin, CommitsNothingFailed):
+class AsyncpgDriver(Driver):
     """An asyncpg connection, and SQLAlchemy's adapter around it."""
 
     __slots__ = ("adapter", "ahead", "driver", "due")
@@ -234,9 +234,7 @@ class AsyncpgDriver(HoldsBegin, CommitsNothingFailed):
             return None
         async with self.adapter._execute_mutex:
             try:
-                self.due = transaction.begun, transaction.stale, 1
-                self.ahead.send((*transaction.control(), copying.lock))
-                transaction.settled()
+                self.send_ahead(transaction, copying.lock)
                 found = await driver.fetchrow(LOOK, copying.table, copying.names, copying.types, copying.key)
                 if found is None or found[2] != len(copying.names) or (copying.key is not None and found[0] is None):
                     return None
@@ -276,11 +274,11 @@ class AsyncpgDriver(HoldsBegin, CommitsNothingFailed):
                 )
         return [Outcome(row, 1) for row in returned] if len(returned) == len(rows) else None
 
-    def send_ahead(self, transaction: Transaction) -> None:
-        """Send the statements that are due for the transaction."""
-        control = transaction.control()
+    def send_ahead(self, transaction: Transaction, *others: str) -> None:
+        """Send the statements that are due for the transaction, and others after them."""
+        control = (*transaction.control(), *others)
         if control:
-            self.due = transaction.begun, transaction.stale, 0
+            self.due = transaction.begun, transaction.stale, len(others)
             self.ahead.send(control)
             transaction.settled()
 

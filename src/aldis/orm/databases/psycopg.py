@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Numeric
 
-from . import CommitsNothingFailed
+from . import Driver
 from .outcome import Outcome, raise_as_sqlalchemy
 from .postgresql import NotForArrays
 
@@ -174,7 +174,7 @@ class Pipeline:
             await self.context.__aexit__(kind, error, traceback)
 
 
-class PsycopgDriver(CommitsNothingFailed):
+class PsycopgDriver(Driver):
     """A psycopg connection."""
 
     __slots__ = ("driver", "failed", "trip")

@@ -194,7 +194,7 @@ def load(
     Args:
         make: Makes an empty instance with a state.
         manager: SQLAlchemy's manager of the class.
-        state_class: The class of the states, if what its constructor does is known: done here it takes half the time.
+        state_class: The class of the states, if its constructor is a known one: its work takes half the time here.
         state_name: Where an instance has its state.
         rows: The rows.
         names: The attributes that get a value.

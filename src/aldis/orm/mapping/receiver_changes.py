@@ -132,8 +132,8 @@ class BeforeReceivers:
         states: Sequence[InstanceState[Any]],
         skipped: Container[int],
         is_update: bool,
-        remember: Callable[[list[int]], None] | None = None,
-    ) -> list[int]:
+        remember: Callable[[list[int]], None],
+    ) -> None:
         """Take over the changes of receivers, to column values and to attributes.
 
         Args:
@@ -143,18 +143,15 @@ class BeforeReceivers:
             is_update: The rows are stored.
             remember: Called with the numbers of the rows whose attributes were changed, before these are taken over:
                 SQLAlchemy's record of their old values is there still.
-
-        Returns:
-            The numbers of the rows whose attributes were changed.
         """
         instances = altered(self.loaded, *self.values_before)
         if not instances and sum(map(len, self.column_values)) == len(self.columns_before[1]):
-            return []
+            return
         columns = dict(altered(self.column_values, *self.columns_before))
         for number, before in columns.items():
             leave_out(mapping, states[number], before, self.column_values[number])
         taken = [(number, before) for number, before in instances if number not in skipped]
-        if taken and remember is not None:
+        if taken:
             remember([number for number, _ in taken])
         for number, before in taken:
             column_values = self.column_values[number]
@@ -163,4 +160,3 @@ class BeforeReceivers:
         for number, before in columns.items() if is_update else ():
             if number not in skipped:
                 leave_out_defaults(mapping, states[number], before, self.column_values[number])
-        return [number for number, _ in taken]

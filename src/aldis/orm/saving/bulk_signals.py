@@ -96,8 +96,14 @@ class BulkSignals:
         series = rows_of_signal("pre_save", signal, model, told, self.context_of(rows.instances, rows.names()))
         with self.naming(series, rows.numbers):
             await fire_before_each(series, rows.skip)
-        for number in before.take_over(mapping, rows.states, rows.skipped, False):
-            rows.is_related = rows.is_related or not mapping.relationships.isdisjoint(rows.states[number].dict)
+
+        def remember(places: list[int]) -> None:
+            related = mapping.relationships
+            rows.is_related = rows.is_related or not all(
+                related.isdisjoint(rows.states[place].dict) for place in places
+            )
+
+        before.take_over(mapping, rows.states, rows.skipped, False, remember)
 
     async def emit_after_insert(self, rows: NewRows, changes: Changes | None) -> None:
         """Fire ``post_save`` for each row."""

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.orm import InstanceState
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import NO_VALUE
 
 from ...context import NONE
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..mapping.table import TableMapping
     from ..transactions.rollback import Change
 
-__all__ = ["KEY", "SESSION_ID", "VALUES", "BatchRows", "NewRows", "at", "saved_in_order"]
+__all__ = ["KEY", "VALUES", "BatchRows", "NewRows", "at", "saved_in_order", "states_of"]
 
 T = TypeVar("T")
 
@@ -83,6 +84,20 @@ class BatchRows:
     def note(self, place: int, name: str) -> str:
         """Return the note of an error on the row at a place; ``name`` is the operation's."""
         return f"aldis: at row {self.numbers[place] + 1:,} of {name}"
+
+
+def states_of(model: type[Any], batch: Sequence[Any]) -> list[InstanceState[Any]] | None:
+    """Return the states of instances of one class; ``None`` of other rows, and where a session may hold one.
+
+    Args:
+        model: The class, or one above it.
+        batch: The rows.
+    """
+    types = set(map(type, batch))
+    if len(types) != 1 or not issubclass(types.pop(), model):
+        return None
+    states: list[InstanceState[Any]] = list(map(instance_state, batch))
+    return None if any(map(SESSION_ID, states)) else states
 
 
 def at(values: list[T], places: Sequence[int]) -> list[T]:

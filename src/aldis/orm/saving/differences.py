@@ -50,8 +50,8 @@ def differing(columns: Iterable[Compared], count: int) -> Differences:
     """Return the values that differ in each of some rows, by attribute name.
 
     Args:
-        columns: Of each attribute its name, its old values, its new values, and what compares two of them as the type
-            does; ``None`` where all are changes.
+        columns: Of each attribute its name, its old values, its new values, and the function that compares two of
+            them as the type does; ``None`` where all are changes.
         count: How many rows there are.
 
     Example:

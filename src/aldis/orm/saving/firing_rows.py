@@ -13,7 +13,7 @@ from ...dispatch.emitters import PARAMETERS
 from ...dispatch.made_column import MadeColumn
 from ...dispatch.mixed import Mixed
 from ...dispatch.row_receivers import among
-from ...dispatch.series import Series, is_of_rows
+from ...dispatch.series import Series, types_of_rows
 from ...dispatch.signal import Signal
 from ...errors import SkipOperation
 from .firing import EMITTERS, fire, is_heard
@@ -107,7 +107,8 @@ class FewRows:
         self.sender = sender
         self.told = told
         self.count = len(told[0][1])
-        self.rows = zip(*[each if is_of_rows(each) else repeat(each) for each in columns], strict=False)
+        both = zip(columns, types_of_rows(columns), strict=True)
+        self.rows = zip(*[repeat(each) if of is None else each for each, of in both], strict=False)
         self.position = -1
         """The row that it was last fired for."""
 

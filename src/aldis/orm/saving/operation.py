@@ -21,7 +21,7 @@ from ..transactions.rollback import Changed, RollbackScope
 from . import roads as writers
 from . import unit_of_work
 from .bulk_inserts import BulkInserts, refuse_twice
-from .columns import KEY, SESSION_ID, NewRows, at
+from .columns import KEY, NewRows, at, states_of
 from .firing import fire
 from .raw_values import Rows, batches, readable_twice
 from .stored_rows import StoredRows
@@ -195,15 +195,13 @@ class Bulk(BulkInserts):
         Returns:
             The runs of rows of one class, in their order: the keys that the database makes are in that of the rows.
         """
-        types = set(map(type, batch))
-        if len(types) == 1 and issubclass(model := types.pop(), self.model):
-            states = list(map(instance_state, batch))
-            if not any(map(KEY, states)) and not any(map(SESSION_ID, states)):
-                rows = NewRows(mapping_of(model))
-                rows.add_plain(first, batch, states)
-                self.touched.append(rows)
-                self.taken = [rows]
-                return [rows]
+        states = states_of(self.model, batch)
+        if states is not None and not any(map(KEY, states)):
+            rows = NewRows(mapping_of(type(batch[0])))
+            rows.add_plain(first, batch, states)
+            self.touched.append(rows)
+            self.taken = [rows]
+            return [rows]
         found: dict[type[Any], NewRows] = {}
         taken: list[NewRows] = []
         for number, row in enumerate(batch, first):

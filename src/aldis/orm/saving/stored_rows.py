@@ -47,7 +47,7 @@ class StoredRows(BatchRows):
         before: Snapshot,
         names: Collection[str] | None = None,
     ) -> None:
-        """Add an instance, with what has changed of it: in the attributes ``names`` alone, if these are given."""
+        """Add an instance, with its changes: those of the attributes ``names`` alone, if these are given."""
         self.before.append(before)
         self.add_written(number, instance, state, values, changed(self.mapping, state))
         self.complete(len(self) - 1, names)

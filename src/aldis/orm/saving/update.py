@@ -20,7 +20,7 @@ from ..mapping.settable import columns_named, note_made, set_attributes, sets_li
 from ..mapping.table import attribute, mapping_of
 from ..meta import meta_of
 from ..transactions.rollback import Changed
-from .columns import KEY, SESSION_ID
+from .columns import KEY, states_of
 from .firing import NOTHING_PASSED, fire, telling
 from .firing_rows import fire_statement
 from .operation import Bulk
@@ -154,13 +154,11 @@ async def bulk_update(
 
 def take_all(bulk: Bulk, batch: Sequence[Any], first: int, names: Collection[str] | None) -> list[StoredRows]:
     """Take a batch of stored rows, by their classes; ``first`` is where it begins among all rows."""
-    types = set(map(type, batch))
-    if len(types) == 1 and issubclass(model := types.pop(), bulk.model):
-        states: list[InstanceState[Any]] = list(map(instance_state, batch))
-        if all(map(KEY, states)) and not any(map(SESSION_ID, states)):
-            rows = StoredRows(mapping_of(model))
-            rows.add_plain(first, batch, states, names)
-            return [rows]
+    states = states_of(bulk.model, batch)
+    if states is not None and all(map(KEY, states)):
+        rows = StoredRows(mapping_of(type(batch[0])))
+        rows.add_plain(first, batch, states, names)
+        return [rows]
     found: dict[type[Any], StoredRows] = {}
     for number, row in enumerate(batch, first):
         take(bulk, found, row, number, names)

@@ -359,10 +359,10 @@ async def look(transaction: Transaction, mapping: TableMapping, rows: Updates, m
         ObjectNotFound: One was.
     """
     key = [mapping.table.columns[name] for name in mapping.primary_key]
-    now = [
+    now = [  # the primary key that each has after its update
         tuple([column_values.get(name, value) for name, value in zip(mapping.primary_key, identity, strict=True)])
         for column_values, identity in zip(rows.column_values, rows.identities, strict=True)
-    ]  # the primary key that each has after its update
+    ]
     found = await rows_of_keys(reader_on(transaction), key, made, now)
     for state, column_values, where in zip(rows.states, rows.column_values, now, strict=True):
         if where not in found:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, PendingRollbackError, SQL
 
 from ...dispatch.deferral import AFTER_COMMIT
 from ...errors import RefusedError
-from ..databases import CommitsNothingFailed, hold_begin
 from ..databases.outcome import is_answered
 from ..databases.sqlite import begin
 from .commit_queue import CommitQueue
@@ -120,7 +119,8 @@ async def in_transaction(
         transaction = Transaction(connection, queue, scope, is_given)
         if transaction.keeps_autocommit:
             raise RefusedError(in_autocommit(scope))  # noqa: TRY301 - what has begun is rolled back
-        hold_begin(transaction.driver)
+        if transaction.driver is not None:
+            transaction.driver.hold_begin()
         if writer is not None:
             immediate = settings.begin == "immediate" and not scope.read_only
             await begin(connection, "BEGIN IMMEDIATE" if immediate else "BEGIN")
@@ -169,9 +169,16 @@ async def commit(
 ) -> None:
     """Commit a transaction, if its block has not ended it; see :func:`in_transaction`.
 
+    Args:
+        connection: The connection.
+        begun: The transaction.
+        scope: Its scope.
+        queue: The calls that wait for the end.
+        settings: The engine's.
+        driver: The driver, where a statement of the block's own may have failed.
+
     Raises:
-        PendingRollbackError: A statement of the block's own had failed, which the database is not asked of without a
-            ``driver``.
+        PendingRollbackError: One had.
     """
     if not begun.is_active:
         queue.is_committed = scope.was_committed()
@@ -183,12 +190,11 @@ async def commit(
             scope.rollback.undo()
             queue.forget_since(0)
         return
-    asked = driver if isinstance(driver, CommitsNothingFailed) else None
-    if asked is not None:
-        asked.ask_for_failure()
+    if driver is not None:
+        driver.ask_for_failure()
     try:
         queue.cancelled = await Sheltered(begun.commit(), settings.commit_timeout)
-        if asked is not None and asked.has_failed():
+        if driver is not None and driver.has_failed():
             refuse_failed(scope)
         queue.is_committed = True
     except OutcomeUnknown as unknown:

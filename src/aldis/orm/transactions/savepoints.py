@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
-from ..databases import MYSQL, driver_for, hold_nothing
+from ..databases import MYSQL, driver_for
 from ..databases.outcome import raise_as_sqlalchemy
 from .scope import SCOPE, STATEMENT, Scope, scope_on
 from .watched_connection import BEFORE_STATEMENT, WatchedConnection
@@ -359,7 +359,7 @@ class Transaction(WatchedConnection):
         if not self.stale or not self.is_alive():
             return
         driver = self.direct()
-        if driver is None or self.begun != self.depth:
+        if driver is None:
             await self.connection.run_sync(self.before_statement)
             return
         if self.has_to_release():
@@ -369,7 +369,8 @@ class Transaction(WatchedConnection):
     def close(self) -> None:
         """Take note that the transaction is over."""
         self.queue.close()
-        hold_nothing(self.driver)
+        if self.driver is not None:
+            self.driver.hold_nothing()
         self.unlisten_for_refusal()
         if not self.is_given:
             return  # the connection is thrown away, its listeners with it: to remove them takes as long as a save
