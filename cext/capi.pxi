@@ -3,38 +3,51 @@
 cdef extern from *:
     """
     #define aldis_new_method(type, definition) PyDescr_NewMethod((PyTypeObject *)(type), definition)
+    #define aldis_is_method(value) Py_IS_TYPE(value, &PyMethodDescr_Type)
     #define aldis_reraise() NULL
+
+    #ifdef Py_GIL_DISABLED
+    #define ALDIS_HAS_GIL 0
+    #else
+    #define ALDIS_HAS_GIL 1
+    #endif
 
     /* What a weak reference leads to, a new reference; NULL without an error where it is gone. */
     static inline PyObject *aldis_deref(PyObject *reference) {
-    #if PY_VERSION_HEX >= 0x030D0000
+    #ifdef Py_GIL_DISABLED
         PyObject *found;
         if (PyWeakref_GetRef(reference, &found) < 0) PyErr_Clear();
         return found;
     #else
-        PyObject *found = PyWeakref_GetObject(reference);
-        if (found == NULL) { PyErr_Clear(); return NULL; }
-        return found == Py_None ? NULL : Py_NewRef(found);
+        PyObject *found = ((PyWeakReference *)reference)->wr_object;
+        return found == Py_None || Py_REFCNT(found) == 0 ? NULL : Py_NewRef(found);  /* 0: it is being deallocated */
     #endif
     }
 
-    /* A tuple of what weak references lead to; NULL where one is gone, without an error, or with one. */
-    static PyObject *aldis_take(PyObject *references) {
+    /* A tuple of what weak references lead to; None where one is gone. */
+    static PyObject *aldis_take(PyObject *references, PyObject *const *args, Py_ssize_t nargs) {
         Py_ssize_t count = PyTuple_GET_SIZE(references);
         PyObject *taken = PyTuple_New(count);
         if (taken == NULL) return NULL;
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *found = aldis_deref(PyTuple_GET_ITEM(references, i));
-            if (found == NULL) { Py_DECREF(taken); return NULL; }
+            if (found == NULL) {
+                Py_DECREF(taken);
+                return Py_NewRef(Py_None);
+            }
             PyTuple_SET_ITEM(taken, i, found);
         }
         return taken;
     }
 
+    static PyMethodDef aldis_taking = {"take", (PyCFunction)(void (*)(void))aldis_take, METH_FASTCALL, NULL};
+    #define aldis_new_snapshot(references) PyCFunction_NewEx(&aldis_taking, references, NULL)
+
     enum { ALDIS_OTHER = 1, ALDIS_MONITORED = 2 };
 
-    /* Is the code of functions what it was? `sources` are functions, or weak references to them. */
-    static inline int aldis_look(PyObject *sources, PyObject *codes) {
+    /* Is the code of functions what it was, and `with_tools`: does a tool monitor it? `sources` are functions, or weak
+       references to them. */
+    static inline int aldis_look(PyObject *sources, PyObject *codes, int with_tools) {
         int found = 0;
         Py_ssize_t count = PyTuple_GET_SIZE(sources);
         for (Py_ssize_t i = 0; i < count; i++) {
@@ -54,7 +67,7 @@ cdef extern from *:
     #endif
             }
     #if PY_VERSION_HEX >= 0x030C0000
-            _PyCoMonitoringData *data = ((PyCodeObject *)code)->_co_monitoring;
+            _PyCoMonitoringData *data = with_tools ? ((PyCodeObject *)code)->_co_monitoring : NULL;
             if (data != NULL) {
                 const unsigned char *local = (const unsigned char *)&data->local_monitors;
                 for (size_t byte = 0; byte < sizeof(data->local_monitors); byte++)
@@ -88,13 +101,17 @@ cdef extern from *:
     static inline void aldis_note_tools(int are_on) {}
     #endif
     """
-    PyObject *take "aldis_take"(PyObject *references)
-    int look "aldis_look"(PyObject *sources, PyObject *codes) noexcept
+    object new_snapshot "aldis_new_snapshot"(object references)
+    int look "aldis_look"(PyObject *sources, PyObject *codes, bint with_tools) noexcept
+    PyObject *list_item "PyList_GET_ITEM"(PyObject *list, Py_ssize_t index) noexcept
+    PyObject *tuple_item "PyTuple_GET_ITEM"(PyObject *tuple, Py_ssize_t index) noexcept
+    bint HAS_GIL "ALDIS_HAS_GIL"
     int OTHER "ALDIS_OTHER"
     int MONITORED "ALDIS_MONITORED"
     int known_tools "aldis_tools_are_on"() noexcept
     void note_tools "aldis_note_tools"(int are_on) noexcept
     PyObject *reraise "aldis_reraise"() except NULL  # the error that a call of the C API has set
+    bint is_method "aldis_is_method"(object value)  # a C method, as a class has it
     object new_method "aldis_new_method"(object type, PyMethodDef *definition)
 
 cdef extern from "Python.h":

@@ -21,10 +21,11 @@ __all__ = [
     "Asked",
     "Dispatch",
     "Plan",
-    "Snapshot",
+    "give_own_methods",
     "send",
     "send_async",
     "sender_key",
+    "snapshot",
 ]
 
 ANY_KEY: Final = 0
@@ -37,8 +38,8 @@ SEND_ASYNC: Final = 2
 ASKS_IN_PLAN: Final = True
 """The plans themselves ask whether the receivers' code is still the same: 55 ns a receiver, where C asks in one."""
 
-Snapshot: Any = None
-"""In C: takes weakly referenced receivers, all at once."""
+snapshot: Any = None
+"""In C: returns a function that takes weakly referenced receivers, all at once."""
 
 
 def sender_key(sender: Any) -> Any:
@@ -280,6 +281,10 @@ def function_of(signal: Dispatch, plan: Plan, kind: int, names: tuple[str, ...])
     with_twins = not plan.has_twins or not tools_are_on()
     found = plan.remembered(kind, names, with_twins)
     return signal._render(plan, kind, names, with_twins) if found is NOT_MADE else found
+
+
+def give_own_methods(cls: type[Dispatch]) -> None:
+    """Give a class of signals the C methods of its own type; there are none here."""
 
 
 def send(

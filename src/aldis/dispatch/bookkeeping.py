@@ -52,6 +52,10 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
     _is_of_rows = False
     """Statements over many rows fire it: it has its place among a model's signals."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        core.give_own_methods(cls)
+
     def _begin(self) -> None:
         """Begin with no receiver."""
         self.receivers: dict[Any, weakref.ref[Callable[..., Any]] | Callable[..., Any]] = {}

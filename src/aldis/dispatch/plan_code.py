@@ -9,7 +9,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Sequence
 from itertools import count
-from types import CellType, CodeType, CoroutineType, FunctionType, MethodType
+from types import CodeType, CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import core
@@ -138,6 +138,8 @@ class PlanCode:
     """
 
     numbers = count()
+    calls_once = True
+    """Each receiver is called once, not once a row."""
 
     def __init__(self, kind: int, names: tuple[str, ...], sites: Sequence[Site]) -> None:
         self.lines: dict[int, int] = {}
@@ -153,9 +155,11 @@ class PlanCode:
         # Tracebacks show the call. A modification time of None keeps the entry through linecache.checkcache().
         linecache.cache[self.filename] = len(self.text), None, self.text.splitlines(True), self.filename
         module = compile(self.text, self.filename, "exec", dont_inherit=True)
-        make = next(each for each in module.co_consts if isinstance(each, CodeType))
-        self.code = next(each for each in make.co_consts if isinstance(each, CodeType))
-        self.wanted = [self.cells[name] for name in self.code.co_freevars]
+        self.maker = next(each for each in module.co_consts if isinstance(each, CodeType))
+        self.code = next(each for each in self.maker.co_consts if isinstance(each, CodeType))
+        self.make = FunctionType(self.maker, GLOBALS)
+        wanted = self.maker.co_varnames[: self.maker.co_argcount]
+        self.wanted = [self.cells[name] if name in self.code.co_freevars else None for name in wanted]
         self.count = 0
         self.returns_coroutine = not self.awaits and kind == FIRE and any(each.parts.is_async for each in sites)
         """Its last receiver is the only coroutine function, and the plan returns its coroutine."""
@@ -192,13 +196,13 @@ class PlanCode:
             else:
                 for letter in site.parts.weak:
                     self.refs.append((letter, position))
-        many = core.Snapshot is not None and len(self.refs) >= MANY
+        self.are_many = core.snapshot is not None and len(self.refs) >= MANY
         lines = []
-        if not many:
+        if not self.are_many:
             found += [(f"{each}{position}", f"{self.cell('w' + each, position)}()") for each, position in self.refs]
         lines += [f"{name} = {value}" for name, value in found]
         gone = [f"{name} is None" for name, _ in found]
-        if many:
+        if self.are_many:
             lines.append(f"taken = {self.cell('snapshot', 0)}()")
             gone.append("taken is None")
         if core.ASKS_IN_PLAN:
@@ -206,9 +210,15 @@ class PlanCode:
         if gone:
             lines.append(f"if {' or '.join(gone)}:")
             lines.append(f"{INDENT}{self.when_gone(values)}")
-        if many:
+        if self.are_many and not self.calls_once:
             lines.append(f"{', '.join(f'{each}{position}' for each, position in self.refs)} = taken")
         return lines
+
+    def taken(self, letter: str, position: int) -> str:
+        """Return the text of what a weak reference has led to."""
+        if self.are_many and self.calls_once and (letter, position) in self.refs:
+            return f"taken[{self.refs.index((letter, position))}]"  # costs less than to unpack it
+        return f"{letter}{position}"
 
     def when_gone(self, values: str) -> str:
         """Return the statement for a receiver that has died since the plan was made."""
@@ -256,10 +266,10 @@ class PlanCode:
         site = self.sites[position]
         parts = site.parts
         arguments = Arguments(self.names)
-        name = f"{site.callee}{position}"
+        name = self.taken(site.callee, position)
         if not parts.weak:
             self.cell("r", position)
-        given = [f"o{position}"] if "o" in parts.weak else []
+        given = [self.taken("o", position)] if "o" in parts.weak else []
         if parts.has_twin:
             given += arguments.of_twin(parts.form, self.packs.get(position))
         else:
@@ -305,7 +315,12 @@ class PlanCode:
         parts = self.sites[position].parts
         if not parts.weak:
             return self.cell("r" if not parts.has_twin else "n", position)
-        return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
+        return self.of_weak(position, parts)
+
+    def of_weak(self, position: int, parts: Parts) -> str:
+        """Return the text of the weakly referenced receiver at a position."""
+        receiver = self.taken("r", position)
+        return f"method({receiver}, {self.taken('o', position)})" if "o" in parts.weak else receiver
 
     def result_name(self, position: int) -> str:
         """Return the receiver as a result names it: the connected one, whatever is called in its place."""
@@ -313,25 +328,26 @@ class PlanCode:
         if parts.weak == "live":
             return f"behind(r{position})"
         if parts.weak:
-            return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
+            return self.of_weak(position, parts)
         return self.cell("n", position)
 
     def function(self, reference: weakref.ref[Any], records: Sequence[Receiver]) -> Callable[..., Any]:
         """Return a plan of this code for some receivers."""
-        code = self.code
+        make = self.make
         if self.count < OWN_CODE:
-            code = code.replace()
+            own = tuple([each.replace() if each is self.code else each for each in self.maker.co_consts])
+            make = FunctionType(self.maker.replace(co_consts=own), GLOBALS)
             self.count += 1
         context = Context(reference, records, self.names, self.kind, self)
-        cells = tuple([CellType(self.value(letter, position, context)) for letter, position in self.wanted])
-        return FunctionType(code, GLOBALS, "plan", None, cells)
+        # Since 3.13, CPython specialises the calls of a function that a ``def`` has made, and no others.
+        return make(*[None if each is None else self.value(*each, context) for each in self.wanted])  # type: ignore[no-any-return]
 
     def value(self, letter: str, position: int, context: Context) -> Any:
         """Return the content of a cell."""
         if letter == "context":
             return context
         if letter == "snapshot":
-            return core.Snapshot(tuple([weak_reference(context.records[at], each) for each, at in self.refs])).take
+            return core.snapshot(tuple([weak_reference(context.records[at], each) for each, at in self.refs]))
         record = context.records[position]
         if letter.startswith("w"):
             return weak_reference(record, letter[1])

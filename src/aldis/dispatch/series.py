@@ -52,6 +52,8 @@ class LoopCode(PlanCode):
         """The first values do not tell how many are left, so that the rows are counted beside them."""
         super().__init__(FIRE, names, sites)
 
+    calls_once = False
+
     @staticmethod
     def needs_await(sites: Sequence[Site]) -> bool:
         """Tell whether a receiver is a coroutine function."""
