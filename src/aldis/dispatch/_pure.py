@@ -22,10 +22,10 @@ __all__ = [
     "Dispatch",
     "Plan",
     "give_own_methods",
+    "hold",
     "send",
     "send_async",
     "sender_key",
-    "snapshot",
 ]
 
 ANY_KEY: Final = 0
@@ -38,8 +38,8 @@ SEND_ASYNC: Final = 2
 ASKS_IN_PLAN: Final = True
 """The plans themselves ask whether the receivers' code is still the same: 55 ns a receiver, where C asks in one."""
 
-snapshot: Any = None
-"""In C: returns a function that takes weakly referenced receivers, all at once."""
+hold: Any = None
+"""In C: returns two functions, between which cells hold weakly referenced receivers."""
 
 
 def sender_key(sender: Any) -> Any:

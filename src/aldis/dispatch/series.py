@@ -52,8 +52,6 @@ class LoopCode(PlanCode):
         """The first values do not tell how many are left, so that the rows are counted beside them."""
         super().__init__(FIRE, names, sites)
 
-    calls_once = False
-
     @staticmethod
     def needs_await(sites: Sequence[Site]) -> bool:
         """Tell whether a receiver is a coroutine function."""
@@ -82,14 +80,13 @@ class LoopCode(PlanCode):
         head = [*self.take_receivers(values), *self.pack_keywords(), "try:"]
         columns = ["_"] * self.is_counted + [f"a{index}" for index in self.used]  # the first one tells the position
         columns += [f"u{number}" for number in range(self.variables)]
-        start = [f"for {', '.join(columns)}, in rows:"]
+        start = [*self.hold_receivers(values), f"for {', '.join(columns)}, in rows:"]
         each = [f"v{number}(u{number})" for number in range(self.variables)]
         each += self.refill()
         calls = self.body(values, first=3 + len(head) + len(start) + len(each))
         each += [*calls, f"if {self.cell('void', 0)}:", f"{INDENT}return False"]
         lines = [*head, *(f"{INDENT}{line}" for line in [*start, *(f"{INDENT}{line}" for line in each)])]
-        lines += ["except Exception as error:", f"{INDENT}{self.cell('context', 0)}.note(error, a0)", f"{INDENT}raise"]
-        lines.append("return True")
+        lines += [*self.tail(), "return True"]
         parameters = ", ".join([*constant, "rows", *setters])
         begin = f"def make({', '.join(dict.fromkeys(self.cells))}):\n"
         begin += f"{INDENT}{'async ' * self.awaits}def plan({parameters}):\n"
