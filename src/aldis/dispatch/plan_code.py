@@ -7,12 +7,14 @@ cells of the function, where the garbage collector sees them.
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Callable, Sequence
 from itertools import count
-from types import CellType, CodeType, CoroutineType, FunctionType, MethodType
+from types import CellType, CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import core
+from .code_facts import inner_code
 from .deferral import behind
 from .failures import annotate
 from .on_request import note_asking
@@ -85,12 +87,13 @@ class Context:
     ) -> None:
         self.reference, self.records, self.names, self.kind, self.plan_code = reference, records, names, kind, plan_code
 
-    def note(self, error: Exception, sender: Any) -> None:
-        """Note on an error which receiver has raised it: the line of the plan's own frame tells which."""
+    def note(self, sender: Any) -> None:
+        """Note on the error in hand which receiver has raised it: the line of the plan's own frame tells which."""
+        error = sys.exception()
         # Its entry is the first of the traceback: the handler that calls this is in that frame.
-        traceback = error.__traceback__
+        traceback = None if error is None else error.__traceback__
         position = None if traceback is None else self.plan_code.lines.get(traceback.tb_lineno)
-        if position is not None:
+        if isinstance(error, Exception) and position is not None:
             self.note_at(error, sender, position)
 
     def note_at(self, error: Exception, sender: Any, position: int) -> None:
@@ -153,8 +156,8 @@ class PlanCode:
         # Tracebacks show the call. A modification time of None keeps the entry through linecache.checkcache().
         linecache.cache[self.filename] = len(self.text), None, self.text.splitlines(True), self.filename
         module = compile(self.text, self.filename, "exec", dont_inherit=True)
-        self.maker = next(each for each in module.co_consts if isinstance(each, CodeType))
-        self.code = next(each for each in self.maker.co_consts if isinstance(each, CodeType))
+        self.maker = inner_code(module)
+        self.code = inner_code(self.maker)
         self.make = FunctionType(self.maker, GLOBALS)
         wanted = self.maker.co_varnames[: self.maker.co_argcount]
         self.wanted = [self.cells[name] if name in self.code.co_freevars else None for name in wanted]
@@ -216,7 +219,7 @@ class PlanCode:
 
     def tail(self) -> list[str]:
         """Return the lines after the calls: for an error, and to let go of the receivers."""
-        lines = ["except Exception as error:", f"{INDENT}{self.cell('context', 0)}.note(error, a0)", f"{INDENT}raise"]
+        lines = ["except Exception:", f"{INDENT}{self.cell('context', 0)}.note(a0)", f"{INDENT}raise"]
         return [*lines, "finally:", f"{INDENT}{self.cell('release', 0)}()"] if self.are_many else lines
 
     def when_gone(self, values: str) -> str:
@@ -314,11 +317,11 @@ class PlanCode:
         parts = self.sites[position].parts
         if not parts.weak:
             return self.cell("r" if not parts.has_twin else "n", position)
-        return self.of_weak(position, parts)
+        return self.of_weak(position)
 
-    def of_weak(self, position: int, parts: Parts) -> str:
+    def of_weak(self, position: int) -> str:
         """Return the text of the weakly referenced receiver at a position."""
-        return f"method(r{position}, o{position})" if "o" in parts.weak else f"r{position}"
+        return f"method(r{position}, o{position})" if "o" in self.sites[position].parts.weak else f"r{position}"
 
     def result_name(self, position: int) -> str:
         """Return the receiver as a result names it: the connected one, whatever is called in its place."""
@@ -326,7 +329,7 @@ class PlanCode:
         if parts.weak == "live":
             return f"behind(r{position})"
         if parts.weak:
-            return self.of_weak(position, parts)
+            return self.of_weak(position)
         return self.cell("n", position)
 
     def function(self, reference: weakref.ref[Any], records: Sequence[Receiver]) -> Callable[..., Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import keyword
 import weakref
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from . import core
+from .code_facts import is_safe
 from .receiver import Form
 from .records import Receiver
 
-__all__ = ["Arguments", "Site", "has_twin", "is_safe", "site_of"]
+__all__ = ["Arguments", "Site", "has_twin", "site_of"]
 
 
 class Parts(NamedTuple):
@@ -102,22 +102,6 @@ def asking(record: Receiver) -> str:
     if not record.sources:
         return ""
     return "function" if record.is_function and not record.stands_in else "record"
-
-
-def is_safe(name: object) -> bool:
-    """Tell whether a name may stand in a text: an identifier that the parser leaves as it is.
-
-    Example:
-        >>> is_safe("values"), is_safe("class"), is_safe("x=1); import os #")
-        (True, False, False)
-    """
-    return (
-        type(name) is str
-        and name.isascii()
-        and name.isidentifier()
-        and not keyword.iskeyword(name)
-        and name != "__debug__"
-    )
 
 
 class Arguments:

@@ -23,11 +23,15 @@ NAME: Final = "__aldis_twin__"
 
 def twin_of(function: FunctionType) -> FunctionType:
     """Return a new twin of a function whose code has one."""
-    code = facts_of(function.__code__).positional_code
-    if code is None:
+    facts = facts_of(function.__code__)
+    if facts.positional_code is None:
         raise ValueError(f"{function!r} takes *args, or neither **kwargs nor keyword-only parameters: it has no twin")
-    twin = FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
-    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+    if facts.twin_maker is None:
+        twin = FunctionType(facts.positional_code, function.__globals__, None, None, function.__closure__)
+    else:
+        twin = FunctionType(facts.twin_maker, function.__globals__, None, None, function.__closure__)()
+    twin.__name__, twin.__qualname__ = function.__name__, function.__qualname__
+    twin.__module__ = function.__module__
     return twin
 
 
