@@ -122,6 +122,7 @@ cdef class Held:
 cdef class Plan:
     """The receivers of one sender, in order, until the next connect or disconnect; and the functions that call them."""
 
+    cdef object __weakref__
     cdef readonly tuple receivers
     cdef readonly object watched
     cdef readonly bint is_void
@@ -191,6 +192,19 @@ cdef class Plan:
                     return
                 self.keep(kind, recent[0], True, recent[1])
             self.keep(kind, names, with_twins, function)
+
+    def take_over(self, Plan other not None, int kind, tuple names not None, bint with_twins):
+        """Have the function that another plan of the same receivers has for a set of names; ``None``: it has none."""
+        if other.is_void or other.watched is not None or self.watched is not None or other.receivers != self.receivers:
+            return None
+        if other.has_twins and tools_are_on():
+            return None
+        function = other.remembered(kind, names, with_twins)
+        if function is MISSING or function is None:
+            return None
+        self.has_twins = other.has_twins
+        self.remember(kind, names, with_twins, function)
+        return function
 
     cdef int keep(self, int kind, object names, bint with_twins, object function) except -1:
         if self.functions is None or len(self.functions) >= MOST_NAMES:
@@ -366,10 +380,10 @@ cdef class Dispatch:
         cdef int found
         if not HAS_GIL or self.muted or self.senders == NULL or self.senders[line] != <void *>sender:
             return NULL
-        if not known_by_address(<object>sender):
+        if not known_by_address(<object>sender) or self.lines is None:
             return NULL
         plan = list_item(<PyObject *>self.lines, line)
-        if (<Plan>plan).is_void:
+        if plan == <PyObject *>None or (<Plan>plan).is_void:
             return NULL
         if (<Plan>plan).count == 0:
             return <PyObject *>None

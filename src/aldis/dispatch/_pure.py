@@ -78,7 +78,18 @@ class Asked:
 class Plan:
     """The receivers of one sender, in order, until the next connect or disconnect; and the functions that call them."""
 
-    __slots__ = ("_cell", "_functions", "_loops", "asked", "has_twins", "is_void", "receivers", "recent", "watched")
+    __slots__ = (
+        "__weakref__",
+        "_cell",
+        "_functions",
+        "_loops",
+        "asked",
+        "has_twins",
+        "is_void",
+        "receivers",
+        "recent",
+        "watched",
+    )
 
     def __init__(self, receivers: Sequence[Receiver], watched: Any = None) -> None:
         self.receivers = tuple(receivers)
@@ -129,6 +140,19 @@ class Plan:
     def remembered(self, kind: int, names: tuple[str, ...], with_twins: bool) -> Any:
         """Return the function for a set of names; :data:`NOT_MADE` where there is none yet."""
         return NOT_MADE if self._functions is None else self._functions.get((kind, with_twins, names), NOT_MADE)
+
+    def take_over(self, other: Plan, kind: int, names: tuple[str, ...], with_twins: bool) -> Any:
+        """Have the function that another plan of the same receivers has for a set of names; ``None``: it has none."""
+        if other.is_void or other.watched is not None or self.watched is not None or other.receivers != self.receivers:
+            return None
+        if other.has_twins and tools_are_on():
+            return None
+        function = other.remembered(kind, names, with_twins)
+        if function is NOT_MADE or function is None:
+            return None
+        self.has_twins = other.has_twins
+        self.remember(kind, names, with_twins, function)
+        return function
 
 
 MOST_NAMES: Final = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -43,6 +43,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         "_receiver_connected",
         "_receiver_disconnected",
         "_records",
+        "_rendered",
         "_special",
         "_weak_senders",
         "receivers",
@@ -70,6 +71,8 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         self._connected_to_any = 0
         self._weak_senders: dict[Any, weakref.ref[Any]] = {}
         self._bases: dict[Any, int] = {}
+        self._rendered: weakref.ref[core.Plan] | None = None
+        """The plan that was rendered last: many senders have the same receivers, and their plans the same functions."""
         self._receiver_connected: Any = None
         self._receiver_disconnected: Any = None
 
@@ -213,7 +216,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         Another thread may have made it, or have connected to the sender, since the caller looked.
         """
         with LEDGER:
-            bases = list(self._heard_bases(key))
+            bases = self._heard_bases(key)
             if not self._by_sender.get(key) and not bases and (key == ANY_KEY or not self._bases):
                 if key in self._plans and key != ANY_KEY:
                     self._drop(key)
@@ -221,18 +224,26 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
             known = self._plans.get(key)
             if known is not None:
                 return known  # a second plan in its place would not be voided with it
-            places, nearest = self._nearest([key, *bases, *([ANY_KEY] if key != ANY_KEY else [])])
-            found = [(places[each], self._record(nearest[each], each)) for each in places]
-            if len(found) > 1:
-                found.sort(key=lambda entry: entry[0])
-            records = [record for _, record in found if record is not None]
-            if any(record.priority for record in records):
-                records.sort(key=lambda record: -record.priority)
-            plan = core.Plan(records, delivery.stand_in(self, records))
-            self._plans[key] = plan
+            heard = [key, *bases, ANY_KEY] if key != ANY_KEY and self._by_sender.get(ANY_KEY) else [key, *bases]
+            plan = self._plans[key] = self._plan_of(heard)
             return plan
 
-    def _heard_bases(self, key: Any) -> Iterable[Any]:
+    def _plan_of(self, keys: Sequence[Any]) -> core.Plan:
+        """Return a new plan of the receivers that are connected to some senders, in order."""
+        if len(keys) == 1 and not self._special:
+            # They stand in order. A copy: an object's __del__ may connect or disconnect while this loops, in this very
+            # thread.
+            found = [self._records.get(each) for each in self._by_sender.get(keys[0], Bucket()).copy()]
+            records = [record for record in found if record is not None]
+        else:
+            places, nearest = self._nearest(keys)
+            entries = [(places[each], self._record(nearest[each], each)) for each in places]
+            entries.sort(key=lambda entry: entry[0])
+            records = [record for _, record in entries if record is not None]
+            records.sort(key=lambda record: -record.priority)
+        return core.Plan(records, delivery.stand_in(self, records))
+
+    def _heard_bases(self, key: Any) -> Sequence[Any]:
         """Return the keys of the classes above a sender whose receivers hear all classes below them, nearest first."""
         reference = self._weak_senders.get(key) if self._bases else None
         sender = None if reference is None else reference()
@@ -259,7 +270,12 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
 
     def _render(self, plan: core.Plan, kind: int, names: tuple[str, ...], with_twins: bool) -> Any:
         """Return the function of a plan, rendered; ``None``: the send goes the slow way."""
-        return plans.render(weakref.ref(self), plan, kind, names, with_twins)
+        like = None if self._rendered is None else self._rendered()
+        function = None if like is None else plan.take_over(like, kind, names, with_twins)
+        if function is None:
+            function = plans.render(weakref.ref(self), plan, kind, names, with_twins)
+            self._rendered = weakref.ref(plan)
+        return function
 
     def _send(self, plan: core.Plan, sender: Any, wrapper: Any, keywords: dict[str, Any]) -> list[tuple[Any, Any]]:
         """Send to plain functions the slow way."""
