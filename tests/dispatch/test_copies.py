@@ -124,3 +124,41 @@ def test_copies_of_lifecycle_signals_know_their_parameters(core) -> None:
     muted.is_muted = True
     assert copy.copy(muted).is_muted
     assert copy.deepcopy(muted).send("shop") == []
+
+
+NAMES = ("value",)
+
+
+@pytest.mark.parametrize("by_pickle", [False, True])
+def test_copy_of_a_signal_that_was_sent_has_plans_of_its_own(core, by_pickle) -> None:
+    if by_pickle and core.backend != aldis.backend:
+        pytest.skip("a name leads to the classes of the core that runs")
+    signal = core.Signal()
+    signal.connect(receiver, "a", weak=False)
+    signal.plan("a", NAMES)("a", 1)
+    copied = pickle.loads(pickle.dumps(signal)) if by_pickle else copy.deepcopy(signal)
+    assert len(copied.send("a", value=1)) == 1
+    copied.disconnect(receiver, "a")
+    assert copied.plan("a", NAMES) is None
+    assert signal.plan("a", NAMES) is not None
+
+
+def test_muted_copy_is_silent_and_hears_what_is_connected_later(core) -> None:
+    signal = core.Signal()
+    sender = Sender()
+    signal.connect(receiver, sender, weak=False)
+    copied = copy.copy(signal)
+    assert signal.plan(sender, NAMES) is not None
+    with copied.muted():
+        assert copied.plan(sender, NAMES) is None
+        assert signal.plan(sender, NAMES) is not None
+        assert copied.plan(sender, NAMES) is None
+    log = []
+
+    def later(sender, value):
+        log.append(value)
+
+    assert copied.plan(sender, NAMES)(sender, 1) is None
+    signal.connect(later, sender)
+    copied.plan(sender, NAMES)(sender, 2)
+    assert log == [2]

@@ -87,7 +87,6 @@ class Plan:
         "has_twins",
         "is_void",
         "receivers",
-        "recent",
         "watched",
     )
 
@@ -99,8 +98,6 @@ class Plan:
         self.has_twins = False
         self.asked: tuple[Any, ...] = ()
         """What the receivers ask of a parameter that is made only for those that name it."""
-        self.recent: tuple[tuple[str, ...] | None, Any] = (None, None)
-        """The names of the last emission, and the function that made it."""
         self._functions: dict[Any, Any] | None = None
         self._loops: dict[tuple[Any, ...], Any] | None = None
         self._cell: CellType | None = None
@@ -134,8 +131,6 @@ class Plan:
         if self._functions is None or len(self._functions) >= MOST_NAMES:
             self._functions = {}
         self._functions[kind, with_twins, names] = function
-        if kind == FIRE and with_twins:
-            self.recent = (names, function)
 
     def remembered(self, kind: int, names: tuple[str, ...], with_twins: bool) -> Any:
         """Return the function for a set of names; :data:`NOT_MADE` where there is none yet."""
@@ -159,14 +154,17 @@ MOST_NAMES: Final = 64
 """Sets of keywords that a plan remembers; a caller that sends ``**row`` could have any number."""
 
 NOT_MADE: Final = object()
+NOT_READY: Final = (NOT_MADE, None)
 
 
 class Dispatch:
     """The hot half of a signal: who receives a sender's sends. Bookkeeping is in ``signal.py``."""
 
-    __slots__ = ("_is_muted", "_names", "_plans")
+    __slots__ = ("_is_muted", "_names", "_plans", "_ready")
 
     _plans: dict[Any, Plan | None]
+    _ready: dict[int, tuple[Any, Any]]
+    """What calls a sender's receivers, and the names that it takes, by the sender's address: nothing is left to ask."""
     _names: tuple[str, ...] | None
     """The parameters of the signal, where they are known and the same for all senders."""
     _is_muted: bool
@@ -178,6 +176,7 @@ class Dispatch:
         self._is_muted = False
         self._names = None
         self._plans = {ANY_KEY: None}
+        self._ready = {}
         return self
 
     @property
@@ -208,7 +207,7 @@ class Dispatch:
 
     def _share_plans(self, other: Dispatch) -> None:
         """Have the plans of another signal, which shares its receivers."""
-        self._plans = other._plans
+        self._plans, self._ready = other._plans, other._ready
 
     def _void(self) -> None:
         """Have all plans made again."""
@@ -216,6 +215,7 @@ class Dispatch:
             if plan is not None:
                 plan.void()
                 self._plans[key] = None
+        self._ready.clear()
 
     def _forget(self, key: Any) -> None:
         """Have the plan of ``key`` made again by the next send; for ``ANY_KEY`` all plans."""
@@ -226,6 +226,7 @@ class Dispatch:
         known = self._plans.get(key if key in self._plans else ANY_KEY)
         if known is not None:
             known.void()
+        self._ready.pop(key, None)
         if key not in self._plans:
             self._plans[ANY_KEY] = None
         self._plans[key] = None
@@ -235,6 +236,7 @@ class Dispatch:
         known = self._plans.pop(key, None)
         if known is not None:
             known.void()
+        self._ready.pop(key, None)
 
     def _find(self, sender: Any) -> Plan:
         """Return the plan of ``sender``."""
@@ -289,14 +291,21 @@ class Dispatch:
         """
         if self._is_muted:
             return None
+        if names is None:
+            names = self._names
+        ready, function = self._ready.get(id(sender), NOT_READY)
+        if ready is names:
+            return function  # type: ignore[no-any-return]
         plan = self._plans.get(id(sender)) or self._find(sender)
         if not plan.receivers:
             return None
         if names is None:
-            names = self._names or self._names_of(sender)
-        recent, function = plan.recent
-        if recent is not names or plan.has_twins:
-            function = function_of(self, plan, FIRE, names)
+            names = self._names_of(sender)
+        function = function_of(self, plan, FIRE, names)
+        if not plan.has_twins and self._plans.get(id(sender)) is plan:
+            self._ready[id(sender)] = names, function
+            if plan.is_void:  # somebody has connected meanwhile, and found nothing to take out
+                self._ready.pop(id(sender), None)
         return function  # type: ignore[no-any-return]
 
 

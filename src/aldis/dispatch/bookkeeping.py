@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, cast
 
 import blinker
@@ -177,9 +176,10 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
     def _open(self, key: Hashable, sender: Any) -> Bucket:
         """Make room for a sender's receivers. It is watched, so that no other object at its address passes for it."""
         if key != ANY_KEY and key not in self._weak_senders:
-            # A str or an int is known by value; a tuple, or object(), has to be disconnected by hand.
-            with suppress(TypeError):
+            try:  # noqa: SIM105 - suppress() takes longer than the reference
                 self._weak_senders[key] = make_ref(sender, self._make_cleanup_sender(key))
+            except TypeError:
+                pass  # a str or an int is known by value; a tuple, or object(), has to be disconnected by hand
         bucket = self._by_sender[key] = Bucket()
         return bucket
 
@@ -372,7 +372,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
     def __reduce_ex__(self, _protocol: object) -> tuple[Any, ...]:
         """Let ``deepcopy`` and ``pickle`` build a signal with the same connections, whose plans are its own."""
         with LEDGER:
-            left_out = {"_plans", "_records", "_special"}
+            left_out = {"_plans", "_ready", "_records", "_rendered", "_special"}
             state = {name: value for name, value in self._attributes().items() if name not in left_out}
             state["_names"] = self._names
             state["_is_muted"] = self.is_muted
@@ -385,7 +385,7 @@ class Bookkeeping(core.Dispatch, blinker.Signal):
         self._names = attributes.pop("_names")
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._records, self._special = {}, {}
+        self._records, self._special, self._rendered = {}, {}, None
         for receiver_id, reference in list(self.receivers.items()):
             is_weak = isinstance(reference, weakref.ref)
             receiver = reference() if is_weak else reference
