@@ -130,8 +130,6 @@ cdef extern from "Python.h":
     bint PyUnicode_Check(object value)
     bint PyLong_Check(object value)
     bint PyCoro_CheckExact(object value)
-    void PyErr_Clear()
-    PyObject *PyErr_Occurred()
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)
     PyObject *Py_True

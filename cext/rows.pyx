@@ -176,6 +176,21 @@ def values_of(list rows not None):
     return all_names, values
 
 
+def is_unaltered(dict row not None, dict was not None):
+    cdef Py_ssize_t position = 0, other = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef PyObject *old_key
+    cdef PyObject *old_value
+    if PyDict_Size(row) != PyDict_Size(was):
+        return False
+    while PyDict_Next(row, &position, &key, &value):
+        PyDict_Next(was, &other, &old_key, &old_value)
+        if value != old_value or (key != old_key and <object>key != <object>old_key):
+            return False
+    return True
+
+
 def altered(list rows not None, list all_names not None, list values not None):
     cdef Py_ssize_t i, position, place, begin = 0
     cdef PyObject *key

@@ -651,3 +651,26 @@ def test_wrapper_may_call_another_closure_of_the_same_code(core) -> None:
         assert asyncio.run(coroutine) == ("other", {"a": 1})
         ((_, result),) = asyncio.run(signal.send_async("x", a=1))
         assert result == ("receiver", {"a": 1})
+
+
+@pytest.mark.parametrize("way", ["the class", "anybody", "a class above"])
+def test_class_that_nobody_heard_is_heard_after_a_connect(core, way) -> None:
+    class Base:
+        pass
+
+    class Sender(Base):
+        pass
+
+    signal, names, log = core.Signal(), ("value",), []
+    assert signal.plan(Sender, names) is None
+    assert signal.plan(Sender, names) is None
+
+    def receiver(sender, value):
+        log.append((sender, value))
+
+    options = {"the class": (Sender,), "anybody": (core.ANY,), "a class above": (Base,)}
+    signal.connect(receiver, *options[way], subclasses=way == "a class above")
+    signal.plan(Sender, names)(Sender, 1)
+    assert log == [(Sender, 1)]
+    signal.disconnect(receiver, *options[way])
+    assert signal.plan(Sender, names) is None

@@ -44,7 +44,9 @@ hold: Any = None
 
 def sender_key(sender: Any) -> Any:
     """Return the key of a sender: an address (an ``int``), or for ``str``, ``int`` and bound methods a value."""
-    kind = type(sender)
+    kind = type(sender)  # isinstance would ask proxies, which may be bound to nothing
+    if issubclass(kind, type):  # the most frequent ones
+        return id(sender)
     if issubclass(kind, str):
         return sender
     if issubclass(kind, int):
@@ -164,7 +166,10 @@ class Dispatch:
 
     _plans: dict[Any, Plan | None]
     _ready: dict[int, tuple[Any, Any]]
-    """What calls a sender's receivers, and the names that it takes, by the sender's address: nothing is left to ask."""
+    """What calls a sender's receivers, and the names that it takes, by the sender's address: nothing is left to ask.
+
+    ``None``: nobody hears it. That is only known of classes: an object that is not connected to is not watched, and a
+    ``str`` may have its address one day."""
     _names: tuple[str, ...] | None
     """The parameters of the signal, where they are known and the same for all senders."""
     _is_muted: bool
@@ -245,7 +250,7 @@ class Dispatch:
         plan = self._plans.get(key, everybody)
         if self._bases and key not in self._plans and (found := self._find_by_bases(sender)) is not None:
             return found
-        return plan or self._make_plan(key)
+        return self._make_plan(key) if plan is None else plan
 
     def has_receivers_for(self, sender: Any) -> bool:
         """Tell whether a send by ``sender`` would call anybody.
@@ -294,15 +299,17 @@ class Dispatch:
         if names is None:
             names = self._names
         ready, function = self._ready.get(id(sender), NOT_READY)
-        if ready is names:
+        if ready is names and (function is not None or issubclass(type(sender), type)):
             return function  # type: ignore[no-any-return]
         plan = self._plans.get(id(sender)) or self._find(sender)
         if not plan.receivers:
-            return None
-        if names is None:
-            names = self._names_of(sender)
-        function = function_of(self, plan, FIRE, names)
-        if not plan.has_twins and self._plans.get(id(sender)) is plan:
+            function, is_ready = None, issubclass(type(sender), type) and names is not None and not self._bases
+        else:
+            if names is None:
+                names = self._names_of(sender)
+            function = function_of(self, plan, FIRE, names)
+            is_ready = not plan.has_twins and self._plans.get(id(sender)) is plan
+        if is_ready:
             self._ready[id(sender)] = names, function
             if plan.is_void:  # somebody has connected meanwhile, and found nothing to take out
                 self._ready.pop(id(sender), None)

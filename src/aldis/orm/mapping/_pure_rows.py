@@ -118,6 +118,16 @@ def values_of(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[A
     return list(map(tuple, rows)), list(chain.from_iterable(map(dict.values, rows)))
 
 
+def is_unaltered(row: dict[str, Any], was: dict[str, Any]) -> bool:
+    """Tell whether a dict has the names and the very objects of another, in the same order.
+
+    Example:
+        >>> is_unaltered({"a": 1}, {"a": 1}), is_unaltered({"a": 1}, {"a": 1.0})
+        (True, False)
+    """
+    return list(row) == list(was) and all(map(is_, row.values(), was.values()))
+
+
 def altered(
     rows: list[dict[str, Any]], all_names: list[tuple[str, ...]], values: list[Any]
 ) -> list[tuple[int, dict[str, Any]]]:

@@ -15,6 +15,7 @@ __all__ = [
     "had_value",
     "has_one",
     "has_value",
+    "is_unaltered",
     "iso",
     "load",
     "mark",
@@ -30,12 +31,25 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ._pure_rows import altered, changes_of, fill, has_one, has_value, iso, names, pick, types, values_of
+    from ._pure_rows import (
+        altered,
+        changes_of,
+        fill,
+        has_one,
+        has_value,
+        is_unaltered,
+        iso,
+        names,
+        pick,
+        types,
+        values_of,
+    )
     from ._pure_states import had_value, load, mark, renew, snapshots, unequal, unequal_of_all, without
 else:
     _rows = importlib.import_module(f"{__package__}._{backend}_rows")
     altered, changes_of, fill, iso = _rows.altered, _rows.changes_of, _rows.fill, _rows.iso
-    has_one, has_value, names, pick = _rows.has_one, _rows.has_value, _rows.names, _rows.pick
+    has_one, has_value, is_unaltered = _rows.has_one, _rows.has_value, _rows.is_unaltered
+    names, pick = _rows.names, _rows.pick
     types, values_of = _rows.types, _rows.values_of
     _states = importlib.import_module(f"{__package__}._{backend}_states")
     had_value, load, mark, renew = _states.had_value, _states.load, _states.mark, _states.renew

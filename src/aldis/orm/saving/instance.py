@@ -21,7 +21,7 @@ from ..mapping.instance_state import Snapshot, changed, detach
 from ..mapping.pending_changes import wait_again, waiting_changes
 from ..mapping.plan import new_row
 from ..mapping.receiver_changes import leave_out, leave_out_defaults, take_attributes
-from ..mapping.rowwise import altered, values_of
+from ..mapping.rowwise import is_unaltered
 from ..mapping.settable import Noting, set_attributes
 from ..meta import Meta, meta_of
 from ..transactions.rollback import UNTOUCHED, RollbackScope
@@ -241,8 +241,8 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
             token = CURRENT.set((caller, instance, frozenset(values) if values else NONE))
         try:
             if plan is not None:
-                loaded, columns_before = [state.dict], column_values.copy()
-                values_before = values_of(loaded)
+                loaded = state.dict
+                was, columns_before = loaded.copy(), column_values.copy()
                 if changes is not None:
                     given = of_one(await changes.before())
                 try:
@@ -254,12 +254,12 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 except Exception as error:
                     note_of_last(plan, error, model)
                     raise
-                if column_values.keys() != columns_before.keys():
+                if not is_unaltered(column_values, columns_before) and column_values.keys() != columns_before.keys():
                     mapping.refuse_unknown(column_values.keys())
                     if not skipped:
                         leave_out(mapping, state, columns_before, column_values)
                 if not skipped:
-                    for _, was in altered(loaded, *values_before):
+                    if not is_unaltered(loaded, was):
                         if is_update:
                             scope.take_over(mapping, [(state, before)])
                         take_attributes(mapping, state, was, columns_before, column_values, is_update)
