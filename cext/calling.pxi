@@ -54,29 +54,18 @@ cdef tuple unpack(object twin, str word, object self, PyObject *const *args, Py_
 cdef object c_send(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     cdef tuple names = () if kwnames == NULL else <tuple>kwnames
     cdef tuple arguments
-    cdef object function = None, wrapper = None
+    cdef object wrapper = None
     cdef Py_ssize_t i
-    cdef int found = 0
-    cdef Plan plan
-    cdef PyObject *known
     if nargs != 1 or find_name(names, "_async_wrapper") >= 0:
         names, arguments, wrapper = unpack(pure_send, "_async_wrapper", self, args, nargs, kwnames)
         args = PySequence_Fast_ITEMS(arguments)
-    known = (<Dispatch>self).ready(args[0], OF_SEND, <PyObject *>names)
-    if known == <PyObject *>None:
+    callee = (<Dispatch>self).callee(<object>args[0], OF_SEND, names, wrapper is None)
+    if callee is None:
         return []
-    if known != NULL and wrapper is None:
-        function = <object>known
-    else:
-        plan = (<Dispatch>self).heard(<object>args[0], &found)
-        if plan is None:
-            return []
-        if wrapper is None:
-            function = (<Dispatch>self).function(plan, OF_SEND, names, found)
-        if function is None:
-            values = {names[i]: <object>args[i + 1] for i in range(len(names))}
-            return self._send(plan, <object>args[0], wrapper, values)
-    return PyObject_Vectorcall(<PyObject *>function, args, len(names) + 1, NULL)
+    if isinstance(callee, Plan):
+        values = {names[i]: <object>args[i + 1] for i in range(len(names))}
+        return self._send(callee, <object>args[0], wrapper, values)
+    return PyObject_Vectorcall(<PyObject *>callee, args, len(names) + 1, NULL)
 
 
 cdef object c_send_async(object self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
@@ -182,21 +171,12 @@ cdef class Emitter:
 
     cdef object emit(self, Dispatch signal, PyObject *const *args):
         """Call the receivers; return ``None``, or what is to be awaited for the rest. ``args``: sender and values."""
-        cdef int found = 0
         cdef object sender = <object>args[0]
-        cdef PyObject *known = signal.ready(args[0], OF_FIRE, <PyObject *>self.names)
+        cdef object function = signal.callee(sender, OF_FIRE, self.names, True)
         cdef PyObject *yielded
         cdef PySendResult outcome
-        cdef Plan plan
-        if known == <PyObject *>None:
+        if function is None:
             return None
-        if known != NULL:
-            function = <object>known
-        else:
-            plan = signal.heard(sender, &found)
-            if plan is None:
-                return None
-            function = signal.function(plan, OF_FIRE, self.names, found)
         try:
             rest = PyObject_Vectorcall(<PyObject *>function, args, PyTuple_GET_SIZE(self.names) + 1, NULL)
             if rest is None:

@@ -415,6 +415,23 @@ cdef class Dispatch:
         return plan
 
     @cython.final
+    cdef inline object callee(self, object sender, int kind, tuple names, bint is_rendered):
+        """Return what calls the receivers; ``None`` where nobody listens; their plan, if they are called the slow way.
+
+        ``is_rendered``: a function may call them.
+        """
+        cdef PyObject *known = self.ready(<PyObject *>sender, kind, <PyObject *>names)
+        cdef int found = 0
+        cdef Plan plan
+        if known == <PyObject *>None or (known != NULL and is_rendered):
+            return <object>known
+        plan = self.heard(sender, &found)
+        if plan is None or not is_rendered:
+            return plan
+        function = self.function(plan, kind, names, found)
+        return plan if function is None else function
+
+    @cython.final
     cdef inline object function(self, Plan plan, int kind, tuple names, int found):
         """Return what calls the receivers of a plan; ``None``: they are called the slow way."""
         cdef bint with_twins = not plan.has_twins or not (found & MONITORED or tools_are_on())
@@ -445,42 +462,30 @@ cdef class Dispatch:
 
         See the pure core's.
         """
-        cdef int found = 0
-        cdef Plan plan = self.heard(sender, &found)
-        if plan is None:
-            return None
         if names is None:
             names = self._names
-            if names is None:
-                names = self._names_of(sender)
-        return self.function(plan, OF_FIRE, <tuple?>names, found)
+        if names is None:
+            if not self.find(sender).count or self.muted:
+                return None
+            names = self._names_of(sender)
+        return self.callee(sender, OF_FIRE, <tuple?>names, True)
 
 
 @cython.binding(False)
 @cython.always_allow_keywords(False)
 def begin_sending(tuple send not None):
     """Return the coroutine of a send, or ``None`` where nobody listens: what ``send_async`` begins with."""
-    cdef int found = 0
-    cdef object function = None, wrapper = <object>PyTuple_GET_ITEM(send, 2)
+    cdef object wrapper = <object>PyTuple_GET_ITEM(send, 2)
     cdef Dispatch signal = <Dispatch>PyTuple_GET_ITEM(send, 0)
     cdef tuple names = <tuple>PyTuple_GET_ITEM(send, 1)
     cdef object sender = <object>PyTuple_GET_ITEM(send, SENDER)
-    cdef PyObject *known = signal.ready(<PyObject *>sender, OF_SEND_ASYNC, <PyObject *>names)
-    cdef Plan plan
-    if known == <PyObject *>None:
+    callee = signal.callee(sender, OF_SEND_ASYNC, names, wrapper is None)
+    if callee is None:
         return None
-    if known != NULL and wrapper is None:
-        function = <object>known
-    else:
-        plan = signal.heard(sender, &found)
-        if plan is None:
-            return None
-        if wrapper is None:
-            function = signal.function(plan, OF_SEND_ASYNC, names, found)
-        if function is None:
-            return signal._send_async(plan, sender, wrapper, dict(zip(names, send[SENDER + 1:])))
+    if isinstance(callee, Plan):
+        return signal._send_async(callee, sender, wrapper, dict(zip(names, send[SENDER + 1:])))
     return PyObject_Vectorcall(
-        <PyObject *>function, PySequence_Fast_ITEMS(send) + SENDER, PyTuple_GET_SIZE(names) + 1, NULL
+        <PyObject *>callee, PySequence_Fast_ITEMS(send) + SENDER, PyTuple_GET_SIZE(names) + 1, NULL
     )
 
 
