@@ -97,37 +97,6 @@ cdef object c_plan(object self, PyObject *const *args, Py_ssize_t nargs, PyObjec
     )
 
 
-cdef PyObject *c_take(PyObject *self, PyObject *const *args, Py_ssize_t nargs) noexcept:
-    return Py_NewRef(Py_True if (<Held>self).take() else Py_False)
-
-
-cdef PyObject *c_release(PyObject *self, PyObject *const *args, Py_ssize_t nargs) noexcept:
-    (<Held>self).release()
-    return Py_NewRef(<PyObject *>None)
-
-
-cdef PyMethodDef take_definition = PyMethodDef("take", <PyCFunction><void *>c_take, METH_FASTCALL, NULL)
-cdef PyMethodDef release_definition = PyMethodDef("release", <PyCFunction><void *>c_release, METH_FASTCALL, NULL)
-
-
-def hold(tuple references not None, tuple cells not None):
-    """Return two functions without arguments, between which cells hold weakly referenced objects.
-
-    One takes them: it returns whether one is gone. The other lets them go. A send calls both, at its beginning and at
-    its end; where another send is under way, they are held already. That takes two nanoseconds a receiver, 15 in
-    Python.
-
-    Args:
-        references: Weak references.
-        cells: A cell for each.
-    """
-    if len(references) != len(cells):
-        raise ValueError("each reference has one cell")
-    cdef Held held = Held.__new__(Held)
-    held.references, held.cells = references, cells
-    return PyCFunction_NewEx(&take_definition, held, None), PyCFunction_NewEx(&release_definition, held, None)
-
-
 cdef list bind(Emitter emitter, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames):
     """Return the arguments of an emission in order: the signal, the sender, the values.
 
@@ -241,11 +210,12 @@ def give_own_methods(cls):
     """Give a class of signals the C methods of its own type.
 
     CPython calls a C method at once for an object of exactly the type that has it; for others it takes 15 ns more.
-    Each class gets a ``plan``, unless one of its bases has it in Python; ``send`` and ``send_async`` get the class
-    that says that it has them, so that whoever replaces them there does so for the classes below it too.
+    Each class gets a ``plan``, unless it or one of its bases has it in Python; ``send`` and ``send_async`` get the
+    class that says that it has them, so that whoever replaces them there does so for the classes below it too.
     """
-    if is_method(cls.plan):
-        cls.plan = new_method(cls, plan_definition)
+    plans = [each.__dict__["plan"] for each in cls.__mro__ if "plan" in each.__dict__]
+    written = [each for each in plans if not is_method(each)]
+    cls.plan = written[0] if written else new_method(cls, plan_definition)
     if cls.__dict__.get("send") is send:
         cls.send = new_method(cls, send_definition)
     if cls.__dict__.get("send_async") is send_async:

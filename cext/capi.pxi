@@ -24,17 +24,25 @@ cdef extern from *:
     #endif
     }
 
-    /* Put a new reference, or NULL, into a cell; the old one is let go. */
-    static inline void aldis_set_cell(PyObject *cell, PyObject *content) {
-    #ifdef Py_GIL_DISABLED
-        PyCell_Set(cell, content);
-        Py_XDECREF(content);
-    #else
-        PyObject *old = PyCell_GET(cell);
-        PyCell_SET(cell, content);
-        Py_XDECREF(old);
-    #endif
+    /* A tuple of what weak references lead to; None where one is gone. */
+    static PyObject *aldis_take(PyObject *references, PyObject *const *args, Py_ssize_t nargs) {
+        Py_ssize_t count = PyTuple_GET_SIZE(references);
+        PyObject *taken = PyTuple_New(count);
+        if (taken == NULL) return NULL;
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *reference = PyTuple_GET_ITEM(references, i);
+            PyObject *found = PyWeakref_CheckRef(reference) ? aldis_deref(reference) : NULL;
+            if (found == NULL) {
+                Py_DECREF(taken);
+                return Py_NewRef(Py_None);
+            }
+            PyTuple_SET_ITEM(taken, i, found);
+        }
+        return taken;
     }
+
+    static PyMethodDef aldis_taking = {"take", (PyCFunction)(void (*)(void))aldis_take, METH_FASTCALL, NULL};
+    #define aldis_new_snapshot(references) PyCFunction_NewEx(&aldis_taking, references, NULL)
 
     enum { ALDIS_OTHER = 1, ALDIS_MONITORED = 2 };
 
@@ -93,8 +101,7 @@ cdef extern from *:
     static inline void aldis_note_tools(int are_on) {}
     #endif
     """
-    PyObject *dereferenced "aldis_deref"(PyObject *reference) noexcept
-    void set_cell "aldis_set_cell"(PyObject *cell, PyObject *content) noexcept
+    object new_snapshot "aldis_new_snapshot"(object references)
     int look "aldis_look"(PyObject *sources, PyObject *codes, bint with_tools) noexcept
     PyObject *list_item "PyList_GET_ITEM"(PyObject *list, Py_ssize_t index) noexcept
     PyObject *tuple_item "PyTuple_GET_ITEM"(PyObject *tuple, Py_ssize_t index) noexcept
@@ -131,8 +138,6 @@ cdef extern from "Python.h":
     bint PyCoro_CheckExact(object value)
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)
-    PyObject *Py_True
-    PyObject *Py_False
     object PyLong_FromVoidPtr(void *address)
     PyObject *PyList_GET_ITEM(object value, Py_ssize_t index)
     PyObject **PySequence_Fast_ITEMS(object value)

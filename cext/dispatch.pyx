@@ -82,40 +82,16 @@ cdef class Asked:
         return not look(<PyObject *>sources, <PyObject *>codes, False)
 
 
-@cython.final
-cdef class Held:
-    """Weakly referenced receivers, which the cells of a plan hold while one of its sends runs, or waits."""
+def snapshot(tuple references not None):
+    """Return a function that takes weakly referenced objects all at once: two nanoseconds each, 15 in Python.
 
-    cdef tuple references
-    cdef tuple cells
-    cdef Py_ssize_t sends  # so many sends hold them now
-    cdef bint is_gone  # one of the receivers was gone when the first of these sends began
+    Args:
+        references: Weak references; what is none counts as one that leads nowhere.
 
-    cdef inline bint take(self) noexcept:
-        """Have the cells hold the receivers; tell whether one of them is gone."""
-        cdef Py_ssize_t i
-        cdef PyObject *found
-        with cython.critical_section(self):
-            self.sends += 1
-            if self.sends == 1:
-                for i in range(PyTuple_GET_SIZE(self.references)):
-                    found = dereferenced(tuple_item(<PyObject *>self.references, i))
-                    if found == NULL:
-                        self.is_gone = True
-                        break
-                    set_cell(tuple_item(<PyObject *>self.cells, i), found)
-            return self.is_gone
-
-    cdef inline void release(self) noexcept:
-        """Empty the cells, if no other send needs them. A receiver that nobody else holds dies, and may send."""
-        cdef Py_ssize_t i
-        with cython.critical_section(self):
-            self.sends -= 1
-            self.is_gone = self.is_gone and self.sends > 0
-            for i in range(PyTuple_GET_SIZE(self.cells)):
-                if self.sends:
-                    break
-                set_cell(tuple_item(<PyObject *>self.cells, i), NULL)
+    Returns:
+        A function without arguments, which returns a tuple of the objects, or ``None`` where one of them is gone.
+    """
+    return new_snapshot(references)
 
 
 @cython.final
@@ -202,7 +178,7 @@ cdef class Plan:
         function = other.remembered(kind, names, with_twins)
         if function is MISSING or function is None:
             return None
-        self.has_twins = other.has_twins
+        self.has_twins = self.has_twins or other.has_twins
         self.remember(kind, names, with_twins, function)
         return function
 

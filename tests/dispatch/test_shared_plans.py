@@ -114,3 +114,29 @@ def test_receiver_whose_code_is_replaced_is_called_by_its_new_one_for_each_sende
     for sender in "ab":
         signal.plan(sender, NAMES)(sender, 2)
     assert log == [("a", 0, 1), ("b", 0, 1), ("new", "a", 0, 2), ("new", "b", 0, 2)]
+
+
+def test_profiler_sees_a_receiver_whose_plan_took_over_one_for_other_names(core) -> None:
+    """Without ``instance`` the receiver's default counts, and no twin can be called."""
+    signal, seen = core.Signal(), []
+    without, names = ("values",), ("instance", "values")
+
+    def receive(sender, instance=None, **kwargs):
+        return kwargs
+
+    for sender in "ab":
+        signal.connect(receive, sender)
+    signal.plan("b", names)("b", 1, 2)
+    signal.plan("a", without)("a", 2)
+    signal.plan("b", without)("b", 2)
+
+    def profile(frame, event, arg):
+        if event == "call" and frame.f_code.co_name == "receive":
+            seen.append(frame.f_code is receive.__code__)
+
+    sys.setprofile(profile)
+    try:
+        signal.plan("b", names)("b", 1, 2)
+    finally:
+        sys.setprofile(None)
+    assert seen == [True]

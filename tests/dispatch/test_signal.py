@@ -674,3 +674,23 @@ def test_class_that_nobody_heard_is_heard_after_a_connect(core, way) -> None:
     assert log == [(Sender, 1)]
     signal.disconnect(receiver, *options[way])
     assert signal.plan(Sender, names) is None
+
+
+def test_plan_that_a_class_overrides_is_called_wherever_the_class_stands(core) -> None:
+    calls = []
+
+    class Counting(core.Signal):
+        def plan(self, sender, names=None):
+            calls.append(sender)
+            return super().plan(sender, names)
+
+    class CountingNamed(core.NamedSignal, Counting):
+        pass
+
+    class Below(CountingNamed):
+        pass
+
+    for signal in (Counting(), CountingNamed("x"), Below("y")):
+        signal.connect(lambda sender: None, weak=False)
+        signal.plan("me", ())("me")
+    assert calls == ["me"] * 3

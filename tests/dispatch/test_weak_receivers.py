@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import weakref
 
 import pytest
@@ -206,3 +207,60 @@ def test_methods_and_their_owners_die_at_once_after_a_send(core, count) -> None:
     assert log == [(number, 1) for number in range(count)]
     dead = [weakref.ref(owners.pop()) for _ in range(count)]
     assert [each() for each in dead] == [None] * count
+
+
+def test_tracer_that_raises_anywhere_in_a_send_leaves_nothing_behind(core, count) -> None:
+    signal, log = core.Signal(), []
+    receivers = connected(signal, count, logging(log))
+    plan = signal.plan("me", NAMES)
+
+    def raising_at(line):
+        def trace(frame, event, arg):
+            nonlocal line
+            if frame.f_code is plan.__code__:
+                line -= event == "line"
+                if not line:
+                    raise KeyboardInterrupt
+                return trace
+            return None
+
+        return trace
+
+    before = sys.gettrace()
+    for line in range(1, 12):
+        sys.settrace(raising_at(line))
+        try:
+            plan("me", 1)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        log.clear()
+        send(signal, 2)
+        assert log == [(number, 2) for number in range(count)]
+    dead = [weakref.ref(receivers.pop()) for _ in range(count)]
+    assert [each() for each in dead] == [None] * count
+
+
+def test_receiver_whose_twin_is_not_there_when_the_plan_is_made_is_called(core, count, monkeypatch) -> None:
+    """Another thread has just replaced the code by one that has no twin."""
+    signal, log = core.Signal(), []
+
+    def make(number):
+        def receive(sender, **kwargs):
+            log.append((number, kwargs["value"]))
+
+        return receive
+
+    receivers = connected(signal, count, make)
+    record = type(next(iter(signal._records.values())))
+    weak_twin, calls = record.weak_twin, []
+
+    def none_at_first(self):
+        calls.append(self)
+        return None if len(calls) == 1 else weak_twin(self)
+
+    monkeypatch.setattr(record, "weak_twin", none_at_first)
+    send(signal, 1)
+    assert log == [(number, 1) for number in range(count)]
+    assert len(calls) > len(receivers)

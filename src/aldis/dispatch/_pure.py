@@ -22,10 +22,10 @@ __all__ = [
     "Dispatch",
     "Plan",
     "give_own_methods",
-    "hold",
     "send",
     "send_async",
     "sender_key",
+    "snapshot",
 ]
 
 ANY_KEY: Final = 0
@@ -38,8 +38,8 @@ SEND_ASYNC: Final = 2
 ASKS_IN_PLAN: Final = True
 """The plans themselves ask whether the receivers' code is still the same: 55 ns a receiver, where C asks in one."""
 
-hold: Any = None
-"""In C: returns two functions, between which cells hold weakly referenced receivers."""
+snapshot: Any = None
+"""In C: returns a function that takes weakly referenced receivers, all at once."""
 
 
 def sender_key(sender: Any) -> Any:
@@ -147,7 +147,7 @@ class Plan:
         function = other.remembered(kind, names, with_twins)
         if function is NOT_MADE or function is None:
             return None
-        self.has_twins = other.has_twins
+        self.has_twins = self.has_twins or other.has_twins
         self.remember(kind, names, with_twins, function)
         return function
 
@@ -274,7 +274,8 @@ class Dispatch:
 
         It is called with the sender and the values, by position, in the order of the signal's parameters. It returns
         ``None`` when all receivers have finished, else an awaitable. It is for one send: a later one asks
-        again, or would not know of who has connected meanwhile.
+        again, or would not know of who has connected meanwhile. A subclass may override it. Of the compiled core each
+        class of signals has it anew, so that a patch of ``Signal.plan`` does not reach those of the classes below.
 
         Args:
             sender: The sender.
@@ -310,9 +311,9 @@ class Dispatch:
             function = function_of(self, plan, FIRE, names)
             is_ready = not plan.has_twins and self._plans.get(id(sender)) is plan
         if is_ready:
-            self._ready[id(sender)] = names, function
-            if plan.is_void:  # somebody has connected meanwhile, and found nothing to take out
-                self._ready.pop(id(sender), None)
+            with LEDGER:  # nobody connects or disconnects between the look and the note
+                if not plan.is_void:
+                    self._ready[id(sender)] = names, function
         return function  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ import linecache
 import sys
 from collections.abc import Callable, Sequence
 from itertools import count
-from types import CellType, CoroutineType, FunctionType, MethodType
+from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import core
@@ -141,6 +141,8 @@ class PlanCode:
     """
 
     numbers = count()
+    calls_once = True
+    """Each receiver is called once, not once a row."""
 
     def __init__(self, kind: int, names: tuple[str, ...], sites: Sequence[Site]) -> None:
         self.lines: dict[int, int] = {}
@@ -181,9 +183,8 @@ class PlanCode:
         """Return the text of a function that only serves to be compiled: in it, the plan."""
         values = ", ".join(f"a{index}" for index in range(len(self.names) + 1))
         head = [*self.take_receivers(values), *self.pack_keywords(), "try:"]
-        held = self.hold_receivers(values)
-        body = self.body(values, first=len(head) + len(held) + 3)
-        lines = [*head, *(f"{INDENT}{line}" for line in [*held, *body]), *self.tail()]
+        body = self.body(values, first=len(head) + 3)
+        lines = [*head, *(f"{INDENT}{line}" for line in body), *self.tail()]
         cells = ", ".join(dict.fromkeys(self.cells))
         begin = f"def make({cells}):\n{INDENT}{'async ' * self.awaits}def plan({values}):\n"
         return begin + "".join(f"{INDENT * 2}{line}\n" for line in lines) + f"{INDENT}return plan\n"
@@ -197,30 +198,32 @@ class PlanCode:
             else:
                 for letter in site.parts.weak:
                     self.refs.append((letter, position))
-        self.are_many = core.hold is not None and len(self.refs) >= MANY
+        self.are_many = core.snapshot is not None and len(self.refs) >= MANY
         if not self.are_many:
             found += [(f"{each}{position}", f"{self.cell('w' + each, position)}()") for each, position in self.refs]
         lines = [f"{name} = {value}" for name, value in found]
         gone = [f"{name} is None" for name, _ in found]
+        if self.are_many:
+            lines.append(f"taken = {self.cell('snapshot', 0)}()")
+            gone.append("taken is None")
         if core.ASKS_IN_PLAN:
             gone += self.code_is_another()
         if gone:
             lines.append(f"if {' or '.join(gone)}:")
             lines.append(f"{INDENT}{self.when_gone(values)}")
+        if self.are_many and not self.calls_once:
+            lines.append(f"{', '.join(f'{each}{position}' for each, position in self.refs)} = taken")
         return lines
 
-    def hold_receivers(self, values: str) -> list[str]:
-        """Return the lines that have cells hold many weakly referenced receivers, for as long as the send takes."""
-        if not self.are_many:
-            return []
-        for letter, position in self.refs:
-            self.cell(letter, position)
-        return [f"if {self.cell('take', 0)}():", f"{INDENT}{self.when_gone(values)}"]
+    def taken(self, letter: str, position: int) -> str:
+        """Return the text of the function or the owner behind a weak reference, or of a function that is held."""
+        if self.are_many and self.calls_once and (letter, position) in self.refs:
+            return f"taken[{self.refs.index((letter, position))}]"  # to unpack them takes longer, for one call each
+        return f"{letter}{position}"
 
     def tail(self) -> list[str]:
-        """Return the lines after the calls: for an error, and to let go of the receivers."""
-        lines = ["except Exception:", f"{INDENT}{self.cell('context', 0)}.note(a0)", f"{INDENT}raise"]
-        return [*lines, "finally:", f"{INDENT}{self.cell('release', 0)}()"] if self.are_many else lines
+        """Return the lines after the calls, for an error."""
+        return ["except Exception:", f"{INDENT}{self.cell('context', 0)}.note(a0)", f"{INDENT}raise"]
 
     def when_gone(self, values: str) -> str:
         """Return the statement for a receiver that has died since the plan was made."""
@@ -268,10 +271,10 @@ class PlanCode:
         site = self.sites[position]
         parts = site.parts
         arguments = Arguments(self.names)
-        name = f"{site.callee}{position}"
+        name = self.taken(site.callee, position)
         if not parts.weak:
             self.cell("r", position)
-        given = [f"o{position}"] if "o" in parts.weak else []
+        given = [self.taken("o", position)] if "o" in parts.weak else []
         if parts.has_twin:
             given += arguments.of_twin(parts.form, self.packs.get(position))
         else:
@@ -321,7 +324,9 @@ class PlanCode:
 
     def of_weak(self, position: int) -> str:
         """Return the text of the weakly referenced receiver at a position."""
-        return f"method(r{position}, o{position})" if "o" in self.sites[position].parts.weak else f"r{position}"
+        receiver = self.taken("r", position)
+        is_method = "o" in self.sites[position].parts.weak
+        return f"method({receiver}, {self.taken('o', position)})" if is_method else receiver
 
     def result_name(self, position: int) -> str:
         """Return the receiver as a result names it: the connected one, whatever is called in its place."""
@@ -341,25 +346,14 @@ class PlanCode:
             self.count += 1
         context = Context(reference, records, self.names, self.kind, self)
         # Since 3.13, CPython specialises the calls of a function that a ``def`` has made, and no others.
-        function: FunctionType = make(*[None if each is None else self.value(*each, context) for each in self.wanted])
-        if self.are_many:
-            self.hold(function, context)
-        return function
-
-    def hold(self, function: FunctionType, context: Context) -> None:
-        """Give a function what has its cells hold the receivers that are weakly referenced."""
-        cells = dict(zip(self.code.co_freevars, function.__closure__ or (), strict=True))
-        references = tuple([weak_reference(context.records[position], letter) for letter, position in self.refs])
-        # A method's function is called by its twin: the text does not name it.
-        held = tuple([cells.get(f"{letter}{position}") or CellType() for letter, position in self.refs])
-        cells["take0"].cell_contents, cells["release0"].cell_contents = core.hold(references, held)
+        return make(*[None if each is None else self.value(*each, context) for each in self.wanted])  # type: ignore[no-any-return]
 
     def value(self, letter: str, position: int, context: Context) -> Any:
         """Return the content of a cell."""
         if letter == "context":
             return context
-        if letter in {"take", "release"} or (letter, position) in self.refs:
-            return None  # comes with the cells
+        if letter == "snapshot":
+            return core.snapshot(tuple([weak_reference(context.records[at], each) for each, at in self.refs]))
         record = context.records[position]
         if letter.startswith("w"):
             return weak_reference(record, letter[1])
@@ -395,10 +389,14 @@ def renew(records: Sequence[Receiver]) -> bool:
 def weak_reference(record: Receiver, letter: str) -> Any:
     """Return one of the weak references that lead to a receiver: to it, to its owner, or to its twin."""
     if letter == "t":
-        return record.weak_twin()
+        return record.weak_twin() or gone
     if not record.is_method:
         return record.reference
     return record.sources[0] if letter == "r" else record.owner
+
+
+def gone() -> None:
+    """Stand for a weak reference to what is not there: another thread has just replaced the receiver's code."""
 
 
 CODES: Final[dict[Any, PlanCode]] = {}

@@ -52,6 +52,8 @@ class LoopCode(PlanCode):
         """The first values do not tell how many are left, so that the rows are counted beside them."""
         super().__init__(FIRE, names, sites)
 
+    calls_once = False
+
     @staticmethod
     def needs_await(sites: Sequence[Site]) -> bool:
         """Tell whether a receiver is a coroutine function."""
@@ -80,7 +82,7 @@ class LoopCode(PlanCode):
         head = [*self.take_receivers(values), *self.pack_keywords(), "try:"]
         columns = ["_"] * self.is_counted + [f"a{index}" for index in self.used]  # the first one tells the position
         columns += [f"u{number}" for number in range(self.variables)]
-        start = [*self.hold_receivers(values), f"for {', '.join(columns)}, in rows:"]
+        start = [f"for {', '.join(columns)}, in rows:"]
         each = [f"v{number}(u{number})" for number in range(self.variables)]
         each += self.refill()
         calls = self.body(values, first=3 + len(head) + len(start) + len(each))
