@@ -79,16 +79,19 @@ cdef extern from *:
         return found;
     }
 
-    /* Does a profiler look at what is called? -1: ask in Python. A change of monitoring has another version; a tool
-       that goes has none, so only that there are none is kept. */
+    /* Does a profiler look at what is called? -1: ask in Python. A change of monitoring, or of the profiler, has another
+       version. A tool that goes has none, so that there is one is not kept. */
     #if PY_VERSION_HEX >= 0x030D0000
     static uintptr_t aldis_version = 1;
+    static int aldis_tools = 0;
     static inline int aldis_tools_are_on(void) {
         uintptr_t version = PyThreadState_Get()->eval_breaker & ~(uintptr_t)0xff;
-        return version == aldis_version ? 0 : -1;
+        return version == aldis_version ? aldis_tools : -1;
     }
     static inline void aldis_note_tools(int are_on) {
-        aldis_version = are_on ? 1 : PyThreadState_Get()->eval_breaker & ~(uintptr_t)0xff;
+        PyThreadState *thread = PyThreadState_Get();
+        aldis_tools = are_on;
+        aldis_version = are_on && thread->c_profilefunc == NULL ? 1 : thread->eval_breaker & ~(uintptr_t)0xff;
     }
     #else
     static inline int aldis_tools_are_on(void) {
