@@ -3,7 +3,6 @@
 cdef extern from *:
     """
     #define aldis_new_method(type, definition) PyDescr_NewMethod((PyTypeObject *)(type), definition)
-    #define aldis_is_method(value) Py_IS_TYPE(value, &PyMethodDescr_Type)
     #define aldis_reraise() NULL
 
     #ifdef Py_GIL_DISABLED
@@ -114,7 +113,6 @@ cdef extern from *:
     int known_tools "aldis_tools_are_on"() noexcept
     void note_tools "aldis_note_tools"(int are_on) noexcept
     PyObject *reraise "aldis_reraise"() except NULL  # the error that a call of the C API has set
-    bint is_method "aldis_is_method"(object value)  # a C method, as a class has it
     object new_method "aldis_new_method"(object type, PyMethodDef *definition)
 
 cdef extern from "Python.h":
@@ -142,6 +140,5 @@ cdef extern from "Python.h":
     bint PyUnicode_CHECK_INTERNED(PyObject *value)
     PyObject *Py_NewRef(PyObject *value)
     object PyLong_FromVoidPtr(void *address)
-    PyObject *PyList_GET_ITEM(object value, Py_ssize_t index)
     PyObject **PySequence_Fast_ITEMS(object value)
     void Py_DECREF(PyObject *value)

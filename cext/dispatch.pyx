@@ -308,7 +308,7 @@ cdef class Dispatch:
         line = (<size_t><void *>sender >> 4) % LINES
         with cython.critical_section(self):
             if self.lines is not None and self.senders[line] == <void *>sender:
-                plan = <Plan>PyList_GET_ITEM(self.lines, line)
+                plan = <Plan>list_item(<PyObject *>self.lines, line)
         return self.remember(sender, line) if plan is None or plan.is_void else plan
 
     @cython.final
@@ -348,7 +348,7 @@ cdef class Dispatch:
     cdef inline PyObject *ready(self, PyObject *sender, int kind, PyObject *names) noexcept:
         """Return what calls the receivers, where it is at hand; ``None`` where nobody listens; NULL: seek it.
 
-        The reference is borrowed. No reference is counted and nothing of Python runs: it costs three nanoseconds.
+        The reference is borrowed. For the sake of speed no reference is counted; nothing of Python runs.
         """
         cdef size_t line = (<size_t>sender >> 4) % LINES
         cdef PyObject *plan

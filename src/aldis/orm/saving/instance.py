@@ -254,7 +254,7 @@ async def write(  # noqa: PLR0915 - the way of one row, in a line
                 except Exception as error:
                     note_of_last(plan, error, model)
                     raise
-                if not is_unaltered(column_values, columns_before) and column_values.keys() != columns_before.keys():
+                if column_values.keys() != columns_before.keys():
                     mapping.refuse_unknown(column_values.keys())
                     if not skipped:
                         leave_out(mapping, state, columns_before, column_values)
